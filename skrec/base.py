@@ -1,0 +1,388 @@
+"""The contract of a recommender: histories in, item ids out."""
+
+from collections.abc import Iterable
+from numbers import Integral
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _get_feature_names, check_array, check_is_fitted, validate_data
+
+from .utils._histories import Histories, read_histories
+from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
+from .utils._validation import as_id_list, as_moment, lookup
+
+
+def _has_item_vectors(model) -> bool:
+    if hasattr(model, "similarity_") or hasattr(model, "item_factors_"):
+        return True
+    raise AttributeError(
+        f"{type(model).__name__} has no similar_items: it learns neither item vectors nor similarities"
+    )
+
+
+class BaseRecommender(BaseEstimator):
+    """Base of all recommenders: learns `items_` as a classifier learns `classes_`, and answers with item ids.
+
+    A row of `X` is one user, given by a history; nothing about a user is stored, so a new user, or one more click,
+    is just another row. A model overrides `_fit` and one scoring method, `_score`; parameters `k`, `exclude_seen`
+    and `vectorizer` are its own constructor's.
+
+    Attributes
+    ----------
+    items_ : ndarray of shape (n_items,)
+        The item ids the model can recommend, in the order of the scores.
+    n_items_ : int
+        Number of items.
+    popularity_ : ndarray of shape (n_items,)
+        Number of training users who have each item; breaks ties between equal scores.
+
+    See Also
+    --------
+    skrec.utils.estimator_checks.check_recommender : Checks this contract on a model of your own.
+
+    Examples
+    --------
+    A recommender that prefers the newest ids:
+
+    >>> import numpy as np
+    >>> from skrec.base import BaseRecommender
+    >>> class Newest(BaseRecommender):
+    ...     def __init__(self, *, vectorizer=None, k=10, exclude_seen=True):
+    ...         self.vectorizer = vectorizer
+    ...         self.k = k
+    ...         self.exclude_seen = exclude_seen
+    ...
+    ...     def _fit(self, matrix, histories):
+    ...         self.scores_ = np.arange(matrix.shape[1], dtype=np.float32)
+    ...
+    ...     def _score(self, matrix):
+    ...         return np.tile(self.scores_, (matrix.shape[0], 1))
+    >>> Newest(k=2).fit([[1, 2], [2, 3]]).predict([[1], [3]])
+    array([[3, 2],
+           [2, 1]])
+    """
+
+    _parameter_constraints: dict = {
+        "vectorizer": [HasMethods(["fit_transform", "transform"]), StrOptions({"passthrough"}), None],
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "exclude_seen": ["boolean"],
+    }
+
+    # ---- what a model overrides ------------------------------------------------------------------------------
+
+    def _fit(self, matrix: sp.csr_array, histories: Histories | None) -> None:
+        """Learn from the training matrix (n_users, n_items); `histories` is None for a passed-through matrix."""
+        raise NotImplementedError(f"{type(self).__name__} must override _fit")
+
+    def _score(self, matrix: sp.csr_array):
+        """Score a block of users; return an array (n_users, n_items) that the caller may change, or a CSR array."""
+        raise NotImplementedError(f"{type(self).__name__} must override _score")
+
+    def _scorer(self, at: float | None):
+        """Return the function that scores blocks at a moment (None: the latest seen); for models that know time."""
+        return self._score
+
+    # ---- the contract ----------------------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn from histories.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user; a matrix only with ``vectorizer="passthrough"``.
+        y : None
+            Ignored, so that held-out items can never leak into training.
+
+        Returns
+        -------
+        object
+            The fitted recommender itself.
+        """
+        if self._is_passthrough():
+            matrix, histories = self._check_matrix(X, reset=True), None
+            names = _get_feature_names(X)
+            self.items_ = np.arange(matrix.shape[1]) if names is None else names
+        else:
+            histories = read_histories(X)
+            self.vectorizer_ = _default_vectorizer() if self.vectorizer is None else clone(self.vectorizer)
+            matrix = _as_csr(self.vectorizer_.fit_transform(histories))
+            self.items_ = _vectorizer_items(self.vectorizer_, matrix.shape[1])
+        self.n_items_ = len(self.items_)
+        self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
+        self._fit(matrix, histories)
+        return self
+
+    def predict(self, X) -> np.ndarray:
+        """Recommend `k` items to each user.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user.
+
+        Returns
+        -------
+        ndarray of shape (n_users, min(k, n_items))
+            Item ids, best first.
+        """
+        return self.recommend(X)
+
+    def recommend(
+        self, X, k=None, *, candidates=None, exclude=None, exclude_seen=None, at=None, return_scores=False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Recommend items to each user, with the wishes of one request.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user. Empty histories receive the most popular items.
+        k : int, default=None
+            Number of items; None takes the constructor's `k`.
+        candidates : array-like of shape (n_candidates,), default=None
+            The only items that may be recommended. Ids the model does not know are passed over.
+        exclude : array-like of shape (n_excluded,), or one such list per user, default=None
+            Items that must not be recommended.
+        exclude_seen : bool, default=None
+            Whether the user's own items come last; None takes the constructor's `exclude_seen`.
+        at : date or number, default=None
+            The moment of asking, for models that know time; None is the latest time they have seen.
+        return_scores : bool, default=False
+            Whether to return the scores as well.
+
+        Returns
+        -------
+        items : ndarray of shape (n_users, n_columns)
+            Item ids, best first. `n_columns` is `k`, or the number of items that may be recommended if that is
+            smaller; with one `exclude` list per user, to the user with fewest.
+        scores : ndarray of shape (n_users, n_columns)
+            Only with ``return_scores=True``. Seen items that came last show ``-inf``.
+        """
+        check_is_fitted(self)
+        k = self.k if k is None else k
+        if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
+            raise ValueError(f"k must be an integer of at least 1, got {k!r}")
+        exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
+        per_user = exclude is not None and _is_nested(exclude)
+        columns = self._allowed_columns(candidates, None if per_user else exclude)
+        order = popularity_order(self.popularity_[columns])
+        score = self._scorer(None if at is None else as_moment(at, "at"))
+        rows = self._encode(X)
+        removed = self._removed(exclude, rows.shape[0]) if per_user else None
+        k = min(k, len(columns) - (0 if removed is None else _most_entries(removed[:, columns])))
+        if k < 1:
+            raise ValueError("exclude leaves no item to recommend: pass fewer exclusions or more candidates")
+
+        def best(block):
+            scores = _dense(score(rows[block]))
+            if exclude_seen:
+                mask_scores(scores, self._seen(rows[block]))
+            if removed is not None:
+                mask_scores(scores, removed[block], remove=True)
+            return top_k(scores if len(columns) == self.n_items_ else scores[:, columns], k, order)
+
+        blocks = map_blocks(best, rows.shape[0], 4 * self._block_width())
+        items = self.items_[columns[_stack([b[0] for b in blocks], (0, k), np.int64)]]
+        if not return_scores:
+            return items
+        return items, _stack([b[1] for b in blocks], (0, k))
+
+    def decision_function(self, X) -> np.ndarray:
+        """Score every item for each user.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_items)
+            Scores in the order of `items_`, higher is better; the user's own items are not pushed down. The array
+            is dense: for many users call `recommend`, which works in blocks.
+        """
+        check_is_fitted(self)
+        score = self._scorer(None)
+        rows = self._encode(X)
+        blocks = map_blocks(lambda block: _dense(score(rows[block])), rows.shape[0], 4 * self._block_width())
+        return _stack(blocks, (0, self.n_items_))
+
+    @available_if(_has_item_vectors)
+    def similar_items(self, items, k=None, *, return_scores=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Find the items most similar to each given item.
+
+        Parameters
+        ----------
+        items : array-like of shape (n,)
+            Item ids that the model knows.
+        k : int, default=None
+            Number of similar items; None takes the constructor's `k`.
+        return_scores : bool, default=False
+            Whether to return the similarities as well.
+
+        Returns
+        -------
+        similar : ndarray of shape (n, min(k, n_items - 1))
+            Item ids, most similar first, without the item itself.
+        scores : ndarray of shape (n, min(k, n_items - 1))
+            Only with ``return_scores=True``: the learned similarity, or the cosine of the item vectors.
+        """
+        check_is_fitted(self)
+        ids = as_id_list(items, "items")
+        codes = lookup(ids, self.items_, "items")
+        if (codes < 0).any():
+            raise ValueError(f"items holds {ids[codes < 0][0]!r}, which is not among the {self.n_items_} known items")
+        k = min(self.k if k is None else k, self.n_items_ - 1)
+        if k < 1:
+            raise ValueError(f"k must be at least 1 and the model must know two items, got k={k} of {self.n_items_}")
+        itself = sp.csr_array(
+            (np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(len(codes), self.n_items_)
+        )
+        order = popularity_order(self.popularity_)
+
+        def best(block):
+            scores = _dense(self._item_similarity(codes[block]))
+            mask_scores(scores, itself[block], remove=True)
+            return top_k(scores, k, order)
+
+        blocks = map_blocks(best, len(codes), 4 * self.n_items_)
+        similar = self.items_[np.concatenate([b[0] for b in blocks])]
+        return (similar, np.concatenate([b[1] for b in blocks])) if return_scores else similar
+
+    def score(self, X, y) -> float:
+        """Return the mean NDCG at k of the recommendations.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user: what is known when asking.
+        y : sequence of shape (n_users,)
+            The held-out item ids of each user; rows with none are left out of the mean.
+
+        Returns
+        -------
+        float
+            NDCG at ``min(k, n_items)``, between 0 and 1.
+        """
+        from .metrics import ndcg_at_k
+
+        return ndcg_at_k(y, self.predict(X))
+
+    # ---- shared work -----------------------------------------------------------------------------------------
+
+    def _is_passthrough(self) -> bool:
+        return isinstance(self.vectorizer, str) and self.vectorizer == "passthrough"
+
+    def _encode(self, X):
+        """Bring users to the form `_score` takes; anything with `shape[0]` that can be sliced by rows."""
+        if self._is_passthrough():
+            return self._check_matrix(X, reset=False)
+        return _as_csr(self.vectorizer_.transform(read_histories(X)))
+
+    def _seen(self, rows) -> sp.csr_array:
+        """Return the seen items of encoded users as the pattern of a CSR array (n_users, n_items)."""
+        return rows
+
+    def _block_width(self) -> int:
+        """Float32 values that one user needs while being scored."""
+        return 3 * self.n_items_
+
+    def _check_matrix(self, X, *, reset: bool) -> sp.csr_array:
+        if isinstance(X, (list, tuple)):
+            X = check_array(X, accept_sparse="csr") if reset else X
+        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float32, np.float64], reset=reset)
+        matrix = sp.csr_array(X) if not sp.issparse(X) else sp.csr_array(X, copy=True)
+        matrix.sum_duplicates()
+        if matrix.data.size and matrix.data.min() < 0:
+            raise ValueError(f"Negative values in data passed to {type(self).__name__}: entries must be at least 0")
+        return matrix
+
+    def _allowed_columns(self, candidates, exclude) -> np.ndarray:
+        """Return the columns that may be recommended to anybody, ascending."""
+        allowed = np.ones(self.n_items_, dtype=bool)
+        if candidates is not None:
+            codes = lookup(as_id_list(candidates, "candidates"), self.items_, "candidates")
+            if not (codes >= 0).any():
+                raise ValueError(f"candidates holds none of the {self.n_items_} known items: pass ids seen in fit")
+            allowed[:] = False
+            allowed[codes[codes >= 0]] = True
+        if exclude is not None:
+            codes = lookup(as_id_list(exclude, "exclude"), self.items_, "exclude")
+            allowed[codes[codes >= 0]] = False
+        return np.flatnonzero(allowed)
+
+    def _removed(self, exclude, n_users: int) -> sp.csr_array:
+        """Return one list of excluded items per user as the pattern of a CSR array (n_users, n_items)."""
+        lists = read_histories(exclude, "exclude")
+        if len(lists) != n_users:
+            raise ValueError(f"exclude has {len(lists)} lists for {n_users} users: pass one list, or one per user")
+        codes = lists.item_codes(self.items_)
+        known = codes >= 0
+        ones, indptr = np.ones(np.count_nonzero(known), dtype=np.float32), lists.take_events(known).indptr
+        removed = sp.csr_array((ones, codes[known], indptr), shape=(n_users, self.n_items_))
+        removed.sum_duplicates()
+        return removed
+
+    def _item_similarity(self, codes: np.ndarray):
+        if hasattr(self, "similarity_"):
+            return self.similarity_[codes]
+        norms = np.linalg.norm(self.item_factors_, axis=1)
+        unit = self.item_factors_ / np.where(norms > 0, norms, 1)[:, None]
+        return unit[codes] @ unit.T
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self._is_passthrough()
+        tags.input_tags.sparse = self._is_passthrough()
+        tags.input_tags.positive_only = self._is_passthrough()
+        return tags
+
+
+def _default_vectorizer():
+    from .feature_extraction import HistoryVectorizer
+
+    return HistoryVectorizer()
+
+
+def _is_nested(values) -> bool:
+    first = next(iter(values), None)
+    return isinstance(first, Iterable) and not isinstance(first, str)
+
+
+def _most_entries(matrix: sp.csr_array) -> int:
+    return int(np.diff(matrix.indptr).max(initial=0))
+
+
+def _stack(blocks: list[np.ndarray], shape: tuple[int, int], dtype=np.float32) -> np.ndarray:
+    return np.concatenate(blocks) if blocks else np.empty(shape, dtype=dtype)
+
+
+def _as_csr(matrix) -> sp.csr_array:
+    matrix = sp.csr_array(matrix)
+    return matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
+
+
+def _dense(scores) -> np.ndarray:
+    return scores.toarray() if sp.issparse(scores) else scores
+
+
+def _vectorizer_items(vectorizer, n_columns: int) -> np.ndarray:
+    """Return the item ids of the columns: those of the vectorizer, or of the last pipeline step that has them."""
+    steps = [step for _, step in vectorizer.steps] if isinstance(vectorizer, Pipeline) else [vectorizer]
+    for step in reversed(steps):
+        if hasattr(step, "items_"):
+            if len(step.items_) == n_columns:
+                return step.items_
+            raise ValueError(
+                f"vectorizer gives {n_columns} columns for {len(step.items_)} items: its steps must keep one column "
+                "per item; choose items with min_df or max_items of HistoryVectorizer"
+            )
+    raise TypeError(
+        f"vectorizer must be a HistoryVectorizer or a pipeline that begins with one, got {vectorizer!r}; "
+        "pass vectorizer='passthrough' to use a user x item matrix"
+    )

@@ -1,0 +1,5 @@
+"""Matrix factorisation."""
+
+from ._als import ALS
+
+__all__ = ["ALS"]

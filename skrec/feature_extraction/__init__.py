@@ -1,0 +1,7 @@
+"""From events to histories, and from histories to features."""
+
+from ._bm25 import BM25Transformer
+from ._events import to_histories
+from ._vectorizer import HistoryVectorizer
+
+__all__ = ["BM25Transformer", "HistoryVectorizer", "to_histories"]

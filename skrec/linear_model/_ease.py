@@ -1,0 +1,130 @@
+"""EASE: a linear autoencoder in closed form."""
+
+from numbers import Real
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import lapack
+from sklearn.utils._param_validation import Interval
+
+from ..base import BaseRecommender
+
+
+class EASE(BaseRecommender):
+    r"""Embarrassingly Shallow Autoencoder: a linear item-to-item model in closed form.
+
+    Every item is predicted from the other items of the history by a ridge regression; all regressions share one
+    matrix inverse. With :math:`X` the user x item matrix and :math:`P = (X^\top X + \lambda I)^{-1}`, the weights are
+
+    .. math:: B_{ij} = \begin{cases} 0 & i = j \\ -P_{ij} / P_{jj} & i \ne j \end{cases}
+
+    and the scores of a history :math:`x` are :math:`x B`. Few models of any kind rank better on purchase logs.
+
+    Parameters
+    ----------
+    l2 : float, default=100.0
+        Strength of the ridge penalty :math:`\lambda`. More data allows less; try 10 to 5000 on a log scale.
+    vectorizer : transformer, "passthrough" or None, default=None
+        Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
+    k : int, default=10
+        Number of items to recommend.
+    exclude_seen : bool, default=True
+        Whether a user's own items come last. Say False where people buy again.
+
+    Attributes
+    ----------
+    similarity_ : ndarray of shape (n_items, n_items), dtype float32
+        The weights :math:`B`: row = item of the history, column = item that is scored.
+    items_ : ndarray of shape (n_items,)
+        Item ids in the order of the scores.
+    n_items_ : int
+        Number of items.
+    popularity_ : ndarray of shape (n_items,)
+        Number of training users with each item.
+    vectorizer_ : transformer
+        The fitted vectorizer.
+
+    See Also
+    --------
+    skrec.neighbors.ItemKNN : Similarities without an inverse, for larger catalogues.
+    skrec.decomposition.ALS : Factors instead of weights; memory linear in the items.
+
+    Notes
+    -----
+    Cost of `fit`: :math:`O(n_{items}^3)` time and ``4 * n_items**2`` bytes, once for the weights and half as much
+    again while fitting; the number of users hardly matters. The inverse is computed in float32 from a Cholesky
+    factor. Scoring costs ``n_items`` operations per event of the history.
+
+    References
+    ----------
+    H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8.
+
+    Examples
+    --------
+    >>> from skrec.linear_model import EASE
+    >>> histories = [["tea", "milk"], ["tea", "milk", "sugar"], ["nails", "hammer"], ["hammer", "nails", "saw"]]
+    >>> model = EASE(l2=0.5, k=2).fit(histories)
+    >>> model.predict([["tea"], ["saw"]])
+    array([['milk', 'sugar'],
+           ['hammer', 'nails']], dtype=object)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRecommender._parameter_constraints,
+        "l2": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, l2=100.0, *, vectorizer=None, k=10, exclude_seen=True):
+        self.l2 = l2
+        self.vectorizer = vectorizer
+        self.k = k
+        self.exclude_seen = exclude_seen
+
+    def _fit(self, matrix, histories):
+        matrix = matrix.astype(np.float32, copy=False)
+        gram = (matrix.T @ matrix).toarray(order="F")
+        gram[np.diag_indices_from(gram)] += np.float32(self.l2)
+        weights = symmetric_inverse(gram)
+        diagonal = weights.diagonal().copy()
+        weights /= -diagonal
+        np.fill_diagonal(weights, 0)
+        self.similarity_ = weights
+
+    def _score(self, matrix):
+        return sp.csr_array(matrix, dtype=np.float32) @ self.similarity_
+
+
+def symmetric_inverse(matrix: np.ndarray) -> np.ndarray:
+    """Invert a symmetric positive definite matrix in place by its Cholesky factor.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, n), Fortran order, float32 or float64
+        Overwritten.
+
+    Returns
+    -------
+    ndarray of shape (n, n), C order
+        The full inverse, in the memory of `matrix`.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not positive definite to working precision.
+    """
+    potrf, potri = (lapack.spotrf, lapack.spotri) if matrix.dtype == np.float32 else (lapack.dpotrf, lapack.dpotri)
+    factor, info = potrf(matrix, lower=True, overwrite_a=True, clean=False)
+    if info > 0:
+        raise ValueError(
+            f"the item matrix is singular in column {info - 1}: raise l2, or remove items that always occur together"
+        )
+    inverse, _ = potri(factor, lower=True, overwrite_c=True)
+    inverse = inverse.T  # C order; the upper triangle now holds the values
+    step = 512
+    for start in range(0, len(inverse), step):  # mirror in blocks: no second full matrix
+        stop = min(start + step, len(inverse))
+        inverse[stop:, start:stop] = inverse[start:stop, stop:].T
+        square = inverse[start:stop, start:stop]
+        lower = np.tril_indices(stop - start, -1)
+        square[lower] = square.T[lower]
+    return inverse

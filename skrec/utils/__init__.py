@@ -1,0 +1,1 @@
+"""Shared tools. Third parties will want :mod:`skrec.utils.estimator_checks`."""

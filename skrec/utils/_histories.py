@@ -1,0 +1,237 @@
+"""Histories: every form a user may pass, read into one compressed form."""
+
+import sys
+from collections.abc import Sized
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._validation import as_days, as_ids, as_weights, factorize, is_missing, lookup, type_name
+
+COLUMNS = ("item", "time", "weight", "event")
+_HINT = "a history is a list of item ids, oldest first"
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Histories in compressed rows: row i owns the events ``indptr[i]:indptr[i + 1]``.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n_ids,)
+        The distinct item ids, in any order.
+    codes : ndarray of shape (n_events,), dtype int32 or int64
+        Position of each event's item in `ids`.
+    indptr : ndarray of shape (n_rows + 1,), dtype int64
+        Row boundaries.
+    time : ndarray of shape (n_events,), dtype float64, or None
+        Days since 1970 for dates, the number itself otherwise; never decreasing within a row.
+    weight : ndarray of shape (n_events,), dtype float32, or None
+        Weight of each event, at least 0.
+    event_ids, event_codes : ndarray or None
+        The distinct event names, and the position of each event's name in them.
+    """
+
+    ids: np.ndarray
+    codes: np.ndarray
+    indptr: np.ndarray
+    time: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    event_ids: np.ndarray | None = None
+    event_codes: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of events of each row, shape (n_rows,)."""
+        return np.diff(self.indptr)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row number of each event, shape (n_events,)."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
+
+    def take_events(self, keep: np.ndarray) -> "Histories":
+        """Keep the events where a boolean mask of shape (n_events,) is true; every row stays, perhaps empty."""
+        indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[self.indptr]
+        parts = {
+            name: None if value is None else value[keep]
+            for name, value in [
+                ("codes", self.codes),
+                ("time", self.time),
+                ("weight", self.weight),
+                ("event_codes", self.event_codes),
+            ]
+        }
+        return replace(self, indptr=indptr, **parts)
+
+    def item_codes(self, items: np.ndarray) -> np.ndarray:
+        """Position of each event's item in `items`, -1 where it is not there; shape (n_events,), int32."""
+        return lookup(self.ids, items)[self.codes] if len(self.ids) else np.empty(0, dtype=np.int32)
+
+
+def read_histories(X, name: str = "X") -> Histories:
+    """Read histories from any supported container.
+
+    Parameters
+    ----------
+    X : sequence of histories, or pandas or polars frame with the list column `item`
+        One row per user; see the user guide, "Data forms".
+    name : str, default="X"
+        What it is called in error messages.
+
+    Returns
+    -------
+    Histories
+        The compressed form.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is not one of the forms, or a column holds values it may not hold.
+    """
+    if isinstance(X, Histories):
+        return X
+    if not is_frame(X):
+        values, indptr = _list_column(X, name)
+        return Histories(*_encode(values, name), indptr)
+
+    columns = list(X.columns)
+    if "item" not in columns:
+        raise ValueError(
+            f"{name} is a frame without the list column 'item' (it has {columns[:8]}): build it with to_histories, "
+            "or pass vectorizer='passthrough' if it is a user x item matrix"
+        )
+    values, indptr = _list_column(X["item"], f"{name}['item']")
+    extra = {}
+    for column in ("time", "weight", "event"):
+        if column not in columns:
+            continue
+        label = f"{name}[{column!r}]"
+        parallel, other = _list_column(X[column], label)
+        if not np.array_equal(indptr, other):
+            row = int(np.flatnonzero(np.diff(indptr) != np.diff(other))[0])
+            raise ValueError(
+                f"{label} must be parallel to {name}['item'], but row {row} has {np.diff(other)[row]} values "
+                f"for {np.diff(indptr)[row]} items"
+            )
+        if column == "time":
+            extra["time"] = as_days(_to_numpy(parallel), label)
+            _check_order(extra["time"], indptr, label)
+        elif column == "weight":
+            extra["weight"] = as_weights(_to_numpy(parallel), label)
+        else:
+            extra["event_ids"], extra["event_codes"] = _encode(parallel, label)
+    return Histories(*_encode(values, f"{name}['item']"), indptr, **extra)
+
+
+def is_frame(X) -> bool:
+    """Tell whether X is a pandas or polars frame, without importing either."""
+    return any(
+        library in sys.modules and isinstance(X, sys.modules[library].DataFrame) for library in ("pandas", "polars")
+    )
+
+
+def _is_series(X) -> bool:
+    return any(
+        library in sys.modules and isinstance(X, sys.modules[library].Series) for library in ("pandas", "polars")
+    )
+
+
+def _check_order(time: np.ndarray, indptr: np.ndarray, label: str) -> None:
+    back = np.diff(time) < 0
+    starts = indptr[1:-1]
+    back[starts[(starts > 0) & (starts < len(time))] - 1] = False  # a new row may begin earlier
+    if back.any():
+        row = int(np.searchsorted(indptr, np.flatnonzero(back)[0], side="right") - 1)
+        raise ValueError(f"{label} must not decrease within a history, but row {row} does: build it with to_histories")
+
+
+def _list_column(column, label: str):
+    """Return the flat values (ndarray, list or Arrow array) and the row boundaries of a list column."""
+    if _is_series(column) and not isinstance(getattr(column, "dtype", None), np.dtype):
+        return _arrow_lists(column, label)
+    if "pyarrow" in sys.modules:
+        pa = sys.modules["pyarrow"]
+        if isinstance(column, (pa.Array, pa.ChunkedArray)):
+            return _arrow_lists(column, label)
+    if hasattr(column, "tocsr") or getattr(column, "ndim", 1) != 1:
+        shape = "x".join(map(str, column.shape))
+        raise TypeError(
+            f"{label} is a matrix of shape {shape}, but histories are expected ({_HINT}): "
+            "pass vectorizer='passthrough' to use a user x item matrix"
+        )
+    if isinstance(column, (str, bytes, dict, set)) or not isinstance(column, Sized):
+        raise TypeError(f"{label} must be a sequence of histories or a frame, got {type_name(column)}")
+    if _is_series(column):
+        column = column.to_numpy()
+    elif not isinstance(column, (list, tuple, np.ndarray)):
+        column = list(column)
+    return _python_lists(column, label)
+
+
+def _arrow_lists(column, label: str):
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(column, (pa.Array, pa.ChunkedArray)):
+        array = column
+    else:
+        array = column.to_arrow() if hasattr(column, "to_arrow") else pa.array(column, from_pandas=True)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
+        raise TypeError(f"{label} has the type {array.type}, but a list column is expected: {_HINT}")
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    return array.flatten(), np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def _python_lists(rows, label: str):
+    clean = []
+    for number, row in enumerate(rows):
+        if isinstance(row, (list, tuple)) or (isinstance(row, np.ndarray) and row.ndim == 1):
+            clean.append(row)
+        elif hasattr(row, "to_numpy") and isinstance(row, Sized):
+            clean.append(row.to_numpy())
+        elif not isinstance(row, (str, Sized)) and is_missing(row):
+            clean.append(())
+        else:
+            raise TypeError(f"row {number} of {label} is {row!r} ({type_name(row)}), but {_HINT}: wrap it in a list")
+    indptr = np.concatenate([[0], np.cumsum(np.fromiter(map(len, clean), dtype=np.int64, count=len(clean)))])
+    arrays = [row for row in clean if isinstance(row, np.ndarray) and len(row)]
+    if arrays and len(arrays) == sum(1 for row in clean if len(row)) and len({a.dtype for a in arrays}) == 1:
+        return np.concatenate(arrays), indptr.astype(np.int64)
+    return [value for row in clean for value in row], indptr.astype(np.int64)
+
+
+def _to_numpy(values) -> np.ndarray:
+    """Turn flat values of a time or weight column into an array, keeping dates as dates."""
+    if not hasattr(values, "to_numpy"):
+        return np.asarray(values) if len(values) else np.empty(0)
+    import pyarrow as pa
+
+    if pa.types.is_date(values.type):
+        values = values.cast(pa.timestamp("s"))
+    return values.to_numpy(zero_copy_only=False)
+
+
+def _encode(values, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct ids and the code of each value."""
+    if hasattr(values, "dictionary_encode"):
+        import pyarrow as pa
+
+        if values.null_count:
+            raise ValueError(f"{label} has a missing id (None or NaN): drop these events or fill the id first")
+        if not pa.types.is_dictionary(values.type):
+            if pa.types.is_integer(values.type):  # hashing numbers is faster in pandas
+                codes, ids = factorize(values.to_numpy(zero_copy_only=False))
+                return ids, codes
+            values = values.dictionary_encode()
+        codes = values.indices.to_numpy(zero_copy_only=False)
+        ids = values.dictionary.to_numpy(zero_copy_only=False)
+        return (as_ids(ids, label) if len(ids) else ids), codes
+    array = as_ids(values, label)
+    codes, ids = factorize(array)
+    return ids, codes

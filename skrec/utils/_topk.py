@@ -1,0 +1,184 @@
+"""The one place that sorts, masks and blocks scores."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import scipy.sparse as sp
+import sklearn
+
+_SEEN = np.finfo(np.float32).min  # below every score, above what must not be recommended
+_REMOVED = -np.inf
+_CACHE_BYTES = 2**25  # blocks of 32 MiB keep a score matrix near the cache
+
+
+def n_threads() -> int:
+    """Number of threads for block work: the processors this process may use."""
+    return max(1, joblib.cpu_count())
+
+
+def block_slices(n_rows: int, row_bytes: int, *, n_parallel: int = 1, cap: int = _CACHE_BYTES) -> Iterator[slice]:
+    """Cut rows into blocks so that all blocks in flight stay inside scikit-learn's ``working_memory``.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows to cut.
+    row_bytes : int
+        Bytes that one row needs while it is worked on.
+    n_parallel : int, default=1
+        Number of blocks in flight at a time.
+    cap : int, default=2**25
+        A block takes no more bytes than this even where memory allows more.
+
+    Yields
+    ------
+    slice
+        Consecutive row ranges.
+    """
+    allowed = sklearn.get_config()["working_memory"] * 2**20 / n_parallel
+    size = int(max(1, min(allowed, cap) // max(1, row_bytes)))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+def map_blocks(function: Callable[[slice], object], n_rows: int, row_bytes: int) -> list:
+    """Apply a function to blocks of rows in threads; results come in order of the rows.
+
+    NumPy and SciPy release the interpreter lock in the loops that matter here.
+    """
+    threads = n_threads()
+    slices = list(block_slices(n_rows, row_bytes, n_parallel=threads))
+    if threads == 1 or len(slices) < 2:
+        return [function(rows) for rows in slices]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, slices))
+
+
+def popularity_order(counts: np.ndarray) -> np.ndarray:
+    """Item positions from most to least popular; equal counts keep the order of the items."""
+    return np.argsort(-np.asarray(counts, dtype=np.float64), kind="stable")
+
+
+def mask_scores(scores: np.ndarray, entries: sp.csr_array, *, remove: bool = False) -> None:
+    """Push the stored entries of `entries` below all other items, in place.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_rows, n_items)
+        Scores, changed in place.
+    entries : CSR array of shape (n_rows, n_items)
+        What to push down; only the pattern counts.
+    remove : bool, default=False
+        False demotes (the items stay available as the last choice), True removes.
+    """
+    rows = np.repeat(np.arange(entries.shape[0]), np.diff(entries.indptr))
+    scores[rows, entries.indices] = _REMOVED if remove else _SEEN
+
+
+def top_k(scores: np.ndarray, k: int, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k best columns of each row, best first; exact, ties included.
+
+    Equal scores are ordered by `order`, so that an empty history receives the most popular items. The
+    threshold of a row is bounded from below by the k-th largest of the maxima of column groups, which costs
+    one pass at the speed of a vectorised maximum; only the few columns above the bound are sorted.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_rows, n_items)
+        Scores without NaN; not changed.
+    k : int
+        Number of columns to return, at most n_items.
+    order : ndarray of shape (n_items,)
+        All columns in the order that breaks ties, see `popularity_order`.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_rows, k), dtype int64
+        The best columns of each row.
+    values : ndarray of shape (n_rows, k)
+        Their scores; items that were pushed down show ``-inf``.
+    """
+    n_rows, n_items = scores.shape
+    rank = np.empty(n_items, dtype=np.int64)
+    rank[order] = np.arange(n_items)
+
+    bound = _lower_bound(scores, k)
+    above = scores >= bound[:, None]
+    counts = np.count_nonzero(above, axis=1)
+    columns = np.empty((n_rows, k), dtype=np.int64)
+
+    limit = 4 * k + 64
+    few = counts <= limit
+    if few.any():
+        flat = np.flatnonzero(above if few.all() else above[few])
+        width = counts[few]
+        starts = np.cumsum(width) - width
+        slot = np.arange(len(flat)) - np.repeat(starts, width)
+        padded = np.full((len(width), width.max()), -1, dtype=np.int64)
+        padded[np.repeat(np.arange(len(width)), width), slot] = flat % n_items
+        columns[few] = _sort_padded(scores[few] if not few.all() else scores, padded, rank)[:, :k]
+    for row in np.flatnonzero(~few):
+        columns[row] = _top_k_row(scores[row], k, order, rank)
+    values = np.take_along_axis(scores, columns, axis=1)
+    return columns, np.where(values <= _SEEN, -np.inf, values)
+
+
+def _lower_bound(scores: np.ndarray, k: int) -> np.ndarray:
+    """A value per row that at least k columns reach, shape (n_rows,)."""
+    n_rows, n_items = scores.shape
+    depth = min(64, n_items // (4 * k))
+    if depth > 1:
+        width = n_items // depth
+        tops = scores[:, : width * depth].reshape(n_rows, depth, width).max(axis=1)
+        if width * depth < n_items:
+            tops = np.concatenate([tops, scores[:, width * depth :]], axis=1)
+    else:
+        tops = scores
+    position = tops.shape[1] - k
+    return np.partition(tops, position, axis=1)[:, position]
+
+
+def _sort_padded(scores: np.ndarray, columns: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Sort each row of candidate columns by score, then by rank; -1 marks padding and goes last."""
+    padding = columns < 0
+    values = np.take_along_axis(scores, np.where(padding, 0, columns), axis=1)
+    ties = np.where(padding, len(rank), rank[columns])
+    best = np.lexsort((ties, np.where(padding, np.inf, -values)), axis=1)
+    return np.take_along_axis(columns, best, axis=1)
+
+
+def _top_k_row(scores: np.ndarray, k: int, order: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Top k of one row in which many columns share the threshold: they are taken in the tie order."""
+    threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+    better = np.flatnonzero(scores > threshold)
+    better = better[np.lexsort((rank[better], -scores[better]))]
+    need = k - len(better)
+    head = 4 * k + 256
+    tied = order[:head][scores[order[:head]] == threshold]
+    if len(tied) < need:
+        tied = order[scores[order] == threshold]
+    return np.concatenate([better, tied[:need]])
+
+
+def prune_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
+    """Keep the n largest stored values of each row; of equal values the smaller column stays."""
+    matrix.sort_indices()
+    counts = np.diff(matrix.indptr)
+    if counts.size == 0 or counts.max() <= n:
+        return matrix
+    rows = np.repeat(np.arange(matrix.shape[0]), counts)
+    long = counts > n
+    threshold = np.full(matrix.shape[0], -np.inf, dtype=matrix.dtype)
+    for row in np.flatnonzero(long):
+        data = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
+        threshold[row] = np.partition(data, len(data) - n)[len(data) - n]
+    keep = matrix.data > threshold[rows]
+    tied = np.flatnonzero((matrix.data == threshold[rows]) & long[rows])
+    need = n - np.bincount(rows[keep], minlength=matrix.shape[0])
+    place = np.arange(len(tied)) - np.searchsorted(rows[tied], rows[tied])
+    keep[tied[place < need[rows[tied]]]] = True
+    keep |= ~long[rows]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[keep], minlength=matrix.shape[0]))])
+    return sp.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)

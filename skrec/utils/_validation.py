@@ -1,0 +1,250 @@
+"""Ids, times and weights: checked and brought to one form, here and nowhere else."""
+
+import numbers
+from collections.abc import Iterable
+
+import numpy as np
+
+_NS_PER_DAY = 86_400_000_000_000
+
+
+def type_name(value) -> str:
+    """Return the name of a value's type as a user knows it."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+
+
+def id_kind(ids: np.ndarray) -> str:
+    """Return 'integer', 'float' or 'string' for an array of ids."""
+    return {"i": "integer", "u": "integer", "f": "float"}.get(ids.dtype.kind, "string")
+
+
+def is_missing(value) -> bool:
+    """Tell whether a single value is None, NaN, NaT or pandas.NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA has no truth value
+        return True
+
+
+def as_ids(values, name: str) -> np.ndarray:
+    """Bring a flat collection of ids to one array: integers, floats or an object array of strings.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Ids of one kind, none missing.
+    name : str
+        What they are, for the error message.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Integer and float dtypes are kept; strings come as object dtype.
+
+    Raises
+    ------
+    TypeError
+        If the ids are of mixed kinds, or of a kind that cannot be an id.
+    ValueError
+        If an id is missing.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        array = values
+    elif isinstance(values, np.ndarray) and values.dtype.kind in "UT":
+        array = values.astype(object)
+    else:
+        values = values if isinstance(values, (list, np.ndarray)) else list(values)
+        kinds = set(map(type, values))
+        if all(issubclass(kind, str) for kind in kinds):
+            return _object_array(values)
+        if any(map(is_missing, values)):
+            raise ValueError(f"{name} has a missing id (None or NaN): drop these events or fill the id first")
+        if any(issubclass(kind, (bool, np.bool_)) or not issubclass(kind, (str, numbers.Real)) for kind in kinds):
+            bad = next(v for v in values if isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, numbers.Real)))
+            raise TypeError(f"{name} has {bad!r} of type {type_name(bad)}: ids must be integers or strings")
+        if len({_scalar_kind(kind) for kind in kinds}) > 1:
+            examples = {_scalar_kind(type(v)): v for v in values}
+            shown = " and ".join(f"{v!r} ({kind})" for kind, v in sorted(examples.items()))
+            raise TypeError(f"{name} mixes ids of several types, {shown}: convert them all to one type, such as str")
+        array = np.asarray(values)
+        if array.dtype.kind not in "iuf":
+            raise TypeError(f"{name} has an integer beyond 64 bits: convert the ids to strings")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} has a missing id (None or NaN): drop these events or fill the id first")
+    return array
+
+
+def _scalar_kind(kind: type) -> str:
+    if issubclass(kind, str):
+        return "string"
+    return "integer" if issubclass(kind, numbers.Integral) else "float"
+
+
+def _object_array(values) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def factorize(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Encode ids as codes: ``distinct[codes]`` gives the ids back, in order of first appearance."""
+    import pandas as pd
+
+    codes, distinct = pd.factorize(ids)
+    return codes, distinct
+
+
+def lookup(ids: np.ndarray, vocabulary: np.ndarray, name: str = "X") -> np.ndarray:
+    """Find the position of each id in a vocabulary.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,)
+        What to look for.
+    vocabulary : ndarray of shape (n_items,)
+        Distinct ids, in any order (fastest when sorted).
+    name : str, default="X"
+        What holds the ids, for the error message.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype int32
+        Positions; -1 where the vocabulary lacks the id.
+
+    Raises
+    ------
+    TypeError
+        If strings are looked up among numbers or the reverse: nothing would ever be found.
+    """
+    if len(ids) == 0 or len(vocabulary) == 0:
+        return np.full(len(ids), -1, dtype=np.int32)
+    if (id_kind(ids) == "string") != (id_kind(vocabulary) == "string"):
+        raise TypeError(
+            f"{name} has item ids such as {ids[0]!r} ({id_kind(ids)}) but the model learned ids such as "
+            f"{vocabulary[0]!r} ({id_kind(vocabulary)}): convert them to the type used in fit"
+        )
+    sorter = None
+    if not (vocabulary[:-1] < vocabulary[1:]).all():
+        sorter = np.argsort(vocabulary, kind="stable")
+    position = np.searchsorted(vocabulary, ids, sorter=sorter)
+    position[position == len(vocabulary)] = 0
+    if sorter is not None:
+        position = sorter[position]
+    return np.where(vocabulary[position] == ids, position, -1).astype(np.int32)
+
+
+def as_id_list(ids, name: str) -> np.ndarray:
+    """Check a plain collection of ids given as an argument (candidates, users, ...)."""
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise TypeError(f"{name} must be a list of ids, got {ids!r}: wrap it, [{ids!r}]")
+    if hasattr(ids, "to_numpy"):
+        ids = ids.to_numpy()
+    array = as_ids(ids if isinstance(ids, np.ndarray) else list(ids), name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got {array.ndim} dimensions")
+    return array
+
+
+def as_days(values, name: str = "time") -> np.ndarray:
+    """Bring times to float64: days since 1970 for dates, the number itself for numbers.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Numbers, ``datetime64``, ``datetime`` or ``Timestamp`` objects. Times with a zone count in UTC.
+    name : str, default="time"
+        What they are, for the error message.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype float64
+        Times that can be compared and subtracted.
+
+    Raises
+    ------
+    TypeError
+        If the values are not times.
+    ValueError
+        If a time is missing.
+    """
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.dtype.kind == "O":
+        array = _object_times(array, name)
+    if array.dtype.kind == "M":
+        missing = np.isnat(array)
+        days = array.astype("datetime64[ns]").astype(np.int64) / _NS_PER_DAY
+    elif array.dtype.kind in "iuf":
+        days = array.astype(np.float64)
+        missing = ~np.isfinite(days)
+    else:
+        raise TypeError(
+            f"{name} has {array.reshape(-1)[0]!r}, which is not a time: give datetimes or numbers, "
+            "for instance through pandas.to_datetime"
+        )
+    if missing.any():
+        raise ValueError(f"{name} has {int(missing.sum())} missing values: drop these events or fill their time first")
+    return days
+
+
+def _object_times(array: np.ndarray, name: str) -> np.ndarray:
+    import datetime
+
+    import pandas as pd
+
+    for value in array:
+        if not isinstance(value, (numbers.Real, np.datetime64, datetime.date)) and not is_missing(value):
+            raise TypeError(
+                f"{name} has {value!r}, which is not a time: give datetimes or numbers, "
+                "for instance through pandas.to_datetime"
+            )
+    if all(isinstance(value, numbers.Real) for value in array):
+        return array.astype(np.float64)
+    return pd.to_datetime(pd.Series(array), utc=True).dt.tz_localize(None).to_numpy()
+
+
+def as_moment(value, name: str) -> float:
+    """Bring one moment (number, date, or text such as "2011-11-01") to the scale of `as_days`."""
+    import pandas as pd
+
+    if isinstance(value, numbers.Real):
+        return float(as_days(np.array([value], dtype=np.float64), name)[0])
+    try:
+        stamp = pd.Timestamp(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a date or a number, got {value!r}") from error
+    stamp = stamp.tz_convert(None) if stamp.tzinfo is not None else stamp
+    return float(as_days(np.array([stamp.to_datetime64()]), name)[0])
+
+
+def as_duration(value, name: str) -> float:
+    """Bring a duration to days: "30D", a timedelta, or a plain number (days, or the unit of numeric times)."""
+    import pandas as pd
+
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        days = float(value)
+    else:
+        try:
+            days = pd.Timedelta(value) / pd.Timedelta(days=1)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} must be a number of days or a duration such as '30D', got {value!r}") from error
+    if not days > 0:
+        raise ValueError(f"{name} must be above 0, got {value!r}")
+    return days
+
+
+def as_weights(values, name: str = "weight") -> np.ndarray:
+    """Check that weights are finite numbers of at least 0, as float32."""
+    try:
+        weights = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must hold numbers: {error}") from error
+    bad = ~(weights >= 0) | np.isinf(weights)
+    if bad.any():
+        raise ValueError(
+            f"{name} has {int(bad.sum())} values that are negative, missing or infinite, such as "
+            f"{weights[bad][0]:g}: drop or correct these events first (returns and cancellations are not purchases)"
+        )
+    return weights
