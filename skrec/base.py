@@ -12,6 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_array, check_is_fitted, validate_data
 
 from .utils._histories import Histories, read_histories
+from .utils._state import CompactIdState
+from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
 from .utils._validation import as_id_list, as_moment, lookup
 
@@ -24,7 +26,7 @@ def _has_item_vectors(model) -> bool:
     )
 
 
-class BaseRecommender(BaseEstimator):
+class BaseRecommender(CompactIdState, BaseEstimator):
     """Base of all recommenders: learns `items_` as a classifier learns `classes_`, and answers with item ids.
 
     A row of `X` is one user, given by a history; nothing about a user is stored, so a new user, or one more click,
@@ -336,7 +338,7 @@ class BaseRecommender(BaseEstimator):
         return unit[codes] @ unit.T
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+        tags = RecommenderTags.extend(super().__sklearn_tags__())
         tags.input_tags.two_d_array = self._is_passthrough()
         tags.input_tags.sparse = self._is_passthrough()
         tags.input_tags.positive_only = self._is_passthrough()

@@ -113,6 +113,11 @@ class PopularityRecommender(BaseRecommender):
         scores = self.scores_ if at is None or self.window is None else self._scores_at(at)
         return lambda rows: np.repeat(scores[None], rows.shape[0], axis=0)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.personalized = False
+        return tags
+
 
 class RandomRecommender(BaseRecommender):
     """Recommend items at random: the same list for the same history and seed.
@@ -173,3 +178,8 @@ class RandomRecommender(BaseRecommender):
         user_hash = pattern @ self.item_hash_
         mixed = np.sin(user_hash[:, None] * 12.9898 + self.item_hash_[None] * 78.233) * 43758.5453
         return (mixed - np.floor(mixed)).astype(np.float32)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.personalized = False
+        return tags

@@ -197,6 +197,7 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         penalties = l2 * (counts[starts] + self.unobserved_weight * entries.shape[1]) ** self.l2_exponent
 
         def solve(other):
+            other = np.require(other, requirements="W")  # the solver takes no read-only memory map
             gram = other.T @ other
             solved = np.zeros((len(order), other.shape[1]), dtype=np.float32)
             for (start, stop), penalty in zip(groups, penalties, strict=True):
@@ -242,3 +243,9 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     @property
     def _n_features_out(self) -> int:
         return self.item_factors_.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.fit_randomness = self.l2_exponent == 0 and self.solver != "cholesky"  # conjugate gradients start somewhere
+        return tags

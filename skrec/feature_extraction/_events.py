@@ -1,13 +1,12 @@
 """Events in, histories out: the one door for a table with a row per event."""
 
-import difflib
-import sys
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from ..utils._validation import as_days, as_ids, as_weights, factorize, type_name
+from ..utils._validation import factorize
+from ._event_columns import DROP, check_names, check_values, plain, read_columns
 
 _INT32_MAX = 2**31 - 1
 
@@ -86,169 +85,18 @@ def to_histories(
     >>> histories["item"].to_dict()
     {3: ['lamp', 'mug'], 7: ['bowl', 'mug']}
     """
-    names = _check_names({"user": user, "item": item, "time": time, "weight": weight, "event": event})
+    names = check_names({"user": user, "item": item, "time": time, "weight": weight, "event": event})
     if isinstance(events, (str, Path)) or (isinstance(events, (list, tuple)) and events):
         from ._event_files import read_files
 
         users, indptr, flat = read_files(events, names)
         return pandas_frame(users, indptr, flat, user)
 
-    columns, kind = _read_columns(events, names)
-    users, indptr, flat = group_events(columns, names, _DROP[kind])
+    columns, kind = read_columns(events, names)
+    users, indptr, flat = group_events(columns, names, DROP[kind])
     if kind == "polars":
         return _polars_frame(users, indptr, flat, user)
     return pandas_frame(users, indptr, flat, user)
-
-
-_DROP = {
-    "pandas": "events.dropna(subset=[{!r}])",
-    "polars": "events.drop_nulls({!r})",
-    "pyarrow": "events.filter(pyarrow.compute.is_valid(events[{!r}]))",
-    "files": "leave out the rows without {!r}, or fill them",
-}
-
-
-def _check_names(names: dict) -> dict:
-    for role in ("user", "item"):
-        if names[role] is None:
-            raise ValueError(f"{role} must name a column of events, got None")
-    names = {role: name for role, name in names.items() if name is not None}
-    given = {}
-    for role, name in names.items():
-        if isinstance(name, (list, dict, set, np.ndarray)):
-            raise TypeError(f"{role} must name one column of events, got {type_name(name)}: give the column's name")
-        if name in given:
-            raise ValueError(f"{given[name]} and {role} both name the column {name!r}: give each its own column")
-        given[name] = role
-    return names
-
-
-def check_columns(names: dict, columns: list, where: str = "events", hint: str = "") -> None:
-    """Raise where a column asked for is not there, and suggest the closest."""
-    for role, name in names.items():
-        if name in columns:
-            continue
-        texts = [str(column) for column in columns]
-        lowered = {text.lower().replace("_", ""): text for text in reversed(texts)}
-        close = difflib.get_close_matches(str(name).lower().replace("_", ""), lowered, n=1, cutoff=0.5)
-        meant = f"; did you mean {lowered[close[0]]!r}?" if close else ""
-        shown = ", ".join(map(repr, columns[:20])) + (", ..." if len(columns) > 20 else "")
-        raise ValueError(f"{role}={name!r} is not a column of {where}, which has {shown}{meant}{hint}")
-
-
-def _read_columns(events, names: dict) -> tuple[dict, str]:
-    """Return the columns asked for as Arrow arrays, by role, and the library they came from."""
-    import pyarrow as pa
-
-    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
-    if pandas is not None and isinstance(events, pandas.DataFrame):
-        index = [name for name in names.values() if name in events.index.names and name not in events.columns]
-        hint = f" ({index[0]!r} is in the index: pass events.reset_index())" if index else ""
-        check_columns(names, list(events.columns), hint=hint)
-        return {role: _from_pandas(events[name], role, name) for role, name in names.items()}, "pandas"
-    if polars is not None and isinstance(events, (polars.DataFrame, polars.LazyFrame)):
-        lazy = isinstance(events, polars.LazyFrame)
-        check_columns(names, events.collect_schema().names() if lazy else events.columns)
-        if lazy:
-            events = events.select(list(names.values())).collect()
-        return {role: events.get_column(name).to_arrow() for role, name in names.items()}, "polars"
-    if isinstance(events, (pa.Table, pa.RecordBatch)):
-        check_columns(names, events.schema.names)
-        return {role: events.column(name) for role, name in names.items()}, "pyarrow"
-    got = "an empty list" if isinstance(events, (list, tuple)) and not events else type_name(events)
-    raise TypeError(
-        "events must be a pandas or polars DataFrame, a pyarrow Table, or the path of CSV or parquet files, "
-        f"got {got}: make a DataFrame with one row per event"
-    )
-
-
-def _from_pandas(series, role: str, name):
-    import pyarrow as pa
-
-    if series.ndim != 1:
-        raise ValueError(f"events has {series.shape[1]} columns called {name!r} ({role}): rename them apart")
-    if series.dtype != object:
-        return pa.array(series, from_pandas=True)
-    label = f"{role} column {name!r}"
-    missing = int(series.isna().sum())
-    if missing:
-        raise ValueError(_missing(label, missing, _DROP["pandas"].format(name)))
-    values = series.to_numpy()
-    if role == "weight":
-        as_weights(_no_text(values, label), label)
-    elif role == "time":
-        as_days(values, label)
-    else:
-        values = as_ids(values, label)
-    return pa.array(values)
-
-
-def _no_text(values: np.ndarray, label: str) -> np.ndarray:
-    text = next((value for value in values if isinstance(value, (str, bytes))), None)
-    if text is not None:
-        raise TypeError(f"{label} has {text!r}, which is not a number: convert it, for instance with pandas.to_numeric")
-    return values
-
-
-def _missing(label: str, count: int, drop: str) -> str:
-    return f"{label} has {count} missing value{'s' if count > 1 else ''}: drop these events first, {drop}"
-
-
-def count_missing(array) -> int:
-    """Count nulls and NaNs of an Arrow array."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    nan = pc.sum(pc.is_nan(array)).as_py() if pa.types.is_floating(array.type) else 0
-    return array.null_count + (nan or 0)
-
-
-def check_values(array, role: str, label: str, drop: str) -> None:
-    """Raise where a plain Arrow array holds values that its role does not allow."""
-    import pyarrow.types as pt
-
-    missing = count_missing(array)
-    if missing and role != "weight":
-        raise ValueError(_missing(label, missing, drop))
-    kind = array.type
-    if role == "weight":
-        if not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind) or pt.is_boolean(kind)):
-            raise TypeError(f"{label} has the type {kind}: weights must be numbers, such as a quantity or an amount")
-        as_weights(array.to_numpy(zero_copy_only=False), label)
-    elif role == "time":
-        if pt.is_floating(kind):
-            as_days(array.to_numpy(zero_copy_only=False), label)
-        elif not (pt.is_integer(kind) or pt.is_timestamp(kind) or pt.is_date(kind)):
-            first = array[0].as_py() if len(array) else None
-            raise TypeError(
-                f"{label} has {first!r} ({kind}), which is not a time: give datetimes or numbers, "
-                "for instance through pandas.to_datetime"
-            )
-    elif not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_string(kind) or pt.is_large_string(kind)):
-        raise TypeError(f"{label} has the type {kind}: ids must be integers or strings, so convert it, such as to str")
-
-
-def plain(array):
-    """Bring an Arrow array to one chunk without dictionaries or views."""
-    import pyarrow as pa
-
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    kind = plain_type(array.type)
-    if pa.types.is_string(kind) and pa.types.is_large_string(array.type) and array.nbytes > _INT32_MAX:
-        return array
-    return array if array.type == kind else array.cast(kind)
-
-
-def plain_type(kind):
-    """Return the type that `plain` brings a type to."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
 
 
 def group_events(columns: dict, names: dict, drop: str) -> tuple:

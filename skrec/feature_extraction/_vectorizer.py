@@ -9,10 +9,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._histories import Histories, read_histories
+from ..utils._state import CompactIdState
 from ..utils._validation import as_duration
 
 
-class HistoryVectorizer(TransformerMixin, BaseEstimator):
+class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
     """Turn histories into a sparse user x item matrix.
 
     What :class:`~sklearn.feature_extraction.text.CountVectorizer` does for documents and words, this does for

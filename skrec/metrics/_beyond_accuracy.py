@@ -57,7 +57,7 @@ def coverage_at_k(y_true, y_pred, *, n_items: int, k: int | None = None) -> floa
     >>> coverage_at_k(None, [["a", "b"], ["a", "c"]], n_items=6)
     0.5
     """
-    return np.count_nonzero(_item_counts(read_lists(y_pred, k), n_items)) / int(n_items)
+    return len(_item_counts(read_lists(y_pred, k), n_items)) / int(n_items)
 
 
 def gini_at_k(y_true, y_pred, *, n_items: int, k: int | None = None) -> float:
@@ -237,9 +237,10 @@ def intra_list_diversity_at_k(y_true, y_pred, *, item_features, k: int | None = 
     items, features = _read_features(item_features)
     check_same_kind(lists.ids, items, "item_features")
     place = lookup(lists.ids, items)
-    if (place < 0).any():
+    absent = lists.ids[place < 0]
+    if len(absent):
         raise ValueError(
-            f"item_features lacks {(place < 0).sum()} of the recommended items, such as {lists.ids[place < 0][0]!r}: "
+            f"item_features lacks {len(absent)} of the recommended items, such as {absent.item(0)!r}: "
             "add a row for each, of zeros where nothing is known"
         )
     lengths = lists.lengths
@@ -286,7 +287,7 @@ def _read_pair(value, name: str, second: str):
     ids = as_id_list(ids, f"the ids of {name}")
     codes, distinct = factorize(ids)
     if len(distinct) < len(ids):
-        twice = distinct[np.bincount(codes).argmax()]
+        twice = distinct.item(np.bincount(codes).argmax())
         raise ValueError(f"{name} has the id {twice!r} more than once: keep one entry per item")
     return ids, values
 
@@ -301,7 +302,7 @@ def _read_popularity(popularity, n_users: int) -> tuple[np.ndarray, np.ndarray]:
     bad = ~((counts >= 0) & (counts <= n_users))
     if bad.any():
         raise ValueError(
-            f"popularity has {counts[bad][0]:g} users for the item {items[bad][0]!r}, but n_users={n_users}: "
+            f"popularity has {counts[bad][0]:g} users for the item {items[bad].item(0)!r}, but n_users={n_users}: "
             "count each user of an item once, and pass the number of training users"
         )
     return items, counts

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_scalar
 
 _BLOCK = 1 << 20  # resampled values held at once
-_MAX_DISTINCT = 512
+_FEW = 20  # drawing the count of a distinct value costs as much as drawing 20 users
 
 
 def bootstrap_interval(
@@ -70,7 +70,7 @@ def bootstrap_interval(
 def paired_bootstrap(
     a, b, *, confidence: float = 0.95, n_resamples: int = 1000, random_state=None
 ) -> tuple[float, float, float, float]:
-    """Compare two models on the same users.
+    r"""Compare two models on the same users.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def paired_bootstrap(
     Notes
     -----
     The differences per user are resampled. The p-value is
-    :math:`(1 + \\#\\{|d^* - d| \\ge |d|\\}) / (1 + \\mathrm{n\\_resamples})`, where d is the mean difference and d*
+    :math:`(1 + \#\{|d^* - d| \ge |d|\}) / (1 + \mathrm{n\_resamples})`, where d is the mean difference and d*
     that of a resample: shifted by d, the resamples follow the hypothesis that there is no difference [1]_.
 
     References
@@ -130,7 +130,7 @@ def paired_bootstrap(
     mean = float(differences.mean())
     means = _resampled_means(differences, n_resamples, random_state)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    as_large = np.count_nonzero(np.abs(means - mean) >= abs(mean))
+    as_large = int(np.count_nonzero(np.abs(means - mean) >= abs(mean)))
     return mean, float(low), float(high), (1 + as_large) / (1 + n_resamples)
 
 
@@ -164,7 +164,7 @@ def _resampled_means(values: np.ndarray, n_resamples: int, random_state) -> np.n
 def _blocks_of_means(values: np.ndarray, n_resamples: int, rng) -> Iterator[np.ndarray]:
     n = len(values)
     distinct, counts = np.unique(values, return_counts=True)
-    few = len(distinct) <= min(_MAX_DISTINCT, n // 8)
+    few = len(distinct) * _FEW <= n
     width = len(distinct) if few else n
     for rows in gen_batches(n_resamples, max(1, _BLOCK // width)):
         size = rows.stop - rows.start

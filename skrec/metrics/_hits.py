@@ -114,13 +114,13 @@ def check_same_kind(ids: np.ndarray, other: np.ndarray, other_name: str) -> None
     kind, other_kind = id_kind(ids), id_kind(other)
     if (kind == "string") != (other_kind == "string"):
         raise TypeError(
-            f"y_pred has item ids such as {ids[0]!r} ({kind}) but {other_name} has ids such as {other[0]!r} "
+            f"y_pred has item ids such as {ids.item(0)!r} ({kind}) but {other_name} has ids such as {other.item(0)!r} "
             f"({other_kind}): convert both to one type"
         )
     if kind == "float" and other_kind == "integer" and (ids % 1).any():
         raise TypeError(
-            f"y_pred has numbers such as {ids[ids % 1 != 0][0]!r}, which are no item ids: pass what predict returns, "
-            "not scores"
+            f"y_pred has numbers such as {ids[ids % 1 != 0].item(0)!r}, which are no item ids: pass what predict "
+            "returns, not scores"
         )
 
 
@@ -134,7 +134,8 @@ def find_hits(y_true, y_pred, k: int | None) -> Hits:
             "users, in the same order"
         )
     check_same_kind(lists.ids, truth.ids, "y_true")
-    relevant = np.unique(truth.rows * n_ids + truth.codes)
+    relevant = np.sort(truth.rows * n_ids + truth.codes)
+    relevant = relevant[np.append(True, relevant[1:] != relevant[:-1])] if len(relevant) else relevant
     n_relevant = np.bincount(relevant // n_ids, minlength=n_users)
     is_hit = np.zeros(lists.codes.shape, dtype=bool)
     if len(relevant):
@@ -155,6 +156,6 @@ def _check_distinct(hits: np.ndarray, n_ids: int, ids: np.ndarray) -> None:
     if len(again):
         row, code = divmod(int(hits[again[0]]), n_ids)
         raise ValueError(
-            f"row {row} of y_pred recommends the item {ids[code]!r} more than once, which would count one hit twice: "
-            "recommend distinct items"
+            f"row {row} of y_pred recommends the item {ids.item(code)!r} more than once, which would count one hit "
+            "twice: recommend distinct items"
         )

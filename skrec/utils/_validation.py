@@ -69,7 +69,7 @@ def as_ids(values, name: str) -> np.ndarray:
             examples = {_scalar_kind(type(v)): v for v in values}
             shown = " and ".join(f"{v!r} ({kind})" for kind, v in sorted(examples.items()))
             raise TypeError(f"{name} mixes ids of several types, {shown}: convert them all to one type, such as str")
-        array = np.asarray(values)
+        array = np.array(list(values))  # an object array of numbers stays one unless it goes through a list
         if array.dtype.kind not in "iuf":
             raise TypeError(f"{name} has an integer beyond 64 bits: convert the ids to strings")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

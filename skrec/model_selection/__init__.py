@@ -1,0 +1,6 @@
+"""Splitting histories into what a model may know and what it is asked."""
+
+from ._same_users import SameUsers
+from ._split import split_last, split_time, split_users
+
+__all__ = ["SameUsers", "split_last", "split_time", "split_users"]

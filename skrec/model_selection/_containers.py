@@ -1,0 +1,118 @@
+"""Cutting histories without changing the container they came in."""
+
+import sys
+from itertools import compress
+
+import numpy as np
+
+from ..utils._histories import COLUMNS, Histories, is_frame
+
+
+def keep_events(X, histories: Histories, keep: np.ndarray):
+    """Keep some events of every row.
+
+    Parameters
+    ----------
+    X : sequence of histories or frame
+        What `histories` was read from.
+    histories : Histories
+        The compressed form of X.
+    keep : ndarray of shape (n_events,), dtype bool
+        Which events stay.
+
+    Returns
+    -------
+    same container as X
+        Every row stays; in a frame the parallel list columns are cut alike and the other columns are untouched.
+    """
+    after = _boundaries(histories.indptr, keep)
+    if not is_frame(X):
+        return _cut(X, histories.indptr, keep, after)
+    columns = {name: _cut(X[name], histories.indptr, keep, after) for name in COLUMNS if name in X.columns}
+    if _is_polars(X):
+        return X.with_columns(**columns)
+    return X.assign(**columns)
+
+
+def keep_items(X, histories: Histories, keep: np.ndarray):
+    """Return the items of some events of every row: a Series for a frame, else the same container as X."""
+    column = X["item"] if is_frame(X) else X
+    return _cut(column, histories.indptr, keep, _boundaries(histories.indptr, keep))
+
+
+def take_rows(X, rows: np.ndarray):
+    """Return some rows of X, in the container of X."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    if isinstance(X, (list, tuple)):
+        return [X[row] for row in rows]
+    if hasattr(X, "take") and not isinstance(X, np.ndarray) and not _is_polars(X):
+        return X.take(rows)
+    return X[rows]
+
+
+def count_rows(X) -> int:
+    """Return the number of rows of X."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def _is_polars(X) -> bool:
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(X, (polars.DataFrame, polars.Series))
+
+
+def _boundaries(indptr: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    return np.append(0, np.cumsum(keep, dtype=np.int64))[indptr]
+
+
+def _cut(column, indptr: np.ndarray, keep: np.ndarray, after: np.ndarray):
+    """Cut one list column; ``after`` holds the row boundaries among the kept events."""
+    if _is_polars(column):
+        import polars as pl
+
+        cut = pl.Series(column.name, _cut_arrow(column.to_arrow(), keep, after))
+        return cut if cut.dtype == column.dtype else cut.cast(column.dtype)
+    pa = sys.modules.get("pyarrow")
+    if pa is not None and isinstance(column, (pa.Array, pa.ChunkedArray)):
+        return _cut_arrow(column, keep, after)
+    is_series = hasattr(column, "iloc")
+    if is_series and not isinstance(column.dtype, np.dtype):
+        import pandas as pd
+
+        values = pd.arrays.ArrowExtensionArray(_cut_arrow(pa.array(column, from_pandas=True), keep, after))
+        return pd.Series(values, index=column.index, name=column.name)
+    rows = _cut_rows(column, indptr, keep)
+    if not is_series and not isinstance(column, np.ndarray):
+        return rows
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    if not is_series:
+        return array
+    import pandas as pd
+
+    return pd.Series(array, index=column.index, name=column.name, dtype=object)
+
+
+def _cut_arrow(array, keep: np.ndarray, after: np.ndarray):
+    import pyarrow as pa
+
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    values = array.flatten().filter(pa.array(keep))
+    if pa.types.is_large_list(array.type):
+        return pa.LargeListArray.from_arrays(pa.array(after), values, type=array.type)
+    return pa.ListArray.from_arrays(pa.array(after.astype(np.int32)), values, type=array.type)
+
+
+def _cut_rows(rows, indptr: np.ndarray, keep: np.ndarray) -> list:
+    """Cut Python rows: an array stays an array, everything else becomes a list."""
+    bounds, flags = indptr.tolist(), keep.tolist()
+    cut = []
+    for row, start, stop in zip(rows, bounds[:-1], bounds[1:], strict=True):
+        if isinstance(row, np.ndarray):
+            cut.append(row[keep[start:stop]])
+        elif start == stop:  # an empty row may also be None or NaN
+            cut.append([])
+        else:
+            cut.append(list(compress(row, flags[start:stop])))
+    return cut
