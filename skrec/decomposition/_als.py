@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from ..base import BaseRecommender
 
 _CG_STEPS = 3  # as implicit
+_PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a millisecond
 
 
 class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
@@ -182,11 +183,15 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         """Return a function that overwrites `factors`, one row per row of `entries`, given the other side's."""
         from implicit.cpu import _als
 
-        threads = effective_n_jobs(self.n_jobs)
+        n_threads = effective_n_jobs(self.n_jobs)
+
+        def threads(n_rows):  # starting threads for little work costs more than it saves
+            return n_threads if n_rows * self.n_components**3 >= _PARALLEL_WORK else 1
+
         l2 = self.l2 / self.unobserved_weight
         if self.l2_exponent == 0 and solver != "cholesky":
             return lambda other: _als.least_squares_cg(
-                entries, factors, other, l2, num_threads=threads, cg_steps=_CG_STEPS
+                entries, factors, other, l2, num_threads=threads(len(factors)), cg_steps=_CG_STEPS
             )
 
         counts = np.diff(entries.indptr)
@@ -209,7 +214,7 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
                     solved[start:stop],
                     other,
                     float(penalty),
-                    num_threads=threads,
+                    num_threads=threads(stop - start),
                 )
             factors[order] = solved
 

@@ -37,7 +37,7 @@ def split_last(
         Leave out of y the items that stand in what remains of the user's own history: the question is then which new
         item comes, not which one is bought again.
     exclude_unknown : bool, default=False
-        Leave out of y the items that stand in no remaining history of any user: a model that learns from histories alone
+        Leave out of y the items that stand in no remaining history of any user: a model that only learns from histories
         cannot recommend them.
     verbose : int, default=1
         Print how many held-out items were left out on request; 0 for silence.
@@ -124,7 +124,7 @@ def split_time(
         Leave out of y the items that stand in what remains of the user's own history: the question is then which new
         item comes, not which one is bought again.
     exclude_unknown : bool, default=False
-        Leave out of y the items that stand in no remaining history of any user: a model that learns from histories alone
+        Leave out of y the items that stand in no remaining history of any user: a model that only learns from histories
         cannot recommend them.
     verbose : int, default=1
         Print how many held-out items were left out on request; 0 for silence.
