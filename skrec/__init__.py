@@ -17,6 +17,7 @@ _SUBPACKAGES = (
     "decomposition",
     "dummy",
     "feature_extraction",
+    "inspection",
     "linear_model",
     "metrics",
     "model_selection",

@@ -113,7 +113,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         else:
             histories = read_histories(X)
             self.vectorizer_ = _default_vectorizer() if self.vectorizer is None else clone(self.vectorizer)
-            matrix = _as_csr(self.vectorizer_.fit_transform(histories))
+            matrix = _as_csr(self.vectorizer_.fit_transform(_vectorizer_input(self.vectorizer_, X, histories)))
             self.items_ = _vectorizer_items(self.vectorizer_, matrix.shape[1])
         self.n_items_ = len(self.items_)
         self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
@@ -284,7 +284,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """Bring users to the form `_score` takes; anything with `shape[0]` that can be sliced by rows."""
         if self._is_passthrough():
             return self._check_matrix(X, reset=False)
-        return _as_csr(self.vectorizer_.transform(read_histories(X)))
+        return _as_csr(self.vectorizer_.transform(_vectorizer_input(self.vectorizer_, X, read_histories(X))))
 
     def _seen(self, rows) -> sp.csr_array:
         """Return the seen items of encoded users as the pattern of a CSR array (n_users, n_items)."""
@@ -362,6 +362,14 @@ def _most_entries(matrix: sp.csr_array) -> int:
 
 def _stack(blocks: list[np.ndarray], shape: tuple[int, int], dtype=np.float32) -> np.ndarray:
     return np.concatenate(blocks) if blocks else np.empty(shape, dtype=dtype)
+
+
+def _vectorizer_input(vectorizer, X, histories: Histories):
+    """Return the histories already read where the vectorizer is ours, and what the user passed where it is not."""
+    from .feature_extraction import HistoryVectorizer
+
+    first = vectorizer.steps[0][1] if isinstance(vectorizer, Pipeline) else vectorizer
+    return histories if isinstance(first, HistoryVectorizer) else X
 
 
 def _as_csr(matrix) -> sp.csr_array:

@@ -5,6 +5,7 @@ import os
 import platform
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,12 @@ import numpy as np
 
 FORMAT = 1
 _HEADER = "skrec.json"
-_TRUSTED = {"scipy.sparse._csr.csr_array", "scipy.sparse._csc.csc_array"}
+_TRUSTED = {
+    "scipy.sparse._csc.csc_array",
+    "scipy.sparse._csr.csr_array",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.metrics._scorer._Scorer",
+}
 
 
 class ModelFileError(ValueError):
@@ -174,7 +180,9 @@ def read_header(path: str | os.PathLike) -> dict:
                 raise ModelFileError(f"{path} was not written by skrec.save: it has no header")
             broken = archive.testzip()
             header = json.loads(archive.read(_HEADER))
-    except (zipfile.BadZipFile, OSError, json.JSONDecodeError, EOFError, NotImplementedError) as error:
+    except ModelFileError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError) as error:
         raise ModelFileError(f"{path} is not a model file, or is damaged ({error}): save the model again") from error
     if broken is not None:
         raise ModelFileError(

@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from numbers import Real
 
 import numpy as np
 
@@ -88,6 +89,8 @@ def _from_pandas(series, role: str, name):
         as_weights(_no_text(values, label), label)
     elif role == "time":
         as_days(values, label)
+        if len({isinstance(value, Real) for value in values}) > 1:
+            raise TypeError(f"{label} mixes numbers and datetimes: convert it, for instance with pandas.to_datetime")
     else:
         values = as_ids(values, label)
     return pa.array(values)
@@ -118,6 +121,8 @@ def check_values(array, role: str, label: str, drop: str) -> None:
     """Raise where a plain Arrow array holds values that its role does not allow."""
     import pyarrow.types as pt
 
+    if pt.is_float16(array.type):
+        raise TypeError(f"{label} has half-precision numbers: convert it to float64")
     missing = count_missing(array)
     if missing and role != "weight":
         raise ValueError(missing_message(label, missing, drop))
@@ -136,7 +141,7 @@ def check_values(array, role: str, label: str, drop: str) -> None:
                 "for instance through pandas.to_datetime"
             )
     elif not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_string(kind) or pt.is_large_string(kind)):
-        raise TypeError(f"{label} has the type {kind}: ids must be integers or strings, so convert it, such as to str")
+        raise TypeError(f"{label} has the type {kind}: ids must be integers or strings, one in a row: convert it")
 
 
 def plain(array):

@@ -193,9 +193,9 @@ def _sort_with_duckdb(paths: list[str], names: dict, delimiter: str | None, type
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="skrec-", ignore_cleanup_errors=True) as folder:
-        # a database file rather than memory: what does not fit is on disk, in the folder that goes away
-        config = {"temp_directory": str(Path(folder, "spill")), "preserve_insertion_order": "true"}
-        with duckdb.connect(str(Path(folder, "events.duckdb")), config=config) as connection:
+        # what does not fit into memory goes to the folder, and the folder goes away
+        config = {"temp_directory": folder, "preserve_insertion_order": "true"}
+        with duckdb.connect(":memory:", config=config) as connection:
             try:
                 connection.execute("SET TimeZone = 'UTC'")
                 limit, unit = connection.sql("SELECT current_setting('memory_limit')").fetchall()[0][0].split()
@@ -228,7 +228,7 @@ def _literal_paths(paths: list[str]) -> list[str]:
 
 
 def _parquet_relation(connection, paths: list[str], names: dict) -> str:
-    # a prepared view cannot hold parameters, so the paths go into a table of settings
+    # a relation takes no parameters, so the paths go into a variable of the connection
     connection.execute("SET VARIABLE paths = ?", [_literal_paths(paths)])
     chosen = ", ".join(f'{_name(name)} AS "{role}"' for role, name in names.items())
     return (
@@ -244,7 +244,7 @@ def _csv_relation(connection, paths: list[str], names: dict, delimiter: str) -> 
             f"SELECT {chosen} FROM read_csv(?, all_varchar = true, header = true, delim = ?, quote = '\"', "
             "escape = '\"', nullstr = '', allow_quoted_nulls = false)"
         )
-        verb = "CREATE TABLE events AS " if number == 0 else "INSERT INTO events "
+        verb = "CREATE TEMP TABLE events AS " if number == 0 else "INSERT INTO events "
         connection.execute(verb + query, [_literal_paths([path]), _csv_header(path)[1]])
     chosen = ", ".join(f'{_cast(connection, role)} AS "{role}"' for role in names)
     return f"(SELECT {chosen}, rowid AS number FROM events)"
@@ -259,7 +259,7 @@ def _cast(connection, role: str) -> str:
             f"SELECT coalesce(bool_and({test}), true) FROM events WHERE {column} IS NOT NULL"
         ).fetchall()[0][0]
 
-    if every(f"regexp_full_match({column}, '{_INTEGER}') AND TRY_CAST({column} AS BIGINT) IS NOT NULL"):
+    if every(f"coalesce(CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column}, false)"):  # as `_INTEGER`
         return f"CAST({column} AS BIGINT)"
     if role in ("time", "weight") and every(f"TRY_CAST({column} AS DOUBLE) IS NOT NULL"):
         return f"CAST({column} AS DOUBLE)"

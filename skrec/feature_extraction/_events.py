@@ -54,8 +54,6 @@ def to_histories(
         If `events` is not one of the forms, ids are of mixed types, or times are not times.
     ValueError
         If a column or file is missing, the log is empty, an id or a time is missing, or a weight is negative.
-    ImportError
-        If DuckDB is needed for files larger than memory and not installed; smaller files do without.
 
     See Also
     --------
@@ -65,9 +63,9 @@ def to_histories(
     Notes
     -----
     Value types are kept, categories become plain values. In memory the work is a counting sort by user, linear in
-    the number of events, and at its peak takes about twice the memory of the columns it reads. Files are sorted by
-    DuckDB where it is installed (``pip install 'skrec-hybrid[large]'``), which spills to disk, so that only the
-    result must fit in memory.
+    the number of events, and at its peak takes one to three times the memory of the columns it reads, the result
+    included. Files are sorted by DuckDB where it is installed (``pip install 'skrec-hybrid[large]'``), which spills to
+    disk, so that only the result must fit in memory.
 
     In a CSV file a column counts as integer where every value is written as a plain integer, so that codes such as
     00123 stay text; its times are numbers or ISO 8601 (``2011-12-09 12:50``).

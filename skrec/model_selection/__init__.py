@@ -1,6 +1,7 @@
-"""Splitting histories into what a model may know and what it is asked."""
+"""Splitting histories into what a model may know and what it is asked, and comparing models on it."""
 
+from ._compare import compare
 from ._same_users import SameUsers
 from ._split import split_last, split_time, split_users
 
-__all__ = ["SameUsers", "split_last", "split_time", "split_users"]
+__all__ = ["SameUsers", "compare", "split_last", "split_time", "split_users"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._validation import as_days, as_ids, as_weights, factorize, is_missing, lookup, type_name
+from ._validation import as_days, as_ids, as_weights, factorize, is_missing, lookup, plain, type_name
 
 COLUMNS = ("item", "time", "weight", "event")
 _HINT = "a history is a list of item ids, oldest first"
@@ -198,7 +198,9 @@ def _python_lists(rows, label: str):
         elif not isinstance(row, (str, Sized)) and is_missing(row):
             clean.append(())
         else:
-            raise TypeError(f"row {number} of {label} is {row!r} ({type_name(row)}), but {_HINT}: wrap it in a list")
+            raise TypeError(
+                f"row {number} of {label} is {plain(row)!r} ({type_name(row)}), but {_HINT}: wrap it in a list"
+            )
     indptr = np.concatenate([[0], np.cumsum(np.fromiter(map(len, clean), dtype=np.int64, count=len(clean)))])
     arrays = [row for row in clean if isinstance(row, np.ndarray) and len(row)]
     if arrays and len(arrays) == sum(1 for row in clean if len(row)) and len({a.dtype for a in arrays}) == 1:

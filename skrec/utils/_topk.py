@@ -3,19 +3,15 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 import scipy.sparse as sp
 import sklearn
 
+from ._threads import n_threads, single_threaded_blas
+
 _SEEN = np.finfo(np.float32).min  # below every score, above what must not be recommended
 _REMOVED = -np.inf
 _CACHE_BYTES = 2**25  # blocks of 32 MiB keep a score matrix near the cache
-
-
-def n_threads() -> int:
-    """Number of threads for block work: the processors this process may use."""
-    return max(1, joblib.cpu_count())
 
 
 def block_slices(n_rows: int, row_bytes: int, *, n_parallel: int = 1, cap: int = _CACHE_BYTES) -> Iterator[slice]:
@@ -52,7 +48,7 @@ def map_blocks(function: Callable[[slice], object], n_rows: int, row_bytes: int)
     slices = list(block_slices(n_rows, row_bytes, n_parallel=threads))
     if threads == 1 or len(slices) < 2:
         return [function(rows) for rows in slices]
-    with ThreadPoolExecutor(threads) as pool:
+    with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, slices))
 
 

@@ -19,6 +19,11 @@ def id_kind(ids: np.ndarray) -> str:
     return {"i": "integer", "u": "integer", "f": "float"}.get(ids.dtype.kind, "string")
 
 
+def plain(value):
+    """Return a NumPy scalar as the Python value that a user knows."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def is_missing(value) -> bool:
     """Tell whether a single value is None, NaN, NaT or pandas.NA."""
     if value is None:
@@ -64,10 +69,10 @@ def as_ids(values, name: str) -> np.ndarray:
             raise ValueError(f"{name} has a missing id (None or NaN): drop these events or fill the id first")
         if any(issubclass(kind, (bool, np.bool_)) or not issubclass(kind, (str, numbers.Real)) for kind in kinds):
             bad = next(v for v in values if isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, numbers.Real)))
-            raise TypeError(f"{name} has {bad!r} of type {type_name(bad)}: ids must be integers or strings")
+            raise TypeError(f"{name} has {plain(bad)!r} of type {type_name(bad)}: ids must be integers or strings")
         if len({_scalar_kind(kind) for kind in kinds}) > 1:
             examples = {_scalar_kind(type(v)): v for v in values}
-            shown = " and ".join(f"{v!r} ({kind})" for kind, v in sorted(examples.items()))
+            shown = " and ".join(f"{plain(v)!r} ({kind})" for kind, v in sorted(examples.items()))
             raise TypeError(f"{name} mixes ids of several types, {shown}: convert them all to one type, such as str")
         array = np.array(list(values))  # an object array of numbers stays one unless it goes through a list
         if array.dtype.kind not in "iuf":
@@ -123,8 +128,8 @@ def lookup(ids: np.ndarray, vocabulary: np.ndarray, name: str = "X") -> np.ndarr
         return np.full(len(ids), -1, dtype=np.int32)
     if (id_kind(ids) == "string") != (id_kind(vocabulary) == "string"):
         raise TypeError(
-            f"{name} has item ids such as {ids[0]!r} ({id_kind(ids)}) but the model learned ids such as "
-            f"{vocabulary[0]!r} ({id_kind(vocabulary)}): convert them to the type used in fit"
+            f"{name} has item ids such as {plain(ids[0])!r} ({id_kind(ids)}) but the model learned ids such as "
+            f"{plain(vocabulary[0])!r} ({id_kind(vocabulary)}): convert them to the type used in fit"
         )
     sorter = None
     if not (vocabulary[:-1] < vocabulary[1:]).all():
@@ -181,11 +186,13 @@ def as_days(values, name: str = "time") -> np.ndarray:
         missing = ~np.isfinite(days)
     else:
         raise TypeError(
-            f"{name} has {array.reshape(-1)[0]!r}, which is not a time: give datetimes or numbers, "
+            f"{name} has {plain(array.reshape(-1)[0])!r}, which is not a time: give datetimes or numbers, "
             "for instance through pandas.to_datetime"
         )
     if missing.any():
-        raise ValueError(f"{name} has {int(missing.sum())} missing values: drop these events or fill their time first")
+        raise ValueError(
+            f"{name} lacks {int(missing.sum())} of {len(days)} times: drop these events or fill their time first"
+        )
     return days
 
 
@@ -197,7 +204,7 @@ def _object_times(array: np.ndarray, name: str) -> np.ndarray:
     for value in array:
         if not isinstance(value, (numbers.Real, np.datetime64, datetime.date)) and not is_missing(value):
             raise TypeError(
-                f"{name} has {value!r}, which is not a time: give datetimes or numbers, "
+                f"{name} has {plain(value)!r}, which is not a time: give datetimes or numbers, "
                 "for instance through pandas.to_datetime"
             )
     if all(isinstance(value, numbers.Real) for value in array):
@@ -244,7 +251,7 @@ def as_weights(values, name: str = "weight") -> np.ndarray:
     bad = ~(weights >= 0) | np.isinf(weights)
     if bad.any():
         raise ValueError(
-            f"{name} has {int(bad.sum())} values that are negative, missing or infinite, such as "
+            f"{name} must be finite and at least 0, but {int(bad.sum())} of {len(weights)} are not, such as "
             f"{weights[bad][0]:g}: drop or correct these events first (returns and cancellations are not purchases)"
         )
     return weights

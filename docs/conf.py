@@ -1,0 +1,91 @@
+"""Configuration of the documentation: ``sphinx-build -W -b html docs docs/_build/html``."""
+
+import sys
+from pathlib import Path
+
+import skrec
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+
+from public_api import api_pages  # noqa: E402
+
+project = "skrec"
+author = "The skrec developers"
+copyright = "The skrec developers, MIT licence"
+version = release = skrec.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "examples", "templates"]
+templates_path = ["templates"]
+default_role = "code"
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "/plot_",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+    "min_reported_time": 10,
+    "plot_gallery": "True",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skrec"
+html_static_path = ["_static"]
+html_css_files = ["skrec.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "getting_started": []}
+
+
+def _write_api_pages():
+    """Write the sources of the API reference; a page that did not change keeps its date."""
+    folder = DOCS / "api"
+    folder.mkdir(exist_ok=True)
+    pages = api_pages()
+    for old in folder.glob("*.rst"):
+        if old.name not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def _skip_foreign(app, what, name, obj, skip, options):
+    """Leave out the methods that scikit-learn defines."""
+    module = getattr(obj, "__module__", None) or ""
+    return True if callable(obj) and not module.startswith("skrec") else None
+
+
+def setup(app):
+    """Connect the above to the build."""
+    app.connect("autodoc-skip-member", _skip_foreign)
+
+
+_write_api_pages()

@@ -1,0 +1,91 @@
+"""The steps of `skrec evaluate`, which the demo takes as well."""
+
+import contextlib
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ..utils._histories import read_histories
+from ._data import last_part, moment_text
+from ._screen import Screen
+
+# columns of the leaderboard that fit in a terminal
+_SHOWN = ("model", "NDCG", "interval", "p vs best", "Hit rate", "Coverage", "fit s", "peak MiB")
+
+
+def hold_out(histories, split: str, at, exclude_seen: bool, known_only: bool) -> Bunch:
+    """Split a log; return X, y and sentences that say what was done."""
+    from ..model_selection import split_last, split_time
+
+    options = {"exclude_seen": exclude_seen, "exclude_unknown": known_only, "verbose": 0}
+    if split == "time":
+        start = last_part(histories) if at is None else at
+        X, y = split_time(histories, start, **options)
+        text = moment_text(histories, start) if at is None else at
+        how = f"before {text}", f"from {text} on"
+    else:
+        X, y = split_last(histories, **options)
+        how = "except the last of each user", "last"
+    if known_only:
+        known = read_histories(X).lengths > 0
+        X, y = X[known], y[known]
+    past, held = read_histories(X), read_histories(y)
+    asked = int((held.lengths > 0).sum())
+    kind = "new items" if exclude_seen else "items"
+    which = "left out" if exclude_seen else "included"
+    sentences = [
+        f"The models learned from the {len(past.codes):,} events {how[0]}, of {int((past.lengths > 0).sum()):,} users "
+        f"and {len(past.ids):,} items, and from nothing else.",
+        f"They were asked which {kind} came {how[1]}, those that the user had before {which}: {len(held.codes):,} items "
+        f"of {asked:,} users.",
+    ]
+    if known_only:
+        sentences.append("Users and items that do not stand in the learned part are left out of the question.")
+    else:
+        new_users = int(((past.lengths == 0) & (held.lengths > 0)).sum())
+        new_items = int((held.item_codes(np.sort(past.ids)) < 0).sum())
+        sentences.append(
+            f"{new_users:,} of these users are new, and {new_items:,} of these items, which no model can find, so "
+            "they count as misses; --known-only leaves both out."
+        )
+    if split == "last":
+        sentences.append("The last events of users lie at different times: a split in time is closer to real use.")
+    return Bunch(X=X, y=y, sentences=sentences)
+
+
+def ask(screen: Screen, models: dict, question: Bunch, k: int, *, keep: bool = False):
+    """Compare models; `keep` returns the fitted ones as well."""
+    from ..model_selection import compare
+
+    with screen.working(f"Comparing {len(models)} models") as progress:
+        shown = contextlib.nullcontext() if progress is None else contextlib.redirect_stdout(progress)
+        with shown:
+            return compare(
+                models,
+                question.X,
+                question.y,
+                k=k,
+                verbose=int(progress is not None),
+                return_per_user=True,
+                return_estimator=keep,
+            )
+
+
+def show_leaderboard(screen: Screen, leaderboard, title: str = "") -> None:
+    """Print a leaderboard, and why models failed."""
+    from ..inspection._report import leaderboard_rows
+
+    header, rows = leaderboard_rows(leaderboard)
+    columns = [number for number, name in enumerate(header) if any(word in name for word in _SHOWN)]
+    rows = [[row[number] for number in columns] for row in rows]
+    numbers = range(1, len(columns))
+    screen.table([header[number] for number in columns], rows, numbers=numbers, bold=0, title=title)
+    for name, error in leaderboard.loc[leaderboard["error"] != "", "error"].items():
+        screen.show(f"{name} failed: {error}")
+
+
+def popularity(histories) -> tuple[np.ndarray, np.ndarray]:
+    """Count the users of each item."""
+    read = read_histories(histories)
+    pairs = np.unique(read.rows * len(read.ids) + read.codes)
+    return read.ids, np.bincount(pairs % len(read.ids), minlength=len(read.ids))

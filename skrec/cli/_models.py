@@ -1,0 +1,70 @@
+"""What `--model` can name, and how settings are read."""
+
+import ast
+import difflib
+import importlib
+
+from ._screen import UserError
+
+# name: module, class, settings that differ from the defaults of the class
+MODELS = {
+    "random": ("skrec.dummy", "RandomRecommender", {"random_state": 0}),
+    "popularity": ("skrec.dummy", "PopularityRecommender", {}),
+    "popularity-30d": ("skrec.dummy", "PopularityRecommender", {"window": "30D"}),
+    "item-knn": ("skrec.neighbors", "ItemKNN", {}),
+    "ease": ("skrec.linear_model", "EASE", {}),
+    "als": ("skrec.decomposition", "ALS", {"random_state": 0}),
+}
+NEED_TIME = {"popularity-30d"}
+_OWN_OPTIONS = {"k": "-k", "exclude_seen": "--exclude-seen or --include-seen"}
+
+
+def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool):
+    """Build a model by its name, with settings as `set_params` takes them."""
+    check_name(name)
+    module, kind, preset = MODELS[name]
+    model = getattr(importlib.import_module(module), kind)(**preset)
+    if any(key.startswith("vectorizer__") for key in settings):
+        from ..feature_extraction import HistoryVectorizer
+
+        model.set_params(vectorizer=HistoryVectorizer())
+    known = model.get_params()
+    for key in settings:
+        if key in _OWN_OPTIONS:
+            raise UserError(f"--set {key} has an option of its own: use {_OWN_OPTIONS[key]}")
+        if key not in known:
+            choices = sorted(set(known) - set(_OWN_OPTIONS))
+            raise UserError(f"--set names the unknown parameter {key!r} of {name}{_meant(key, choices)}")
+    return model.set_params(**settings, k=k, exclude_seen=exclude_seen)
+
+
+def check_name(name: str) -> None:
+    """Raise unless a model has this name."""
+    if name not in MODELS:
+        raise UserError(f"--model names the unknown model {name!r}{_meant(name, list(MODELS))}")
+
+
+def parse_settings(texts: list[str]) -> dict:
+    """Read ``name=value`` texts; values are Python literals, or else plain text."""
+    settings = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set takes name=value, such as --set l2=200, but got {text!r}")
+        words = {"true": True, "false": False, "none": None}
+        try:
+            settings[key.strip()] = words[value.lower()] if value.lower() in words else ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            settings[key.strip()] = value
+    return settings
+
+
+def check_k(k: int) -> None:
+    """Raise unless k counts something."""
+    if k < 1:
+        raise UserError(f"-k must be at least 1, got {k}")
+
+
+def _meant(given: str, choices: list[str]) -> str:
+    close = difflib.get_close_matches(given, choices, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(choices)}"

@@ -1,0 +1,109 @@
+"""What the command prints: results to standard output, progress and errors to standard error."""
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parents[1])
+_CHECKS = ("_param_validation.py", "validation.py")  # scikit-learn's checks of parameters and input
+
+
+class UserError(Exception):
+    """Something that the user can put right; its message is one sentence."""
+
+
+class Screen:
+    """The two consoles, and how much to say."""
+
+    def __init__(self):
+        self.verbose = False
+        self.quiet = False
+
+    def say(self, text: str = "") -> None:
+        """Print a line of explanation, unless quiet."""
+        if not self.quiet:
+            self.show(text)
+
+    def show(self, text: str) -> None:
+        """Print a line that is a result; the terminal breaks it, so that it can be copied."""
+        print(text, flush=True)
+
+    def table(self, header, rows, *, numbers=(), bold: int | None = None, sections=(), title: str = "") -> None:
+        """Print a table; `numbers` are the columns set flush right, `bold` a row, `sections` the last row of each."""
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        look = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
+        table = Table(title=Text(title, style="bold") if title else None, title_justify="left", **look)
+        for column, name in enumerate(header):
+            is_number = column in numbers
+            # the words of a heading may stand below each other; a number is never broken
+            width = max((len(str(row[column])) for row in rows), default=0) if is_number else None
+            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold", min_width=width)
+        for number, row in enumerate(rows):
+            style = "bold" if number == bold else None
+            table.add_row(*(Text(str(cell)) for cell in row), style=style, end_section=number in sections)
+        Console(highlight=False).print(table)
+
+    @contextlib.contextmanager
+    def working(self, text: str) -> Iterator[io.TextIOBase | None]:
+        """Show that work goes on; what is written to the value replaces the text. None where nobody looks."""
+        if self.quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from rich.console import Console
+        from rich.markup import escape
+
+        console = Console(stderr=True)
+        with console.status(escape(text)) as status:
+            yield _Updates(lambda line: status.update(escape(f"{text} {line}")))
+
+    def fail(self, error: Exception) -> int:
+        """Print an error as one line and return the exit code: 2 for what the user can put right, else 1."""
+        if self.verbose:
+            import traceback
+
+            traceback.print_exception(error)
+        if _is_usage(error):
+            message, code = error.format_message(), 2
+        elif _is_expected(error):
+            message, code = str(error) or type(error).__name__, 2
+        else:
+            hint = "" if self.verbose else "; --verbose shows where"
+            message, code = f"unexpected {type(error).__name__}: {error}{hint}", 1
+        print("skrec:", " ".join(message.split()), file=sys.stderr)
+        return code
+
+
+class _Updates(io.TextIOBase):
+    """A text stream that hands on each line."""
+
+    def __init__(self, update):
+        self._update = update
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self._update(text.strip())
+        return len(text)
+
+
+def _is_usage(error: Exception) -> bool:
+    """Tell whether the command line itself is wrong; the class has moved between versions of typer."""
+    return hasattr(error, "format_message")
+
+
+def _is_expected(error: Exception) -> bool:
+    """Tell errors that explain themselves, raised by checks, from those of broken code further down."""
+    if isinstance(error, (UserError, OSError, ImportError)):
+        return True
+    if not isinstance(error, (ValueError, TypeError)) or error.__traceback__ is None:
+        return False
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    file = trace.tb_frame.f_code.co_filename
+    return file.startswith(_PACKAGE) or ("sklearn" in file and file.endswith(_CHECKS))

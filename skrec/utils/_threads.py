@@ -1,0 +1,43 @@
+"""Threads: how many, and how they share the processors with BLAS."""
+
+import threading
+from contextlib import contextmanager
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+_users = 0
+_controller = None
+_limit = None
+
+
+def n_threads() -> int:
+    """Number of threads for block work: the processors this process may use."""
+    return max(1, joblib.cpu_count())
+
+
+@contextmanager
+def single_threaded_blas():
+    """Let BLAS use one thread while blocks run in threads of their own.
+
+    The limit is a property of the whole process, so entries are counted: the first sets it and the last lifts it,
+    whatever threads they come from.
+    """
+    global _users, _controller, _limit
+    with _lock:
+        if _users == 0:
+            if _controller is None:
+                import scipy.linalg  # noqa: F401 - its BLAS must be loaded to be seen
+
+                _controller = ThreadpoolController()
+            _limit = _controller.limit(limits=1, user_api="blas")
+            _limit.__enter__()
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.__exit__(None, None, None)

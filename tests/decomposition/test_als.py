@@ -1,0 +1,93 @@
+"""ALS against implicit, and against the closed form of its own loss."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from skrec.datasets import make_histories
+from skrec.decomposition import ALS
+from skrec.feature_extraction import HistoryVectorizer
+
+HISTORIES = make_histories(200, 50, mean_length=10, random_state=0)
+MATRIX = HistoryVectorizer().fit_transform(HISTORIES)
+
+
+def closed_form(row, items, alpha, weight, l2, exponent):
+    """The minimum of the loss for one user, written from the definition."""
+    dense = row.toarray().ravel()
+    confidence = np.where(dense > 0, alpha * dense, weight)
+    penalty = l2 * (np.count_nonzero(dense) + weight * len(dense)) ** exponent
+    left = (items * confidence[:, None]).T @ items + penalty * np.eye(items.shape[1])
+    return np.linalg.solve(left, items.T @ (confidence * (dense > 0)))
+
+
+@pytest.mark.parametrize(("alpha", "weight", "exponent"), [(1.0, 0.1, 1.0), (2.0, 0.3, 0.5), (0.5, 1.0, 0.0)])
+def test_fold_in_is_the_closed_form(alpha, weight, exponent):
+    model = ALS(8, l2=0.05, alpha=alpha, unobserved_weight=weight, l2_exponent=exponent, random_state=0)
+    model.fit(HISTORIES)
+    items = model.item_factors_.astype(np.float64)
+    expected = [closed_form(MATRIX[[user]], items, alpha, weight, 0.05, exponent) for user in range(20)]
+    np.testing.assert_allclose(model.transform(HISTORIES[:20]), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_items_are_solved_exactly_too():
+    model = ALS(6, l2=0.05, unobserved_weight=0.2, max_iter=30, random_state=0).fit(HISTORIES)
+    users = model.transform(HISTORIES).astype(np.float64)
+    by_item = sp.csr_array(MATRIX.T)
+    expected = [closed_form(by_item[[item]], users, 1.0, 0.2, 0.05, 1.0) for item in range(10)]
+    np.testing.assert_allclose(model.item_factors_[:10], expected, rtol=0.05, atol=0.01)  # near the fixed point
+
+
+def implicit_model(use_cg, **parameters):
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # implicit warns of BLAS threads
+        return AlternatingLeastSquares(use_cg=use_cg, dtype=np.float32, random_state=3, **parameters)
+
+
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+def test_equals_implicit_at_equal_settings(solver):
+    peer = implicit_model(solver == "cg", factors=8, regularization=0.5, alpha=2.0, iterations=5)
+    peer.fit(sp.csr_matrix(MATRIX), show_progress=False)
+    ours = ALS(8, l2=0.5, l2_exponent=0, alpha=2.0, unobserved_weight=1.0, max_iter=5, solver=solver, random_state=3)
+    ours.fit(HISTORIES)
+    np.testing.assert_allclose(ours.item_factors_, peer.item_factors, rtol=1e-3, atol=1e-5)
+    vectors = peer.recalculate_user(np.arange(200), sp.csr_matrix(MATRIX))
+    np.testing.assert_allclose(ours.transform(HISTORIES), vectors, rtol=1e-3, atol=1e-4)
+    ids, _ = peer.recommend(np.arange(200), sp.csr_matrix(MATRIX), N=5, recalculate_user=True)
+    np.testing.assert_array_equal(ours.recommend(HISTORIES, k=5), ours.items_[ids])
+
+
+def test_the_loss_falls_with_the_sweeps():
+    def loss(model):
+        scores = model.decision_function(HISTORIES)
+        dense = MATRIX.toarray()
+        return ((1 - scores) ** 2 * (dense > 0) + 0.2 * scores**2 * (dense == 0)).sum()
+
+    losses = [
+        loss(ALS(8, l2=0.001, unobserved_weight=0.2, max_iter=n, random_state=0).fit(HISTORIES)) for n in (1, 3, 12)
+    ]
+    assert losses[0] > losses[1] > losses[2]
+
+
+def test_auto_weight_follows_the_density():
+    model = ALS(4, max_iter=1, random_state=0).fit(HISTORIES)
+    assert model.unobserved_weight_ == pytest.approx(min(1, 12 * MATRIX.nnz / np.prod(MATRIX.shape)))
+
+
+def test_names_out_verbose_and_errors(capsys):
+    model = ALS(2, max_iter=2, random_state=0, verbose=1).fit(HISTORIES)
+    assert capsys.readouterr().out.splitlines() == ["[ALS] sweep 1 of 2", "[ALS] sweep 2 of 2"]
+    assert list(model.get_feature_names_out()) == ["als0", "als1"]
+    with pytest.raises(ValueError, match=r"solver='cg' needs l2_exponent=0, got 1\.0"):
+        ALS(2, solver="cg").fit(HISTORIES)
+    with pytest.raises(ValueError, match="n_components"):
+        ALS(0).fit(HISTORIES)
+
+
+def test_one_thread_gives_the_same_vectors():
+    one, two = (ALS(16, n_jobs=jobs, random_state=0).fit(HISTORIES).item_factors_ for jobs in (1, 2))
+    np.testing.assert_array_equal(one, two)
