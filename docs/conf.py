@@ -1,5 +1,6 @@
 """Configuration of the documentation: ``sphinx-build -W -b html docs docs/_build/html``."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -33,12 +34,14 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/plot_",
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -83,9 +86,15 @@ def _skip_foreign(app, what, name, obj, skip, options):
     return True if callable(obj) and not module.startswith("skrec") else None
 
 
+def _escape_initials(app, what, name, obj, options, lines):
+    """Keep "H. Steck" in a list of references from becoming item H of an enumeration."""
+    lines[:] = [re.sub(r"^(\s*(?:\.\. \[[^\]]+\] )?[A-Z])\. (?=[A-Z])", r"\1\\. ", line) for line in lines]
+
+
 def setup(app):
     """Connect the above to the build."""
     app.connect("autodoc-skip-member", _skip_foreign)
+    app.connect("autodoc-process-docstring", _escape_initials, priority=600)  # after numpydoc
 
 
 _write_api_pages()

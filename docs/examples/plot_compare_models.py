@@ -74,7 +74,7 @@ models = {
     "popularity, 30 days": PopularityRecommender(window="30D"),
     "own counts": OwnCounts(vectorizer=counts),
     "ItemKNN": ItemKNN(n_neighbors=20),
-    "ALS": ALS(n_components=32, l2=0.005, random_state=0),
+    "ALS": ALS(n_components=32, random_state=0),
     "EASE": EASE(),
     "EASE on counts": EASE(vectorizer=counts),
 }

@@ -41,14 +41,14 @@ import pandas as pd
 
 from skrec.metrics import coverage_at_k, gini_at_k, ndcg_at_k, novelty_at_k
 
-popularity = models["EASE"]
-users_of = dict(zip(popularity.items_, popularity.popularity_, strict=True))
+model = models["EASE"]
+users_of = dict(zip(model.items_, model.popularity_, strict=True))
 table = pd.DataFrame(
     {
         name: {
             "NDCG at 10": ndcg_at_k(y, items),
-            "coverage": coverage_at_k(None, items, n_items=popularity.n_items_),
-            "Gini": gini_at_k(None, items, n_items=popularity.n_items_),
+            "coverage": coverage_at_k(None, items, n_items=model.n_items_),
+            "Gini": gini_at_k(None, items, n_items=model.n_items_),
             "novelty": novelty_at_k(None, items, popularity=users_of, n_users=len(X)),
         }
         for name, items in recommended.items()
@@ -66,13 +66,13 @@ table.round(3)
 import matplotlib.pyplot as plt
 import numpy as np
 
-model = models["EASE"]
 order = np.argsort(-model.popularity_, kind="stable")
 share_of_items = np.arange(1, model.n_items_ + 1) / model.n_items_
 
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for name, items in recommended.items():
-    places = pd.Series(items.ravel()).value_counts().reindex(model.items_[order], fill_value=0)
+    places = pd.Series(items.ravel()).value_counts()
+    places = places.reindex(model.items_[order], fill_value=0)
     axes.plot(share_of_items, places.cumsum() / places.sum(), label=name)
 bought = model.popularity_[order]
 axes.plot(share_of_items, bought.cumsum() / bought.sum(), "k--", label="bought before October")

@@ -111,6 +111,7 @@ def fit(
 
     screen: Screen = context.obj
     check_k(k)
+    check_name(model, time)
     check_output(output, "--output")
     estimator = make_model(model, parse_settings(settings or []), k=k, exclude_seen=exclude_seen is not False)
     columns = _columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
@@ -146,7 +147,7 @@ def evaluate(
         str | None, typer.Option(metavar="DATE", help="That moment; by default the last 10 % follow.")
     ] = None,
     known_only: Annotated[
-        bool, typer.Option("--known-only", help="Ask only about users and items that stand in the learned part.")
+        bool, typer.Option("--known-only", help="Ask only about users and items of the learned part.")
     ] = False,
     k: K = 10,
     exclude_seen: Seen = None,
@@ -257,9 +258,7 @@ def _chosen_names(models: list[str] | None, time: str | None) -> list[str]:
     for name in models:
         if name == "all":
             raise UserError("--model all stands alone: leave out the other models")
-        check_name(name)
-        if name in NEED_TIME and time is None:
-            raise UserError(f"--model {name} needs the times of the events: name their column with --time")
+        check_name(name, time)
         if models.count(name) > 1:
             raise UserError(f"--model {name} stands there twice: name each model once")
     return models

@@ -15,9 +15,14 @@ TABLES = (".csv", ".parquet")
 
 def read_log(logs: list[str], columns: dict):
     """Read histories; `columns` by role, as `to_histories` takes them."""
+    import pyarrow as pa
+
     from ..feature_extraction import to_histories
 
-    return to_histories(list(logs), **{role: name for role, name in columns.items() if role != "name"})
+    try:
+        return to_histories(list(logs), **{role: name for role, name in columns.items() if role != "name"})
+    except pa.ArrowException as error:  # integers in one file, text in another
+        raise UserError(f"the files of the log do not fit together ({error}): give each column one type") from error
 
 
 def cut_log(histories, since: str | None, until: str | None):

@@ -22,10 +22,10 @@ def hold_out(histories, split: str, at, exclude_seen: bool, known_only: bool) ->
         start = last_part(histories) if at is None else at
         X, y = split_time(histories, start, **options)
         text = moment_text(histories, start) if at is None else at
-        how = f"before {text}", f"from {text} on"
+        how = f"events before {text}", f"from {text} on"
     else:
         X, y = split_last(histories, **options)
-        how = "except the last of each user", "last"
+        how = "events that are not the last of their user", "last"
     if known_only:
         known = read_histories(X).lengths > 0
         X, y = X[known], y[known]
@@ -34,19 +34,21 @@ def hold_out(histories, split: str, at, exclude_seen: bool, known_only: bool) ->
     kind = "new items" if exclude_seen else "items"
     which = "left out" if exclude_seen else "included"
     sentences = [
-        f"The models learned from the {len(past.codes):,} events {how[0]}, of {int((past.lengths > 0).sum()):,} users "
-        f"and {len(past.ids):,} items, and from nothing else.",
-        f"They were asked which {kind} came {how[1]}, those that the user had before {which}: {len(held.codes):,} items "
-        f"of {asked:,} users.",
+        f"The models learned from the {len(past.codes):,} {how[0]} ({int((past.lengths > 0).sum()):,} users, "
+        f"{len(past.ids):,} items) and from nothing else.",
+        f"They were asked which {kind} came {how[1]}, those that the user had before {which}: "
+        f"{len(held.codes):,} items of {asked:,} users.",
     ]
     if known_only:
-        sentences.append("Users and items that do not stand in the learned part are left out of the question.")
+        sentences.append("Users and items that are not in the learned part are left out of the question.")
     else:
         new_users = int(((past.lengths == 0) & (held.lengths > 0)).sum())
         new_items = int((held.item_codes(np.sort(past.ids)) < 0).sum())
         sentences.append(
-            f"{new_users:,} of these users are new, and {new_items:,} of these items, which no model can find, so "
-            "they count as misses; --known-only leaves both out."
+            f"Of these, {new_users:,} users and {new_items:,} items are not in the learned part: such items count as "
+            "misses (--known-only leaves both out)."
+            if new_users or new_items
+            else "All of these users and items are in the learned part."
         )
     if split == "last":
         sentences.append("The last events of users lie at different times: a split in time is closer to real use.")
@@ -79,7 +81,8 @@ def show_leaderboard(screen: Screen, leaderboard, title: str = "") -> None:
     columns = [number for number, name in enumerate(header) if any(word in name for word in _SHOWN)]
     rows = [[row[number] for number in columns] for row in rows]
     numbers = range(1, len(columns))
-    screen.table([header[number] for number in columns], rows, numbers=numbers, bold=0, title=title)
+    header = ["\n".join(header[number].replace("Coverage@", "Coverage @").rsplit(" ", 1)) for number in columns]
+    screen.table(header, rows, numbers=numbers, bold=0, title=title)
     for name, error in leaderboard.loc[leaderboard["error"] != "", "error"].items():
         screen.show(f"{name} failed: {error}")
 

@@ -21,7 +21,6 @@ _OWN_OPTIONS = {"k": "-k", "exclude_seen": "--exclude-seen or --include-seen"}
 
 def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool):
     """Build a model by its name, with settings as `set_params` takes them."""
-    check_name(name)
     module, kind, preset = MODELS[name]
     model = getattr(importlib.import_module(module), kind)(**preset)
     if any(key.startswith("vectorizer__") for key in settings):
@@ -38,10 +37,12 @@ def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool):
     return model.set_params(**settings, k=k, exclude_seen=exclude_seen)
 
 
-def check_name(name: str) -> None:
-    """Raise unless a model has this name."""
+def check_name(name: str, time: str | None = None) -> None:
+    """Raise unless a model has this name, and the column `time` where it needs that."""
     if name not in MODELS:
         raise UserError(f"--model names the unknown model {name!r}{_meant(name, list(MODELS))}")
+    if name in NEED_TIME and time is None:
+        raise UserError(f"--model {name} needs the times of the events: name their column with --time")
 
 
 def parse_settings(texts: list[str]) -> dict:

@@ -40,10 +40,8 @@ class Screen:
         look = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
         table = Table(title=Text(title, style="bold") if title else None, title_justify="left", **look)
         for column, name in enumerate(header):
-            is_number = column in numbers
-            # the words of a heading may stand below each other; a number is never broken
-            width = max((len(str(row[column])) for row in rows), default=0) if is_number else None
-            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold", min_width=width)
+            is_number = column in numbers  # a number is never broken
+            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
         for number, row in enumerate(rows):
             style = "bold" if number == bold else None
             table.add_row(*(Text(str(cell)) for cell in row), style=style, end_section=number in sections)
@@ -70,6 +68,8 @@ class Screen:
             traceback.print_exception(error)
         if _is_usage(error):
             message, code = error.format_message(), 2
+            if not message.strip():  # no arguments: the help is printed already
+                return code
         elif _is_expected(error):
             message, code = str(error) or type(error).__name__, 2
         else:

@@ -11,11 +11,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
-from ..utils._threads import single_threaded_blas
+from ..utils._threads import drain, single_threaded_blas
 
 _CG_STEPS = 3  # as implicit
 _UNOBSERVED_SHARE = 12  # chosen on the validation parts of Beauty, MovieLens, Online Retail and Complete Journey
 _PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a millisecond
+_PIECE = 256  # rows that a thread solves in one call
 
 
 class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
@@ -30,7 +31,8 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
 
     over the stored entries :math:`S` with confidence :math:`c_{ui} = \alpha \cdot \text{value}`; :math:`n` is the
     number of entries of a user or item. A history that was not in training is folded in exactly: its vector is the
-    closed-form minimum for the item vectors, the same as for a training user.
+    closed-form minimum for the item vectors, the same as for a training user. The model is that of [1]_, the scaled
+    penalty and the weight :math:`w` those of [2]_.
 
     Parameters
     ----------
@@ -93,9 +95,9 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
 
     References
     ----------
-    Y. Hu, Y. Koren and C. Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008.
-    S. Rendle, W. Krichene, L. Zhang and Y. Koren, "Revisiting the Performance of iALS on Item Recommendation
-    Benchmarks", RecSys 2022, equation 3 (unobserved weight, scaled penalty).
+    .. [1] Y. Hu, Y. Koren and C. Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008.
+    .. [2] S. Rendle, W. Krichene, L. Zhang and Y. Koren, "Revisiting the Performance of iALS on Item
+       Recommendation Benchmarks", RecSys 2022, equation 3.
 
     Examples
     --------
@@ -191,39 +193,36 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         """Return a function that overwrites `factors`, one row per row of `entries`, given the other side's."""
         from implicit.cpu import _als
 
-        n_threads = effective_n_jobs(self.n_jobs)
-
-        def threads(n_rows):  # starting threads for little work costs more than it saves
-            return n_threads if n_rows * factors.shape[1] ** 3 >= _PARALLEL_WORK else 1
-
+        threads = effective_n_jobs(self.n_jobs)
+        if len(factors) * factors.shape[1] ** 3 < _PARALLEL_WORK:
+            threads = 1  # starting threads costs more than it saves
         l2 = self.l2 / self.unobserved_weight_
         if self.l2_exponent == 0 and solver != "cholesky":
             return lambda other: _als.least_squares_cg(
-                entries, factors, other, l2, num_threads=threads(len(factors)), cg_steps=_CG_STEPS
+                entries, factors, other, l2, num_threads=threads, cg_steps=_CG_STEPS
             )
 
         counts = np.diff(entries.indptr)
         order = np.argsort(counts, kind="stable")
         entries, counts = entries[order], counts[order]
+        tasks = []  # rows of equal count, and so of equal penalty, in pieces that spread over the threads
         starts = np.flatnonzero(np.diff(counts, prepend=-1))
-        groups = list(zip(starts, [*starts[1:], len(counts)], strict=True))
-        penalties = l2 * (counts[starts] + self.unobserved_weight_ * entries.shape[1]) ** self.l2_exponent
+        for start, stop in zip(starts, [*starts[1:], len(counts)], strict=True):
+            penalty = l2 * (counts[start] + self.unobserved_weight_ * entries.shape[1]) ** self.l2_exponent
+            tasks += [(piece, min(piece + _PIECE, stop), float(penalty)) for piece in range(start, stop, _PIECE)]
 
         def solve(other):
             other = np.require(other, requirements="W")  # the solver takes no read-only memory map
             gram = other.T @ other
-            solved = np.zeros((len(order), other.shape[1]), dtype=np.float32)
-            for (start, stop), penalty in zip(groups, penalties, strict=True):
+            solved = np.zeros_like(factors)
+
+            def solve_rows(start, stop, penalty):
+                indptr = entries.indptr[start : stop + 1]
                 _als._least_squares(
-                    gram,
-                    entries.indptr[start : stop + 1],
-                    entries.indices,
-                    entries.data,
-                    solved[start:stop],
-                    other,
-                    float(penalty),
-                    num_threads=threads(stop - start),
+                    gram, indptr, entries.indices, entries.data, solved[start:stop], other, penalty, num_threads=1
                 )
+
+            drain(tasks, solve_rows, threads)
             factors[order] = solved
 
         return solve

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Weight a user x item matrix by BM25: frequency that saturates, long histories damped, rare items raised.
 
-    Users are the documents and items the terms. An entry :math:`f` of user :math:`u` and item :math:`i` becomes
+    Users are the documents and items the terms. An entry :math:`f` of user :math:`u` and item :math:`i`
+    becomes [1]_
 
     .. math:: \mathrm{idf}_i \cdot \frac{f\,(k_1 + 1)}{f + k_1 (1 - b + b\, |u| / \overline{|u|})},
         \qquad \mathrm{idf}_i = \log\left(1 + \frac{n - n_i + 0.5}{n_i + 0.5}\right)
@@ -37,7 +38,7 @@ class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Mean sum of a training row.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, if the training matrix had any.
 
     See Also
@@ -52,8 +53,8 @@ class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     References
     ----------
-    S. Robertson and H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", Foundations and Trends
-    in Information Retrieval 3(4), 2009, equation 3.15.
+    .. [1] S. Robertson and H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", Foundations and
+       Trends in Information Retrieval 3(4), 2009, equation 3.15.
 
     Examples
     --------

@@ -59,8 +59,8 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
     Notes
     -----
     `fit_transform` gives the undecayed matrix that a model learns from and `transform` the decayed one that it is
-    asked with, as in :class:`~sklearn.preprocessing.TargetEncoder`: decaying the training matrix as well was
-    measured to lose accuracy.
+    asked with, as in :class:`~sklearn.preprocessing.TargetEncoder`. Decaying the training matrix as well lost accuracy
+    on Amazon Beauty and gained a little on Online Retail.
 
     Cost: linear in the number of events.
 

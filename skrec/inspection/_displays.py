@@ -65,6 +65,8 @@ class ComparisonDisplay(_Display):
         Ends of the intervals.
     metric : str, default="ndcg@10"
         What the values are.
+    confidence : float, default=0.95
+        Confidence of the intervals.
     note : str, default=""
         Ends the title, such as the question asked.
 

@@ -16,9 +16,10 @@ h1 { font-size: 1.7rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2
 h3 { font-size: 1.02rem; margin: 1.4rem 0 .3rem; }
 p { margin: .4rem 0; max-width: 48rem; } .lead { color: #555; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .28rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
-th { border-bottom: 2px solid #888; font-weight: 600; } .number { text-align: right; white-space: nowrap; }
+table { border-collapse: collapse; margin: .6rem 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .28rem .55rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
+th { border-bottom: 2px solid #888; font-weight: 600; }
+.number { text-align: right; } td.number, td:first-child { white-space: nowrap; }
 tr.best td { font-weight: 600; background: #eef5fa; }
 figure { margin: .8rem 0; } img { max-width: 100%; height: auto; } figcaption { color: #555; max-width: 48rem; }
 code { background: #f3f3f3; padding: .1rem .3rem; border-radius: 3px; }

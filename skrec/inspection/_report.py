@@ -174,7 +174,8 @@ def _add_plots(page: Page, question: dict, popularity) -> None:
           lambda ax: ComparisonDisplay.from_comparison(leaderboard, ax=ax))  # fmt: skip
     if not details:
         return
-    predictions = {name: details[name].recommendations for name in leaderboard.index if name in details}
+    # in the order of the models, not of the result, so that a model has one color in all questions
+    predictions = {name: detail.recommendations for name, detail in details.items()}
     if question.get("y") is not None:
         _draw(page, 4, "NDCG for shorter lists.",
               lambda ax: MetricAtKDisplay.from_predictions(question["y"], predictions, ax=ax))  # fmt: skip

@@ -18,7 +18,7 @@ class EASE(BaseRecommender):
 
     .. math:: B_{ij} = \begin{cases} 0 & i = j \\ -P_{ij} / P_{jj} & i \ne j \end{cases}
 
-    and the scores of a history :math:`x` are :math:`x B`. Few models of any kind rank better on purchase logs.
+    and the scores of a history :math:`x` are :math:`x B` [1]_. Few models of any kind rank better on purchase logs.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class EASE(BaseRecommender):
 
     References
     ----------
-    H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8.
+    .. [1] H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8.
 
     Examples
     --------

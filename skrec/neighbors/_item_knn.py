@@ -24,7 +24,8 @@ class ItemKNN(BaseRecommender):
         & \text{tversky} &: \frac{n_{ij}}{n_{ij} + \alpha (n_i - n_{ij}) + \beta (n_j - n_{ij}) + s}
 
     Only the `n_neighbors` most similar items of each item are kept, and a candidate's score is the sum over the
-    history, weighted by the entries of the user's row.
+    history, weighted by the entries of the user's row [1]_. The asymmetric cosine is from [2]_, the Tversky index
+    from [3]_.
 
     Parameters
     ----------
@@ -69,9 +70,9 @@ class ItemKNN(BaseRecommender):
 
     References
     ----------
-    M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", ACM TOIS 22(1), 2004.
-    F. Aiolli, "Efficient Top-N Recommendation for Very Large Scale Binary Rated Datasets", RecSys 2013 (asymmetric).
-    A. Tversky, "Features of Similarity", Psychological Review 84(4), 1977.
+    .. [1] M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", ACM TOIS 22(1), 2004.
+    .. [2] F. Aiolli, "Efficient Top-N Recommendation for Very Large Scale Binary Rated Datasets", RecSys 2013.
+    .. [3] A. Tversky, "Features of Similarity", Psychological Review 84(4), 1977.
 
     Examples
     --------

@@ -1,6 +1,8 @@
 """Threads: how many, and how they share the processors with BLAS."""
 
 import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import joblib
@@ -15,6 +17,23 @@ _limit = None
 def n_threads() -> int:
     """Number of threads for block work: the processors this process may use."""
     return max(1, joblib.cpu_count())
+
+
+def drain(tasks: Iterable, work: Callable, threads: int) -> None:
+    """Do every task of an iterable in threads, each taking the next as soon as it is free; order does not matter."""
+    if threads == 1:
+        for task in tasks:
+            work(*task)
+        return
+    pending = iter(list(tasks))  # a list iterator hands out each task once, whichever thread asks
+
+    def take():
+        for task in pending:
+            work(*task)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(take) for _ in range(threads)]:
+            done.result()
 
 
 @contextmanager
