@@ -11,16 +11,18 @@ import time
 
 import numpy as np
 import protocols
+from sklearn.pipeline import make_pipeline
 
 from skrec.decomposition import ALS
 from skrec.dummy import PopularityRecommender, RandomRecommender
-from skrec.feature_extraction import HistoryVectorizer
+from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 from skrec.linear_model import EASE
 from skrec.metrics import bootstrap_interval, ranking_scores
 from skrec.neighbors import ItemKNN
 
 RECENT = HistoryVectorizer(recency=0.6)
 COUNTS = HistoryVectorizer(binary=False)
+WEIGHTED = make_pipeline(COUNTS, BM25Transformer())
 
 
 def tasks(names):
@@ -45,7 +47,12 @@ def tasks(names):
         else:
             for exclude_seen in (False, True):
                 recent = PopularityRecommender(window="30D")
-                models = {"ItemKNN": ItemKNN(), "ALS": ALS(random_state=0), "EASE l2=300": EASE(l2=300)}
+                models = {
+                    "ItemKNN": ItemKNN(),
+                    "ItemKNN, BM25 of counts": ItemKNN(vectorizer=WEIGHTED),
+                    "ALS": ALS(random_state=0),
+                    "EASE l2=300": EASE(l2=300),
+                }
                 if not exclude_seen:
                     models["EASE l2=300, counts"] = EASE(l2=300, vectorizer=COUNTS)
                 task = getattr(protocols, name)(exclude_seen=exclude_seen)

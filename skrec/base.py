@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_array, check_is_fitted, validate_data
 
-from .utils._histories import Histories, read_histories
+from .utils._histories import Histories, OrderedRows, is_frame, is_matrix, read_histories
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
@@ -76,8 +76,13 @@ class BaseRecommender(CompactIdState, BaseEstimator):
 
     # ---- what a model overrides ------------------------------------------------------------------------------
 
+    _needs_order = False  # True: `_fit` and `_score` take OrderedRows, and there may be no parameter `vectorizer`
+
     def _fit(self, matrix: sp.csr_array, histories: Histories | None) -> None:
-        """Learn from the training matrix (n_users, n_items); `histories` is None for a passed-through matrix."""
+        """Learn from the training matrix (n_users, n_items); `histories` is None for a passed-through matrix.
+
+        With ``_needs_order`` the first argument is an `OrderedRows` instead.
+        """
         raise NotImplementedError(f"{type(self).__name__} must override _fit")
 
     def _score(self, matrix: sp.csr_array):
@@ -111,13 +116,17 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             names = _get_feature_names(X)
             self.items_ = np.arange(matrix.shape[1]) if names is None else names
         else:
-            histories = read_histories(X)
-            self.vectorizer_ = _default_vectorizer() if self.vectorizer is None else clone(self.vectorizer)
+            histories = self._read(X)
+            vectorizer = getattr(self, "vectorizer", None)
+            self.vectorizer_ = _default_vectorizer() if vectorizer is None else clone(vectorizer)
             matrix = _as_csr(self.vectorizer_.fit_transform(_vectorizer_input(self.vectorizer_, X, histories)))
             self.items_ = _vectorizer_items(self.vectorizer_, matrix.shape[1])
         self.n_items_ = len(self.items_)
         self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
-        self._fit(matrix, histories)
+        if self._needs_order:
+            self._fit(OrderedRows(histories.on_items(self.items_), matrix), histories)
+        else:
+            self._fit(matrix, histories)
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -278,17 +287,26 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     # ---- shared work -----------------------------------------------------------------------------------------
 
     def _is_passthrough(self) -> bool:
-        return isinstance(self.vectorizer, str) and self.vectorizer == "passthrough"
+        return getattr(self, "vectorizer", None) is not None and isinstance(self.vectorizer, str)
+
+    def _read(self, X) -> Histories:
+        if self._needs_order and is_matrix(X) and not is_frame(X):
+            raise TypeError(
+                f"X is a matrix, which has no order: {type(self).__name__} needs histories, see to_histories"
+            )
+        return read_histories(X)
 
     def _encode(self, X):
         """Bring users to the form `_score` takes; anything with `shape[0]` that can be sliced by rows."""
         if self._is_passthrough():
             return self._check_matrix(X, reset=False)
-        return _as_csr(self.vectorizer_.transform(_vectorizer_input(self.vectorizer_, X, read_histories(X))))
+        histories = self._read(X)
+        matrix = _as_csr(self.vectorizer_.transform(_vectorizer_input(self.vectorizer_, X, histories)))
+        return OrderedRows(histories.on_items(self.items_), matrix) if self._needs_order else matrix
 
     def _seen(self, rows) -> sp.csr_array:
         """Return the seen items of encoded users as the pattern of a CSR array (n_users, n_items)."""
-        return rows
+        return rows.matrix if self._needs_order else rows
 
     def _block_width(self) -> int:
         """Float32 values that one user needs while being scored."""

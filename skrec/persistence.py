@@ -3,13 +3,14 @@
 import json
 import os
 import platform
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from .utils._files import replacing
 
 FORMAT = 1
 _HEADER = "skrec.json"
@@ -81,7 +82,7 @@ def save(estimator, path: str | os.PathLike, *, metadata: dict | None = None) ->
     except TypeError as error:
         raise TypeError(f"metadata must hold what JSON can hold: {error}") from error
     path = Path(path)
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         try:
             skops.io.dump(estimator, partial, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         except Exception as error:
@@ -196,24 +197,3 @@ def read_header(path: str | os.PathLike) -> dict:
             f"(format {FORMAT}): upgrade skrec"
         )
     return header
-
-
-class _replacing:
-    """A temporary path beside `path` that takes its place when the block ends well, and is removed otherwise."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> str:
-        handle, self.partial = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".part")
-        os.close(handle)
-        return self.partial
-
-    def __exit__(self, kind, value, traceback):
-        if kind is None:
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(self.partial, 0o666 & ~umask)
-            os.replace(self.partial, self.path)
-        else:
-            os.unlink(self.partial)

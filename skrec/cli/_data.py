@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..persistence import _replacing
+from ..utils._files import replacing
 from ..utils._histories import Histories, read_histories
 from ..utils._validation import as_moment
 from ._screen import UserError
@@ -133,7 +133,7 @@ def check_output(path: Path | None, option: str, suffixes: tuple[str, ...] = ())
 
 def write_table(frame, path: Path) -> None:
     """Write a frame as CSV or parquet; the file appears when it is complete."""
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         if path.suffix.lower() == ".csv":
             frame.to_csv(partial, index=False)
         else:

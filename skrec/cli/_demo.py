@@ -16,7 +16,6 @@ from ._screen import Screen, UserError
 
 AT = "2011-11-01"
 COLUMNS = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "name": "Description"}
-_SETTINGS = {"als": {"n_components": 32}}  # half the factors, for time
 _REPEATS = "What do customers buy next, old or new?"
 _NEW = "Which items do they buy that they never had?"
 _ONLY_ONCE = ("fit_seconds", "peak_mib")
@@ -42,7 +41,7 @@ def run(screen: Screen, folder: Path) -> None:
     repeats = hold_out(histories, "time", AT, False, True)
     for sentence in repeats.sentences:
         screen.say(sentence)
-    models = {name: make_model(name, _SETTINGS.get(name, {}), k=10, exclude_seen=False) for name in MODELS}
+    models = {name: make_model(name, {}, k=10, exclude_seen=False) for name in MODELS}
     first, details = ask(screen, models, repeats, 10, keep=True)
     screen.say()
     show_leaderboard(screen, first, f"1. {_REPEATS} (--include-seen)")
@@ -128,13 +127,12 @@ def _ending(folder: Path, best: str, seconds: float) -> str:
     log, model, report = (shlex.quote(str(folder / name)) for name in ("events.parquet", "model.skrec", "report.html"))
     own = shlex.quote(str(folder / "my-model.skrec"))
     columns = " ".join(f"--{role} {name}" for role, name in COLUMNS.items())
-    settings = "".join(f" --set {name}={value}" for name, value in _SETTINGS.get(best, {}).items())
     return f"""Done in {seconds:.0f} s. The files are in {folder}; open {report} in a browser.
 
 What to do next:
 
   skrec recommend {model} {log} --users 17850
   skrec recommend {model} {log} --users 17850 --exclude-seen
-  skrec fit {log} {columns} --model {best}{settings} --include-seen -o {own}
+  skrec fit {log} {columns} --model {best} --include-seen -o {own}
 
 Your own log: put its path and the names of its columns in place of these."""

@@ -6,7 +6,7 @@ import os
 from html import escape
 from pathlib import Path
 
-from ..persistence import _replacing
+from ..utils._files import replacing
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -76,6 +76,6 @@ class Page:
             "</body>\n</html>\n"
         )
         path = Path(path)
-        with _replacing(path) as partial:
+        with replacing(path) as partial:
             Path(partial).write_text(text, encoding="utf-8")
         return path

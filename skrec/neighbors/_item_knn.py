@@ -29,11 +29,11 @@ class ItemKNN(BaseRecommender):
 
     Parameters
     ----------
-    n_neighbors : int, default=100
+    n_neighbors : int, default=20
         Number of similar items kept for each item.
     metric : {"cosine", "jaccard", "tversky", "asymmetric"}, default="cosine"
         The similarity. Jaccard and Tversky count users and ignore the values of the matrix.
-    shrinkage : float, default=0.0
+    shrinkage : float, default=10.0
         Lowers similarities that rest on few users.
     alpha : float, default=0.5
         Weight of the history's item in ``"tversky"`` and ``"asymmetric"``; 0.5 in the latter is the cosine.
@@ -97,10 +97,10 @@ class ItemKNN(BaseRecommender):
 
     def __init__(
         self,
-        n_neighbors=100,
+        n_neighbors=20,
         *,
         metric="cosine",
-        shrinkage=0.0,
+        shrinkage=10.0,
         alpha=0.5,
         beta=0.5,
         vectorizer=None,

@@ -5,6 +5,7 @@ from collections.abc import Sized
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from ._validation import as_days, as_ids, as_weights, factorize, is_missing, lookup, plain, type_name
 
@@ -67,9 +68,52 @@ class Histories:
         }
         return replace(self, indptr=indptr, **parts)
 
+    def on_items(self, items: np.ndarray) -> "Histories":
+        """Code the events by their position in `items` and leave out those whose item is not there."""
+        codes = self.item_codes(items)
+        known = codes >= 0
+        coded = replace(self, ids=items, codes=codes)
+        return coded if known.all() else coded.take_events(known)
+
+    def __getitem__(self, rows: slice) -> "Histories":
+        start, stop, _ = rows.indices(len(self))
+        events = slice(self.indptr[start], self.indptr[stop])
+        return replace(
+            self,
+            codes=self.codes[events],
+            indptr=self.indptr[start : stop + 1] - self.indptr[start],
+            time=None if self.time is None else self.time[events],
+            weight=None if self.weight is None else self.weight[events],
+            event_codes=None if self.event_codes is None else self.event_codes[events],
+        )
+
     def item_codes(self, items: np.ndarray) -> np.ndarray:
         """Position of each event's item in `items`, -1 where it is not there; shape (n_events,), int32."""
         return lookup(self.ids, items)[self.codes] if len(self.ids) else np.empty(0, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class OrderedRows:
+    """Users as a model that knows order sees them; sliced by rows like a matrix.
+
+    Attributes
+    ----------
+    histories : Histories
+        The known events, coded by position in the model's `items_`.
+    matrix : CSR array of shape (n_users, n_items)
+        The same users as the vectorizer gives them; its pattern is what they have seen.
+    """
+
+    histories: Histories
+    matrix: sp.csr_array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of users and of items."""
+        return self.matrix.shape
+
+    def __getitem__(self, rows: slice) -> "OrderedRows":
+        return OrderedRows(self.histories[rows], self.matrix[rows])
 
 
 def read_histories(X, name: str = "X") -> Histories:
@@ -134,6 +178,11 @@ def is_frame(X) -> bool:
     )
 
 
+def is_matrix(X) -> bool:
+    """Tell whether X is a sparse matrix or an array of more than one dimension."""
+    return hasattr(X, "tocsr") or getattr(X, "ndim", 1) != 1
+
+
 def _is_series(X) -> bool:
     return any(
         library in sys.modules and isinstance(X, sys.modules[library].Series) for library in ("pandas", "polars")
@@ -157,7 +206,7 @@ def _list_column(column, label: str):
         pa = sys.modules["pyarrow"]
         if isinstance(column, (pa.Array, pa.ChunkedArray)):
             return _arrow_lists(column, label)
-    if hasattr(column, "tocsr") or getattr(column, "ndim", 1) != 1:
+    if is_matrix(column):
         shape = "x".join(map(str, column.shape))
         raise TypeError(
             f"{label} is a matrix of shape {shape}, but histories are expected ({_HINT}): "

@@ -178,9 +178,9 @@ BAD = [
     ({"t": np.array([pd.Timestamp("2024"), 5], dtype=object)}, {"time": "t"}, TypeError, "mixes numbers and datetimes"),
     ({"u": np.array([1, 2], dtype="float16")}, {}, TypeError, "user column 'u' has half-precision numbers"),
     ({"i": [b"a", b"b"]}, {}, TypeError, "item column 'i' has b'a' of type bytes"),
-    ({"t": [1.0, np.nan]}, {"time": "t"}, ValueError, "time column 't' has 1 missing value"),
-    ({"t": [1.0, np.inf]}, {"time": "t"}, ValueError, "time column 't' has 1 missing"),
-    ({"t": pd.to_datetime(["2024-01-01", None])}, {"time": "t"}, ValueError, "time column 't' has 1 missing value"),
+    ({"t": [1.0, np.nan]}, {"time": "t"}, ValueError, "time column 't' lacks 1 of 2 times value"),
+    ({"t": [1.0, np.inf]}, {"time": "t"}, ValueError, "time column 't' lacks 1 of 2 times"),
+    ({"t": pd.to_datetime(["2024-01-01", None])}, {"time": "t"}, ValueError, "time column 't' lacks 1 of 2 times value"),
     (
         {"w": [1, -2]},
         {"weight": "w"},

@@ -1,0 +1,106 @@
+"""Quality floors on real data: a change that makes a model rank worse fails here."""
+
+import numpy as np
+import protocols
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from skrec.decomposition import ALS
+from skrec.dummy import PopularityRecommender, RandomRecommender
+from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
+from skrec.linear_model import EASE
+from skrec.metrics import hit_rate_at_k
+from skrec.neighbors import ItemKNN
+
+RECENT = HistoryVectorizer(recency=0.6)
+
+
+def needs(*names):
+    return pytest.mark.skipif(
+        not protocols.available(*names), reason=f"{', '.join(names)} not in {protocols.DATA.name}: set SKREC_DATA"
+    )
+
+
+def reached(model, task):
+    return model.set_params(exclude_seen=task.exclude_seen).fit(task.X_train).score(task.X_test, task.y_test)
+
+
+@pytest.fixture(scope="module")
+def online_retail():
+    return {exclude_seen: protocols.online_retail(exclude_seen=exclude_seen) for exclude_seen in (False, True)}
+
+
+# NDCG@10 with repeats allowed, and of new items only; a little below what benchmarks/bench_quality.py measured
+@pytest.mark.parametrize(
+    ("model", "repeats", "new"),
+    [
+        (PopularityRecommender(), 0.086, 0.037),
+        (PopularityRecommender(window="30D"), 0.134, 0.077),
+        (ItemKNN(), 0.180, 0.075),
+        (EASE(l2=300), 0.265, 0.102),
+        (ALS(random_state=0), 0.220, 0.090),
+    ],
+    ids=lambda value: type(value).__name__ if hasattr(value, "fit") else None,
+)
+def test_online_retail(online_retail, model, repeats, new):
+    assert reached(model, online_retail[False]) > repeats
+    assert reached(model, online_retail[True]) > new
+
+
+def test_random_is_the_floor(online_retail):
+    assert reached(RandomRecommender(random_state=0), online_retail[False]) < 0.02
+
+
+@needs("ml100k_ratings")
+def test_ml100k():
+    task = protocols.ml100k()
+    popularity = reached(PopularityRecommender(), task)
+    assert popularity == pytest.approx(0.1331, abs=5e-5)  # published: split and metric agree
+    assert reached(EASE(l2=500), task) > 0.315
+    assert reached(ALS(random_state=0), task) > 0.25
+    assert reached(ItemKNN(), task) > 1.5 * popularity
+    weighted = make_pipeline(HistoryVectorizer(), BM25Transformer(k1=2, b=0.5))
+    assert reached(ItemKNN(vectorizer=weighted), task) > 1.5 * popularity
+
+
+@pytest.mark.slow
+@needs("s3rec_beauty_sequences")
+def test_beauty_reaches_the_reference_of_ease():
+    task = protocols.s3rec("beauty")
+    model = EASE(l2=100, vectorizer=RECENT).fit(task.X_train)
+    answer = model.predict(task.X_test)
+    assert hit_rate_at_k(task.y_test, answer) >= 0.0773 - 5e-5
+    assert model.score(task.X_test, task.y_test) >= 0.0455 - 5e-5
+
+
+@pytest.mark.slow
+@needs("s3rec_beauty_sequences")
+def test_beauty_beats_popularity():
+    task = protocols.s3rec("beauty")
+    popularity = reached(PopularityRecommender(), task)
+    for model in (ItemKNN(vectorizer=RECENT), ALS(n_components=32, max_iter=6, vectorizer=RECENT, random_state=0)):
+        assert reached(model, task) > 3 * popularity
+
+
+@pytest.mark.slow
+@needs("dunnhumby_cj_transactions")
+def test_dunnhumby_beats_popularity():
+    task = protocols.dunnhumby()
+    frequent = HistoryVectorizer(min_df=100)  # 2,469 households: the small form
+    popularity = reached(PopularityRecommender(vectorizer=frequent), task)
+    for model in (
+        ItemKNN(vectorizer=make_pipeline(HistoryVectorizer(binary=False, min_df=100), BM25Transformer())),
+        EASE(vectorizer=frequent),
+        ALS(n_components=32, max_iter=6, vectorizer=frequent, random_state=0),
+    ):
+        assert reached(model, task) > popularity
+
+
+def test_the_protocols_hold_nothing_back_and_leak_nothing(online_retail):
+    task = online_retail[True]
+    seen = [set(row) for row in task.X_train["item"]]
+    held = [set(row) for row in task.y_test]
+    assert sum(map(len, held)) > 10_000
+    assert not any(one & other for one, other in zip(seen, held, strict=True))
+    last = np.array([row[-1] for row in task.X_train["time"]], dtype="datetime64[s]")
+    assert last.max() < np.datetime64("2011-11-01")
