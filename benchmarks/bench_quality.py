@@ -22,7 +22,7 @@ from skrec.neighbors import ItemKNN
 
 RECENT = HistoryVectorizer(recency=0.6)
 COUNTS = HistoryVectorizer(binary=False)
-WEIGHTED = make_pipeline(COUNTS, BM25Transformer())
+WEIGHTED = make_pipeline(HistoryVectorizer(binary=False, min_df=20), BM25Transformer())
 
 
 def tasks(names):
@@ -49,7 +49,7 @@ def tasks(names):
                 recent = PopularityRecommender(window="30D")
                 models = {
                     "ItemKNN": ItemKNN(),
-                    "ItemKNN, BM25 of counts": ItemKNN(vectorizer=WEIGHTED),
+                    "ItemKNN, BM25, min_df=20": ItemKNN(vectorizer=WEIGHTED),
                     "ALS": ALS(random_state=0),
                     "EASE l2=300": EASE(l2=300),
                 }

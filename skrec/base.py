@@ -6,7 +6,6 @@ from numbers import Integral
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_array, check_is_fitted, validate_data
@@ -16,6 +15,7 @@ from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
 from .utils._validation import as_id_list, as_moment, lookup
+from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items
 
 
 def _has_item_vectors(model) -> bool:
@@ -118,9 +118,9 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         else:
             histories = self._read(X)
             vectorizer = getattr(self, "vectorizer", None)
-            self.vectorizer_ = _default_vectorizer() if vectorizer is None else clone(vectorizer)
-            matrix = _as_csr(self.vectorizer_.fit_transform(_vectorizer_input(self.vectorizer_, X, histories)))
-            self.items_ = _vectorizer_items(self.vectorizer_, matrix.shape[1])
+            self.vectorizer_ = default_vectorizer() if vectorizer is None else clone(vectorizer)
+            matrix = as_csr(self.vectorizer_.fit_transform(vectorizer_input(self.vectorizer_, X, histories)))
+            self.items_ = vectorizer_items(self.vectorizer_, matrix.shape[1])
         self.n_items_ = len(self.items_)
         self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
         if self._needs_order:
@@ -301,7 +301,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         if self._is_passthrough():
             return self._check_matrix(X, reset=False)
         histories = self._read(X)
-        matrix = _as_csr(self.vectorizer_.transform(_vectorizer_input(self.vectorizer_, X, histories)))
+        matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, X, histories)))
         return OrderedRows(histories.on_items(self.items_), matrix) if self._needs_order else matrix
 
     def _seen(self, rows) -> sp.csr_array:
@@ -363,10 +363,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return tags
 
 
-def _default_vectorizer():
-    from .feature_extraction import HistoryVectorizer
-
-    return HistoryVectorizer()
+def _dense(scores) -> np.ndarray:
+    return scores.toarray() if sp.issparse(scores) else scores
 
 
 def _is_nested(values) -> bool:
@@ -380,37 +378,3 @@ def _most_entries(matrix: sp.csr_array) -> int:
 
 def _stack(blocks: list[np.ndarray], shape: tuple[int, int], dtype=np.float32) -> np.ndarray:
     return np.concatenate(blocks) if blocks else np.empty(shape, dtype=dtype)
-
-
-def _vectorizer_input(vectorizer, X, histories: Histories):
-    """Return the histories already read where the vectorizer is ours, and what the user passed where it is not."""
-    from .feature_extraction import HistoryVectorizer
-
-    first = vectorizer.steps[0][1] if isinstance(vectorizer, Pipeline) else vectorizer
-    return histories if isinstance(first, HistoryVectorizer) else X
-
-
-def _as_csr(matrix) -> sp.csr_array:
-    matrix = sp.csr_array(matrix)
-    return matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
-
-
-def _dense(scores) -> np.ndarray:
-    return scores.toarray() if sp.issparse(scores) else scores
-
-
-def _vectorizer_items(vectorizer, n_columns: int) -> np.ndarray:
-    """Return the item ids of the columns: those of the vectorizer, or of the last pipeline step that has them."""
-    steps = [step for _, step in vectorizer.steps] if isinstance(vectorizer, Pipeline) else [vectorizer]
-    for step in reversed(steps):
-        if hasattr(step, "items_"):
-            if len(step.items_) == n_columns:
-                return step.items_
-            raise ValueError(
-                f"vectorizer gives {n_columns} columns for {len(step.items_)} items: its steps must keep one column "
-                "per item; choose items with min_df or max_items of HistoryVectorizer"
-            )
-    raise TypeError(
-        f"vectorizer must be a HistoryVectorizer or a pipeline that begins with one, got {vectorizer!r}; "
-        "pass vectorizer='passthrough' to use a user x item matrix"
-    )

@@ -1,0 +1,45 @@
+"""How a recommender and its vectorizer talk."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.pipeline import Pipeline
+
+from ._histories import Histories
+
+
+def default_vectorizer():
+    """Return what turns histories into a matrix where the user names nothing."""
+    from ..feature_extraction import HistoryVectorizer
+
+    return HistoryVectorizer()
+
+
+def vectorizer_input(vectorizer, X, histories: Histories):
+    """Return the histories already read where the vectorizer is ours, and what the user passed where it is not."""
+    from ..feature_extraction import HistoryVectorizer
+
+    first = vectorizer.steps[0][1] if isinstance(vectorizer, Pipeline) else vectorizer
+    return histories if isinstance(first, HistoryVectorizer) else X
+
+
+def as_csr(matrix) -> sp.csr_array:
+    """Bring a vectorizer's answer to CSR with float entries."""
+    matrix = sp.csr_array(matrix)
+    return matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
+
+
+def vectorizer_items(vectorizer, n_columns: int) -> np.ndarray:
+    """Return the item ids of the columns: those of the vectorizer, or of the last pipeline step that has them."""
+    steps = [step for _, step in vectorizer.steps] if isinstance(vectorizer, Pipeline) else [vectorizer]
+    for step in reversed(steps):
+        if hasattr(step, "items_"):
+            if len(step.items_) == n_columns:
+                return step.items_
+            raise ValueError(
+                f"vectorizer gives {n_columns} columns for {len(step.items_)} items: its steps must keep one column "
+                "per item; choose items with min_df or max_items of HistoryVectorizer"
+            )
+    raise TypeError(
+        f"vectorizer must be a HistoryVectorizer or a pipeline that begins with one, got {vectorizer!r}; "
+        "pass vectorizer='passthrough' to use a user x item matrix"
+    )
