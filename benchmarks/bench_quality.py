@@ -21,8 +21,6 @@ from skrec.metrics import bootstrap_interval, ranking_scores
 from skrec.neighbors import ItemKNN
 
 RECENT = HistoryVectorizer(recency=0.6)
-COUNTS = HistoryVectorizer(binary=False)
-WEIGHTED = make_pipeline(HistoryVectorizer(binary=False, min_df=20), BM25Transformer())
 
 
 def tasks(names):
@@ -45,18 +43,28 @@ def tasks(names):
                 baselines | {"ItemKNN": ItemKNN(), "ALS": ALS(random_state=0), "EASE l2=500": EASE(l2=500)},
             )
         else:
-            for exclude_seen in (False, True):
-                recent = PopularityRecommender(window="30D")
-                models = {
-                    "ItemKNN": ItemKNN(),
-                    "ItemKNN, BM25, min_df=20": ItemKNN(vectorizer=WEIGHTED),
-                    "ALS": ALS(random_state=0),
-                    "EASE l2=300": EASE(l2=300),
-                }
-                if not exclude_seen:
-                    models["EASE l2=300, counts"] = EASE(l2=300, vectorizer=COUNTS)
-                task = getattr(protocols, name)(exclude_seen=exclude_seen)
-                yield task, baselines | {"popularity, last 30 days": recent} | models
+            rare = 20 if name == "dunnhumby" else 1  # items that fewer households bought are left out
+            counts, presence = HistoryVectorizer(binary=False, min_df=rare), HistoryVectorizer(min_df=rare)
+            weighted = make_pipeline(counts, BM25Transformer())
+            recent = baselines | {"popularity, last 30 days": PopularityRecommender(window="30D")}
+            yield (
+                getattr(protocols, name)(exclude_seen=False),
+                recent
+                | {
+                    "ItemKNN, BM25": ItemKNN(vectorizer=weighted),
+                    "ALS, counts": ALS(vectorizer=counts, random_state=0),
+                    "EASE l2=300, counts": EASE(l2=300, vectorizer=counts),
+                },
+            )
+            yield (
+                getattr(protocols, name)(exclude_seen=True),
+                recent
+                | {
+                    "ItemKNN": ItemKNN(vectorizer=presence),
+                    "ALS": ALS(vectorizer=presence, random_state=0),
+                    "EASE l2=300": EASE(l2=300, vectorizer=presence),
+                },
+            )
 
 
 def main(names):

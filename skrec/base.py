@@ -355,6 +355,16 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         unit = self.item_factors_ / np.where(norms > 0, norms, 1)[:, None]
         return unit[codes] @ unit.T
 
+    def _contributions(self, rows, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Split one user's scores of some items into what each item of the history adds.
+
+        Returns the positions of the history's items (n,) and the parts (n, n_columns), whose sum over the first axis
+        is the score. This default serves all models whose score is the user's row times `similarity_`.
+        """
+        if not hasattr(self, "similarity_"):
+            raise TypeError(f"{type(self).__name__} cannot be explained: its scores are no sum over the history")
+        return rows.indices, rows.data[:, None] * _dense(self.similarity_[rows.indices][:, columns])
+
     def __sklearn_tags__(self):
         tags = RecommenderTags.extend(super().__sklearn_tags__())
         tags.input_tags.two_d_array = self._is_passthrough()

@@ -189,6 +189,11 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         matrix = sp.csr_matrix(matrix, dtype=np.float32)  # the solver knows no csr_array
         return matrix * np.float32(self.alpha / self.unobserved_weight_)
 
+    def _penalty(self, count: int, n_others: int) -> float:
+        """Return the penalty of a row with `count` entries, in the scale in which the unobserved weight is 1."""
+        size = count + self.unobserved_weight_ * n_others
+        return float(self.l2 * (size**self.l2_exponent if self.l2_exponent else 1) / self.unobserved_weight_)
+
     def _solver(self, entries: sp.csr_matrix, factors: np.ndarray, solver: str | None):
         """Return a function that overwrites `factors`, one row per row of `entries`, given the other side's."""
         from implicit.cpu import _als
@@ -196,10 +201,10 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         threads = effective_n_jobs(self.n_jobs)
         if len(factors) * factors.shape[1] ** 3 < _PARALLEL_WORK:
             threads = 1  # starting threads costs more than it saves
-        l2 = self.l2 / self.unobserved_weight_
         if self.l2_exponent == 0 and solver != "cholesky":
+            penalty = self._penalty(0, 0)
             return lambda other: _als.least_squares_cg(
-                entries, factors, other, l2, num_threads=threads, cg_steps=_CG_STEPS
+                entries, factors, other, penalty, num_threads=threads, cg_steps=_CG_STEPS
             )
 
         counts = np.diff(entries.indptr)
@@ -208,8 +213,8 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         tasks = []  # rows of equal count, and so of equal penalty, in pieces that spread over the threads
         starts = np.flatnonzero(np.diff(counts, prepend=-1))
         for start, stop in zip(starts, [*starts[1:], len(counts)], strict=True):
-            penalty = l2 * (counts[start] + self.unobserved_weight_ * entries.shape[1]) ** self.l2_exponent
-            tasks += [(piece, min(piece + _PIECE, stop), float(penalty)) for piece in range(start, stop, _PIECE)]
+            penalty = self._penalty(counts[start], entries.shape[1])
+            tasks += [(piece, min(piece + _PIECE, stop), penalty) for piece in range(start, stop, _PIECE)]
 
         def solve(other):
             other = np.require(other, requirements="W")  # the solver takes no read-only memory map
@@ -251,6 +256,15 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
 
     def _score(self, matrix):
         return self._user_factors(matrix) @ self.item_factors_.T
+
+    def _contributions(self, rows, columns):
+        entries = self._confidence(rows)
+        items = self.item_factors_[entries.indices].astype(np.float64)
+        gram = self.item_factors_.astype(np.float64).T @ self.item_factors_
+        gram += (items * (entries.data - 1)[:, None]).T @ items
+        gram[np.diag_indices_from(gram)] += self._penalty(entries.nnz, self.n_items_)
+        reach = np.linalg.solve(gram, self.item_factors_[columns].astype(np.float64).T)
+        return entries.indices, entries.data[:, None] * (items @ reach)
 
     @property
     def _n_features_out(self) -> int:
