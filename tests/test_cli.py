@@ -75,6 +75,21 @@ def test_fit_learns_from_the_period_asked_for(folder, events):
     assert sorted(load("m.skrec").items_) == sorted(before["item"].unique())
 
 
+def test_recommend_explains_itself(model, folder, events, capsys):
+    assert main(["recommend", model, "log.csv", "--users", "3", "-k", "2", "--explain", "-o", "recs.csv", "-q"]) == 0
+    rows = pd.read_csv("recs.csv")
+    had = set(events.loc[events["user"] == 3, "name"])
+    for because in rows["because"]:
+        reason, share = because.split("; ")[0].rsplit(" ", 1)
+        assert reason in had
+        assert 0 < int(share.removesuffix("%")) <= 100
+    assert main(["recommend", model, "log.csv", "--users", "3", "-k", "2", "--explain"]) == 0
+    assert "because of" in capsys.readouterr().out
+    assert main(["fit", "log.csv", *COLUMNS, "--model", "popularity", "-o", "p.skrec", "-q"]) == 0
+    assert main(["recommend", "p.skrec", "log.csv", "--users", "3", "--explain"]) == 2
+    assert "--explain does not go with this model: PopularityRecommender" in capsys.readouterr().err
+
+
 def test_recommend_prints_names_and_writes_tidy_rows(model, folder, events, capsys):
     assert main(["recommend", model, "log.parquet", "--users", "3", "--users", "5", "-k", "2"]) == 0
     printed = capsys.readouterr().out

@@ -205,6 +205,7 @@ def recommend(
     users_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Users, one a line.")] = None,
     k: Annotated[int | None, typer.Option("-k", metavar="NUMBER", help="Number; by default the model's.")] = None,
     exclude_seen: Seen = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Name the past items behind each recommendation.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write all rows, as .csv or .parquet.")
     ] = None,
@@ -231,6 +232,8 @@ def recommend(
         screen.say(f"Items that a user already has come {kept}, as the model was fitted.")
     with screen.working(f"Recommending to {len(histories):,} users"):
         rows = steps.recommend_rows(estimator, histories, k, exclude_seen, notes)
+        if explain:
+            steps.add_reasons(rows, estimator, histories, notes)
     if output is None:
         steps.show_rows(screen, rows)
     else:

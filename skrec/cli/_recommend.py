@@ -63,19 +63,42 @@ def recommend_rows(estimator, histories, k: int | None, exclude_seen: bool, note
     return rows[np.isfinite(rows["score"])] if exclude_seen else rows
 
 
+def add_reasons(rows, estimator, histories, notes: dict) -> None:
+    """Add the column `because`: the items of the history behind each recommendation, with their share."""
+    from ..inspection import explain
+
+    lists = [group.tolist() for _, group in rows.groupby("user", sort=False)["item"]]
+    asked = histories.loc[rows["user"].unique()]
+    try:
+        reasons = explain(estimator, asked, items=lists)
+    except TypeError as error:
+        raise UserError(f"--explain does not go with this model: {error}") from error
+    reasons = reasons[reasons["share"] > 0]
+    names = reasons["reason"].astype(str)
+    if notes.get("item_names"):
+        known = dict(zip(estimator.items_, notes["item_names"], strict=True))
+        names = reasons["reason"].map(known).fillna(names)
+    texts = names + reasons["share"].map(" {:.0%}".format)
+    because = texts.groupby([reasons["user"], reasons["item"]], sort=False).agg("; ".join)
+    keys = zip(rows["user"], rows["item"], strict=True)
+    rows["because"] = [because.get(key, "popular") for key in keys]
+
+
 def show_rows(screen: Screen, rows) -> None:
     """Print recommendations, at most of the first users."""
     users = rows["user"].unique()
     shown = rows[rows["user"].isin(users[:_MOST_SHOWN])]
-    named = "name" in rows.columns
+    named, explained = "name" in rows.columns, "because" in rows.columns
     cells, sections, before = [], [], None
     for row in shown.itertuples():
         if before is not None and row.user != before:
             sections.append(len(cells) - 1)
         name = [row.name if isinstance(row.name, str) else ""] if named else []
-        cells.append(["" if row.user == before else row.user, row.rank, row.item, *name, f"{row.score:.3f}"])
+        reasons = [row.because] if explained else []
+        first = "" if row.user == before else row.user
+        cells.append([first, row.rank, row.item, *name, f"{row.score:.3f}", *reasons])
         before = row.user
-    header = ["user", "rank", "item", *(["name"] if named else []), "score"]
-    screen.table(header, cells, numbers=(1, len(header) - 1), sections=sections)
+    header = ["user", "rank", "item", *(["name"] if named else []), "score", *(["because of"] if explained else [])]
+    screen.table(header, cells, numbers=(1, header.index("score")), sections=sections)
     if len(users) > _MOST_SHOWN:
         screen.show(f"{len(users) - _MOST_SHOWN:,} more users: write all of them with --output FILE.")

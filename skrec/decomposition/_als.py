@@ -5,13 +5,16 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from joblib import effective_n_jobs
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
+from ..feature_extraction import HistoryVectorizer
+from ..utils._histories import read_histories
 from ..utils._threads import drain, single_threaded_blas
+from ..utils._validation import lookup
 
 _CG_STEPS = 3  # as implicit
 _UNOBSERVED_SHARE = 12  # chosen on the validation parts of Beauty, MovieLens, Online Retail and Complete Journey
@@ -256,6 +259,55 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
 
     def _score(self, matrix):
         return self._user_factors(matrix) @ self.item_factors_.T
+
+    def partial_fit(self, X, y=None) -> "ALS":
+        """Add the items of `X` that the model does not know yet; before the first `fit`, fit.
+
+        The vector of a new item is the exact minimum of the loss for the vectors of the users in `X`, folded in from
+        their known items. Known items keep their vectors, so nothing has to be learned again; refit from time to
+        time, since a new item does not teach the old ones.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,)
+            Complete histories of a sample of users, those who do not have the new items included: they are the
+            evidence that an item is not for everybody.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ALS
+            The model itself, with more items.
+
+        Raises
+        ------
+        TypeError
+            If the vectorizer is not a HistoryVectorizer: other weightings cannot grow.
+        """
+        if not hasattr(self, "item_factors_"):
+            return self.fit(X)
+        if not isinstance(getattr(self, "vectorizer_", None), HistoryVectorizer):
+            raise TypeError("partial_fit needs vectorizer=None or a HistoryVectorizer, whose items can grow")
+        histories = read_histories(X)
+        new = histories.ids[lookup(histories.ids, self.items_) < 0]
+        if len(new) == 0:
+            return self
+        users = self.transform(histories)
+        grown = clone(self.vectorizer_)
+        entries = grown.fit_transform(histories.on_items(np.sort(new)))
+        factors = np.zeros((entries.shape[1], self.item_factors_.shape[1]), dtype=np.float32)
+        with single_threaded_blas():
+            self._solver(self._confidence(entries).T.tocsr(), factors, "cholesky")(users)
+
+        place = np.searchsorted(self.items_, grown.items_)
+        counts = np.diff(entries.T.tocsr().indptr)
+        self.item_factors_ = np.insert(self.item_factors_, place, factors, axis=0)
+        self.popularity_ = np.insert(self.popularity_, place, counts)
+        self.items_ = self.vectorizer_.items_ = np.insert(self.items_, place, grown.items_)
+        self.vectorizer_.item_counts_ = self.popularity_
+        self.n_items_ = len(self.items_)
+        return self
 
     def _contributions(self, rows, columns):
         entries = self._confidence(rows)

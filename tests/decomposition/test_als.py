@@ -91,3 +91,30 @@ def test_names_out_verbose_and_errors(capsys):
 def test_one_thread_gives_the_same_vectors():
     one, two = (ALS(16, n_jobs=jobs, random_state=0).fit(HISTORIES).item_factors_ for jobs in (1, 2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_partial_fit_adds_items_exactly_and_keeps_the_rest():
+    known = HISTORIES["item"].apply(lambda row: [item for item in row if item % 5])
+    model = ALS(8, l2=0.05, unobserved_weight=0.2, random_state=0).fit(known)
+    before = dict(zip(model.items_, model.item_factors_, strict=True))
+    users = model.transform(HISTORIES).astype(np.float64)
+    model.partial_fit(HISTORIES)
+    assert list(model.items_) == sorted({item for row in HISTORIES["item"] for item in row})
+    by_item = sp.csr_array(MATRIX.T)
+    for position, item in enumerate(model.items_):
+        if item % 5:
+            np.testing.assert_array_equal(model.item_factors_[position], before[item])
+        else:
+            expected = closed_form(by_item[[position]], users, 1.0, 0.2, 0.05, 1.0)
+            np.testing.assert_allclose(model.item_factors_[position], expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(model.popularity_, np.diff(by_item.indptr))
+    answer = model.recommend(HISTORIES, k=10)
+    assert np.isin(answer, np.arange(0, 50, 5)).any()
+
+
+def test_partial_fit_fits_first_and_refuses_what_cannot_grow():
+    fresh = ALS(4, random_state=0).partial_fit(HISTORIES)
+    np.testing.assert_array_equal(fresh.item_factors_, ALS(4, random_state=0).fit(HISTORIES).item_factors_)
+    assert fresh.partial_fit(HISTORIES) is fresh
+    with pytest.raises(TypeError, match="partial_fit needs vectorizer=None or a HistoryVectorizer"):
+        ALS(4, vectorizer="passthrough").fit(MATRIX).partial_fit(HISTORIES)

@@ -1,0 +1,73 @@
+"""Speed and quality against skrecsys (Rust core), fit and top 10 for all users, in one run.
+
+The peer runs in an environment of its own, whose Python is the first argument. Both learn from all but the last item of
+each user, at the same settings where both have them, each the fastest of three runs, alternating.
+
+    python -m venv peer && peer/bin/pip install skrecsys==0.9.0
+    python benchmarks/bench_peers.py peer/bin/python [beauty ml1m]
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import protocols
+from sklearn.pipeline import make_pipeline
+
+from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
+from skrec.linear_model import EASE
+from skrec.metrics import ndcg_at_k
+from skrec.neighbors import ItemKNN
+from skrec.utils._histories import read_histories
+
+WEIGHTED = make_pipeline(HistoryVectorizer(), BM25Transformer())
+MODELS = {
+    "ItemKNN": lambda: ItemKNN(50, shrinkage=0),
+    "ItemKNN, BM25": lambda: ItemKNN(50, shrinkage=0, vectorizer=WEIGHTED),
+    "EASE": lambda: EASE(100),
+}
+
+
+def ours(name, task, repeats):
+    """Return the answer and the fastest fit and recommend."""
+    best_fit = best_ask = np.inf
+    for _ in range(repeats):
+        model = MODELS[name]()
+        start = time.perf_counter()
+        model.fit(task.X_test)
+        fitted = time.perf_counter()
+        answer = model.predict(task.X_test)
+        best_fit = min(best_fit, fitted - start)
+        best_ask = min(best_ask, time.perf_counter() - fitted)
+    return answer, best_fit, best_ask
+
+
+def main(peer, names):
+    script = Path(__file__).parent / "peers" / "run_skrecsys.py"
+    header = f"{'set':8}{'model':16}{'skrecsys fit':>13}{'ours':>8}{'ratio':>7}"
+    print(f"{header}{'recommend':>11}{'ours':>8}{'ratio':>7}{'NDCG@10':>10}{'ours':>8}")
+    for set_name in names:
+        task = protocols.s3rec(set_name) if set_name in ("beauty", "sports") else getattr(protocols, set_name)()
+        histories = read_histories(task.X_test)
+        interactions = np.column_stack([histories.rows, histories.ids[histories.codes]])
+        for name in MODELS:
+            repeats = 1 if name in ("EASE", "SLIM") and set_name != "ml1m" else 3
+            with tempfile.TemporaryDirectory() as folder:
+                source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
+                np.savez(source, interactions=interactions, users=np.arange(len(histories)), repeats=repeats)
+                subprocess.run([peer, script, source, name, target], check=True, stderr=subprocess.DEVNULL)
+                theirs = dict(np.load(target))
+            answer, fit, ask = ours(name, task, repeats)
+            print(
+                f"{set_name:8}{name:16}{theirs['fit']:11.2f} s{fit:6.2f} s{fit / theirs['fit']:7.2f}"
+                f"{theirs['ask']:9.2f} s{ask:6.2f} s{ask / theirs['ask']:7.2f}"
+                f"{ndcg_at_k(task.y_test, theirs['items']):10.4f}{ndcg_at_k(task.y_test, answer):8.4f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:] or ["beauty", "ml1m"])

@@ -1,0 +1,106 @@
+"""Next item in a session: models that know order against models that do not.
+
+Prints Recall@20 and MRR@20 on RetailRocket and Diginetica. The models learn from the training sessions; every prefix
+of a test session, from its first item on, is asked for the item that follows. Items that are in the session already
+may be recommended (``exclude_seen=False``): visitors return to what they have viewed, and every sixth to third view
+is such a return. With ``--validation`` the last training sessions, as many as there are test sessions, take the
+place of the test; the defaults of SessionKNN and TransitionRecommender were chosen on this part.
+
+    python benchmarks/bench_sessions.py [--validation] [retailrocket diginetica]
+"""
+
+import sys
+import time
+
+import numpy as np
+import protocols
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from skrec.dummy import PopularityRecommender
+from skrec.feature_extraction import HistoryVectorizer
+from skrec.metrics import bootstrap_interval, ranking_scores
+from skrec.neighbors._item_knn import ItemKNN
+from skrec.neighbors._rp3beta import RP3beta
+from skrec.neighbors._session_knn import SessionKNN
+from skrec.neighbors._transition import TransitionRecommender
+
+K = 20
+RECENT = HistoryVectorizer(recency=0.6)
+
+
+def sessions(name: str, *, validation: bool = False, n_test: int | None = None) -> protocols.Task:
+    """Sessions of "retailrocket" or "diginetica"; `n_test` takes so many test sessions at random, None all."""
+    views = pq.read_table(protocols.DATA / f"{name}_sessions.parquet").to_pandas()
+    views = views.sort_values(["session_id", "pos"])
+    train, test = views[~views["is_test"]], views[views["is_test"]]
+    if validation:
+        first = np.unique(train["session_id"])[-test["session_id"].nunique()]
+        train, test = train[train["session_id"] < first], train[train["session_id"] >= first]
+        test = test[test["item_id"].isin(train["item_id"].unique())]  # as the makers of the test parts did
+    if n_test is not None:
+        chosen = np.random.default_rng(0).permutation(test["session_id"].unique())[:n_test]
+        test = test[test["session_id"].isin(chosen)]
+    X_test, y_test = prefixes(*_flat(test))
+    name = f"{name} validation" if validation else name
+    return protocols.Task(name, _lists(*_flat(train)), X_test, y_test, exclude_seen=False)
+
+
+def prefixes(items: np.ndarray, indptr: np.ndarray) -> tuple[pa.ListArray, list[list]]:
+    """Every prefix of each session that something follows, and what follows."""
+    position = np.arange(len(items)) - np.repeat(indptr[:-1], np.diff(indptr))
+    asked = np.flatnonzero(position > 0)
+    lengths = position[asked]
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    events = np.repeat(asked - lengths - bounds[:-1], lengths) + np.arange(bounds[-1])
+    return _lists(items[events], bounds), items[asked, None].tolist()
+
+
+def _flat(views) -> tuple[np.ndarray, np.ndarray]:
+    lengths = views.groupby("session_id", sort=True).size().to_numpy()
+    return views["item_id"].to_numpy(), np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _lists(items: np.ndarray, indptr: np.ndarray) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), pa.array(items))
+
+
+def models() -> dict:
+    """Return the models by name."""
+    return {
+        "popularity": PopularityRecommender(),
+        "ItemKNN": ItemKNN(),
+        "ItemKNN, 100, recency .6": ItemKNN(100, vectorizer=RECENT),
+        "RP3beta, recency .6": RP3beta(vectorizer=RECENT),
+        "TransitionRecommender": TransitionRecommender(),
+        "Transition..., backward .5": TransitionRecommender(backward=0.5),
+        "SessionKNN": SessionKNN(),
+    }
+
+
+def main(arguments):
+    validation = "--validation" in arguments
+    names = [name for name in arguments if not name.startswith("--")] or ["retailrocket", "diginetica"]
+    print(f"{'task':26}{'model':28}{'Recall@20':>10}{'MRR@20':>8}{'95 % interval':>18}{'fit s':>8}{'ask s':>8}")
+    for name in names:
+        task = sessions(name, validation=validation)
+        print(f"{task.name}: {len(task.X_train)} training sessions, {len(task.y_test)} questions")
+        for label, model in models().items():
+            model.set_params(exclude_seen=task.exclude_seen, k=K)
+            start = time.perf_counter()
+            model.fit(task.X_train)
+            fitted = time.perf_counter()
+            answer = model.predict(task.X_test)
+            asked = time.perf_counter()
+            scores = ranking_scores(task.y_test, answer, k=K, metrics=("recall", "mrr"))
+            recall, rank = scores[f"recall@{K}"], scores[f"mrr@{K}"]
+            low, high = bootstrap_interval(rank, random_state=0)
+            print(
+                f"{task.name:26}{label:28}{recall.mean():10.4f}{rank.mean():8.4f}   {low:.4f} - {high:.4f}"
+                f"{fitted - start:8.1f}{asked - fitted:8.1f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
