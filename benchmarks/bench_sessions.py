@@ -20,10 +20,8 @@ import pyarrow.parquet as pq
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer
 from skrec.metrics import bootstrap_interval, ranking_scores
+from skrec.neighbors import RP3beta, SessionKNN, TransitionRecommender
 from skrec.neighbors._item_knn import ItemKNN
-from skrec.neighbors._rp3beta import RP3beta
-from skrec.neighbors._session_knn import SessionKNN
-from skrec.neighbors._transition import TransitionRecommender
 
 K = 20
 RECENT = HistoryVectorizer(recency=0.6)

@@ -7,7 +7,14 @@ from skrec.decomposition import ALS
 from skrec.dummy import PopularityRecommender, RandomRecommender
 from skrec.feature_extraction import BM25Transformer
 from skrec.linear_model import EASE
-from skrec.neighbors import ItemKNN
+from skrec.neighbors import (
+    TIFUKNN,
+    BuyAgainRecommender,
+    ItemKNN,
+    RP3beta,
+    SessionKNN,
+    TransitionRecommender,
+)
 from skrec.utils.estimator_checks import yield_recommender_checks
 
 # cheap constructor arguments, one row per recommender
@@ -18,12 +25,27 @@ RECOMMENDERS = [
     ItemKNN(metric="jaccard", shrinkage=1.0),
     ItemKNN(metric="tversky", alpha=0.3, beta=0.6),
     ItemKNN(metric="asymmetric", alpha=0.4),
+    RP3beta(),
+    RP3beta(alpha=1.0, beta=0.0),
+    SessionKNN(),
+    SessionKNN(n_neighbors=20, recency=1.0, backward=0.0, idf=0.0),
+    TransitionRecommender(),
+    TransitionRecommender(1, backward=1.0, normalization=1.0, smoothing=0.0),
+    BuyAgainRecommender(),
+    BuyAgainRecommender(cooldown=0.5, recency=0.7),
+    TIFUKNN(),
+    TIFUKNN(20, exclude_seen=True),
+    TIFUKNN(15, metric="cosine", n_groups=3, alpha=0.7, exclude_seen=True),
     EASE(l2=1.0),
     ALS(n_components=8, random_state=0),
     ALS(n_components=8, l2=0.1, l2_exponent=0, unobserved_weight=0.1, random_state=0),
 ]
 MATRIX_ESTIMATORS = [
-    *[model.__class__(**{**model.get_params(), "vectorizer": "passthrough"}) for model in RECOMMENDERS],
+    *[
+        model.__class__(**{**model.get_params(), "vectorizer": "passthrough"})
+        for model in RECOMMENDERS
+        if "vectorizer" in model.get_params()  # the others need order, which a matrix has not
+    ],
     BM25Transformer(),
 ]
 ONE_DIMENSIONAL = "predict gives k items a user; the check wants one value a row"

@@ -1,6 +1,6 @@
 """Run the models of skrecsys in an environment of their own; called by ../bench_peers.py.
 
-    python run_skrecsys.py INTERACTIONS.npz MODEL ANSWER.npz
+python run_skrecsys.py INTERACTIONS.npz MODEL ANSWER.npz
 """
 
 import sys

@@ -12,6 +12,11 @@ MODELS = {
     "popularity": ("skrec.dummy", "PopularityRecommender", {}),
     "popularity-30d": ("skrec.dummy", "PopularityRecommender", {"window": "30D"}),
     "item-knn": ("skrec.neighbors", "ItemKNN", {}),
+    "rp3beta": ("skrec.neighbors", "RP3beta", {}),
+    "transition": ("skrec.neighbors", "TransitionRecommender", {}),
+    "session-knn": ("skrec.neighbors", "SessionKNN", {}),
+    "buy-again": ("skrec.neighbors", "BuyAgainRecommender", {}),
+    "tifu-knn": ("skrec.neighbors", "TIFUKNN", {}),
     "ease": ("skrec.linear_model", "EASE", {}),
     "als": ("skrec.decomposition", "ALS", {"random_state": 0}),
 }

@@ -1,5 +1,10 @@
-"""Models that compare items, or users, with each other."""
+"""Models that compare items, sessions or users with each other."""
 
+from ._buy_again import BuyAgainRecommender
 from ._item_knn import ItemKNN
+from ._rp3beta import RP3beta
+from ._session_knn import SessionKNN
+from ._tifu_knn import TIFUKNN
+from ._transition import TransitionRecommender
 
-__all__ = ["ItemKNN"]
+__all__ = ["TIFUKNN", "BuyAgainRecommender", "ItemKNN", "RP3beta", "SessionKNN", "TransitionRecommender"]

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
-from ..utils._topk import map_blocks, prune_rows
+from ..utils._topk import Below, nearest_rows
 
 
 class ItemKNN(BaseRecommender):
@@ -121,32 +121,16 @@ class ItemKNN(BaseRecommender):
         if self.metric in ("jaccard", "tversky"):
             matrix.data[:] = 1
         size = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()  # squared norm, or number of users
-        by_item = sp.csr_array(matrix.T)
-        per_row = int(12 * matrix.nnz * matrix.nnz / max(1, matrix.shape[0]) / max(1, self.n_items_))
-        width = min(12 * self.n_items_, per_row + 1)  # bytes of a row of the product: at most dense
+        self.similarity_ = nearest_rows(sp.csr_array(matrix.T), matrix, self.n_neighbors, self._below(size))
 
-        def neighbors(block):
-            product = sp.csr_array(by_item[block] @ matrix)
-            rows = np.repeat(np.arange(block.start, block.stop), np.diff(product.indptr))
-            product.data = self._similarity(product.data, size[rows], size[product.indices])
-            product.data[rows == product.indices] = 0
-            product.eliminate_zeros()
-            return prune_rows(product, self.n_neighbors)
-
-        blocks = map_blocks(neighbors, self.n_items_, width)
-        self.similarity_ = sp.csr_array(sp.vstack(blocks, format="csr"))
-
-    def _similarity(self, product: np.ndarray, size_i: np.ndarray, size_j: np.ndarray) -> np.ndarray:
+    def _below(self, size: np.ndarray) -> Below:
+        none = np.zeros_like(size)
         if self.metric == "jaccard":
-            below = size_i + size_j - product
-        elif self.metric == "tversky":
-            below = product + self.alpha * (size_i - product) + self.beta * (size_j - product)
-        elif self.metric == "asymmetric":
-            below = size_i**self.alpha * size_j ** (1 - self.alpha)
-        else:
-            below = np.sqrt(size_i * size_j)
-        below = below + np.float32(self.shrinkage)
-        return np.divide(product, below, out=np.zeros_like(product), where=below > 0)
-
-    def _score(self, matrix):
-        return sp.csr_array(matrix, dtype=np.float32) @ self.similarity_
+            return Below(size, size, none, none, slope=-1, constant=self.shrinkage)
+        if self.metric == "tversky":
+            own, other = np.float32(self.alpha) * size, np.float32(self.beta) * size
+            return Below(own, other, none, none, slope=1 - self.alpha - self.beta, constant=self.shrinkage)
+        if self.metric == "asymmetric":
+            own, other = size**self.alpha, size ** (1 - self.alpha)
+            return Below(none, none, own, other, constant=self.shrinkage)
+        return Below(none, none, size, size, root=True, constant=self.shrinkage)

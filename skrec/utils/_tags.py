@@ -15,7 +15,8 @@ class RecommenderTags(Tags):
         Whether the scores of unseen items depend on the history in a way that can be learned. Popularity and
         random recommenders say False: the checks then do not ask them to recognise tastes.
     fit_randomness : bool, default=False
-        Whether `fit` depends on the order of the rows beyond rounding, as stochastic training does.
+        Whether `fit` depends on the order of the rows beyond rounding, as stochastic training does and models
+        that take later rows for newer ones.
     """
 
     personalized: bool = True

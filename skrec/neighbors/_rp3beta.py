@@ -1,0 +1,122 @@
+"""Random walks of three steps, with damped popularity."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils._param_validation import Interval
+
+from ..base import BaseRecommender
+from ..utils._topk import map_blocks, prune_rows
+
+
+class RP3beta(BaseRecommender):
+    r"""Recommend what a random walk of three steps reaches, with popular items pushed down.
+
+    The walk goes from the user to one of their items, from it to another user of the item, and from there to an item
+    of that user. With :math:`x_{ui}` the entries of the matrix, :math:`p_{iu} = x_{ui} / \sum_v x_{vi}`,
+    :math:`p_{uj} = x_{uj} / \sum_l x_{ul}` and :math:`n_j` the users of item :math:`j`, the similarity of item
+    :math:`i` of the history to a candidate :math:`j` is
+
+    .. math:: w_{ij} = \frac{1}{n_j^{\beta}} \sum_u p_{iu}^{\alpha} \, p_{uj}^{\alpha}
+
+    Only the `n_neighbors` largest of each item are kept, and a candidate's score is the sum over the history,
+    weighted by the entries of the user's row [1]_. With ``beta=0`` this is :math:`P^3_\alpha` [2]_, and with
+    ``alpha=1`` besides the plain walk :math:`P^3`, whose probabilities are the scores divided by the sum of the row.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=300
+        Number of similar items kept for each item.
+    alpha : float, default=0.6
+        Exponent of the transition probabilities. Below 1, rare steps count for more.
+    beta : float, default=0.5
+        Exponent of the candidate's popularity, by which its score is divided. 0 leaves popular items on top.
+    vectorizer : transformer, "passthrough" or None, default=None
+        Turns histories into the matrix; None is ``HistoryVectorizer()``.
+    k : int, default=10
+        Number of items to recommend.
+    exclude_seen : bool, default=True
+        Whether a user's own items come last.
+
+    Attributes
+    ----------
+    similarity_ : CSR array of shape (n_items, n_items)
+        The weights :math:`w_{ij}`: row = item of the history, column = candidate; `n_neighbors` entries a row at
+        most, none on the diagonal.
+    items_ : ndarray of shape (n_items,)
+        Item ids in the order of the scores.
+    n_items_ : int
+        Number of items.
+    popularity_ : ndarray of shape (n_items,)
+        Number of training users with each item.
+    vectorizer_ : transformer
+        The fitted vectorizer.
+
+    See Also
+    --------
+    ItemKNN : Similarities that divide by both items' users.
+
+    Notes
+    -----
+    Cost of `fit`: the sum over users of the squared length of the history; memory ``n_items * n_neighbors`` entries,
+    since the full matrix exists only in blocks. Scoring costs `n_neighbors` operations per event.
+
+    References
+    ----------
+    .. [1] B. Paudel, F. Christoffel, C. Newell and A. Bernstein, "Updatable, Accurate, Diverse, and Scalable
+       Recommendations for Interactive Applications", ACM TiiS 7(1), 2017.
+    .. [2] C. Cooper, S. H. Lee, T. Radzik and Y. Siantos, "Random Walks in Recommender Systems: Exact Computation
+       and Simulations", WWW 2014 Companion.
+
+    Examples
+    --------
+    >>> from skrec.neighbors import RP3beta
+    >>> histories = [["tea", "milk"], ["tea", "milk", "sugar"], ["nails", "hammer"], ["hammer", "nails", "saw"]]
+    >>> model = RP3beta(k=2).fit(histories)
+    >>> model.predict([["tea"], ["saw"]])
+    array([['milk', 'sugar'],
+           ['hammer', 'nails']], dtype=object)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRecommender._parameter_constraints,
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, n_neighbors=300, *, alpha=0.6, beta=0.5, vectorizer=None, k=10, exclude_seen=True):
+        self.n_neighbors = n_neighbors
+        self.alpha = alpha
+        self.beta = beta
+        self.vectorizer = vectorizer
+        self.k = k
+        self.exclude_seen = exclude_seen
+
+    def _fit(self, matrix, histories):
+        matrix = matrix.astype(np.float32)
+        to_items = self._steps(matrix)
+        to_users = self._steps(sp.csr_array(matrix.T))
+        damping = (np.maximum(self.popularity_, 1) ** -float(self.beta)).astype(np.float32)
+        per_row = int(12 * matrix.nnz * matrix.nnz / max(1, matrix.shape[0]) / max(1, self.n_items_))
+        width = min(12 * self.n_items_, per_row + 1)  # bytes of a row of the product: at most dense
+
+        def neighbors(block):
+            product = sp.csr_array(to_users[block] @ to_items)
+            product.data *= damping[product.indices]
+            product.data[np.repeat(np.arange(block.start, block.stop), np.diff(product.indptr)) == product.indices] = 0
+            product.eliminate_zeros()
+            return prune_rows(product, self.n_neighbors)
+
+        blocks = map_blocks(neighbors, self.n_items_, width)
+        self.similarity_ = sp.csr_array(sp.vstack(blocks, format="csr"))
+
+    def _steps(self, matrix: sp.csr_array) -> sp.csr_array:
+        """Return the probabilities of going from a row to a column, raised to the power of `alpha`."""
+        total = np.repeat(np.asarray(matrix.sum(axis=1)).ravel(), np.diff(matrix.indptr))
+        steps = np.divide(matrix.data, total, out=np.zeros_like(matrix.data), where=total > 0) ** self.alpha
+        return sp.csr_array((steps.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+    def _score(self, matrix):
+        return sp.csr_array(matrix, dtype=np.float32) @ self.similarity_
