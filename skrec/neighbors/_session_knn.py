@@ -214,6 +214,11 @@ class SessionKNN(BaseRecommender):
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row[starts], minlength=len(asked)))])
         return prune_rows(sp.csr_array((overlap, anchor, indptr), shape=shape), self.n_neighbors)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.fit_randomness = True  # without times, later rows count as newer
+        return tags
+
 
 def _without_repeats(histories: Histories) -> Histories:
     """Keep the last event of each item in each history."""
@@ -229,8 +234,3 @@ def _without_repeats(histories: Histories) -> Histories:
 def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Concatenate the ranges of integers that begin at `starts`."""
     return np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(int(lengths.sum()))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.fit_randomness = True  # without times, later rows count as newer
-        return tags
