@@ -75,6 +75,17 @@ def test_fit_learns_from_the_period_asked_for(folder, events):
     assert sorted(load("m.skrec").items_) == sorted(before["item"].unique())
 
 
+@pytest.mark.parametrize("split", ["time", "last"])
+def test_compare_tunes_inside_what_is_learned(folder, capsys, split):
+    arguments = ["compare", "log.csv", *TIMED, "--split", split, "--model", "ease", "--model", "popularity", "--tune"]
+    assert main([*arguments, "-o", "scores.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "Their parameters were chosen by the last" in printed
+    scores = pd.read_csv("scores.csv", index_col="model")
+    assert set(scores.index) == {"ease", "popularity"}
+    assert scores["error"].isna().all()
+
+
 def test_recommend_explains_itself(model, folder, events, capsys):
     assert main(["recommend", model, "log.csv", "--users", "3", "-k", "2", "--explain", "-o", "recs.csv", "-q"]) == 0
     rows = pd.read_csv("recs.csv")

@@ -129,6 +129,7 @@ def fit(
 
 
 @app.command()
+@app.command("compare", help="The same as evaluate, under the name of the function in Python.")
 def evaluate(
     context: typer.Context,
     log: Logs,
@@ -148,6 +149,9 @@ def evaluate(
     ] = None,
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Ask only about users and items of the learned part.")
+    ] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Search a few parameters of each model on a part of what it learns from.")
     ] = False,
     k: K = 10,
     exclude_seen: Seen = None,
@@ -179,9 +183,12 @@ def evaluate(
     _say_facts(screen, facts(histories))
     _say_seen(screen, exclude_seen)
     question = steps.hold_out(histories, split.value, at, exclude_seen is not False, known_only)
+    validation = None
+    if tune:
+        chosen, validation = steps.with_searches(chosen, question, exclude_seen is not False)
     for sentence in question.sentences:
         screen.say(sentence)
-    leaderboard, details = steps.ask(screen, chosen, question, k, keep=report is not None)
+    leaderboard, details = steps.ask(screen, chosen, question, k, keep=report is not None, validation=validation)
     steps.show_leaderboard(screen, leaderboard)
     if output is not None:
         write_table(leaderboard.reset_index(), output)

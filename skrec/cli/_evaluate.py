@@ -52,11 +52,27 @@ def hold_out(histories, split: str, at, exclude_seen: bool, known_only: bool) ->
         )
     if split == "last":
         sentences.append("The last events of users lie at different times: a split in time is closer to real use.")
-    return Bunch(X=X, y=y, sentences=sentences)
+    return Bunch(X=X, y=y, sentences=sentences, split=split)
 
 
-def ask(screen: Screen, models: dict, question: Bunch, k: int, *, keep: bool = False):
-    """Compare models; `keep` returns the fitted ones as well."""
+def with_searches(models: dict, question: Bunch, exclude_seen: bool) -> tuple[dict, tuple]:
+    """Wrap models in searches, and cut the part inside X that these choose by."""
+    from sklearn.model_selection import GridSearchCV
+
+    from ..model_selection import SameUsers, default_grid
+
+    chosen = {}
+    for name, model in models.items():
+        grid = default_grid(model)
+        chosen[name] = GridSearchCV(model, grid, cv=SameUsers(), error_score="raise", refit=True) if grid else model
+    part = hold_out(question.X, question.split, None, exclude_seen, False)
+    kind = "the last 10 % of those events" if question.split == "time" else "the last of those events of each user"
+    question.sentences.append(f"Their parameters were chosen by {kind}; then they learned from all.")
+    return chosen, (part.X, part.y)
+
+
+def ask(screen: Screen, models: dict, question: Bunch, k: int, *, keep: bool = False, validation=None):
+    """Compare models; `keep` returns the fitted ones as well, `validation` is what searches choose by."""
     from ..model_selection import compare
 
     with screen.working(f"Comparing {len(models)} models") as progress:
@@ -67,6 +83,7 @@ def ask(screen: Screen, models: dict, question: Bunch, k: int, *, keep: bool = F
                 question.X,
                 question.y,
                 k=k,
+                validation=validation,
                 verbose=int(progress is not None),
                 return_per_user=True,
                 return_estimator=keep,

@@ -1,7 +1,8 @@
 """Splitting histories into what a model may know and what it is asked, and comparing models on it."""
 
 from ._compare import compare
+from ._grids import default_grid
 from ._same_users import SameUsers
 from ._split import split_last, split_time, split_users
 
-__all__ = ["SameUsers", "compare", "split_last", "split_time", "split_users"]
+__all__ = ["SameUsers", "compare", "default_grid", "split_last", "split_time", "split_users"]

@@ -43,7 +43,8 @@ def compare(
     ----------
     models : dict of str to estimator, or list of estimators
         What to compare. The names of a list are those of the classes. Recommenders, pipelines that end in one, and
-        search objects such as ``GridSearchCV``.
+        search objects such as ``GridSearchCV``
+        or Optuna's ``OptunaSearchCV``.
     X : histories of shape (n_users,)
         What the models may learn from.
     y : sequence of shape (n_users,)
@@ -179,7 +180,7 @@ def _evaluate(model, X, y, X_test, k: int, metrics: list, n_items: int, validati
     """Fit and ask one model; return its row of the table, and what stands behind it."""
     model = _with_k(clone(model), k)
     with measure_resources() as fitting:
-        if isinstance(model, BaseSearchCV):
+        if _is_search(model):
             X_choose, y_choose = split_last(X, verbose=0) if validation is None else validation
             model = clone(model.fit(X_choose, y_choose).best_estimator_)
         model.fit(X, None)
@@ -204,9 +205,14 @@ def _evaluate(model, X, y, X_test, k: int, metrics: list, n_items: int, validati
     return row, Bunch(scores=scores, recommendations=recommendations[:, :width], estimator=model)
 
 
+def _is_search(model) -> bool:
+    """Tell a search of scikit-learn, or one that follows it such as Optuna's OptunaSearchCV."""
+    return isinstance(model, BaseSearchCV) or hasattr(type(model), "best_params_")
+
+
 def _with_k(model, k: int):
     """Set the number of recommendations of a recommender, also inside a pipeline or a search."""
-    if isinstance(model, BaseSearchCV):
+    if _is_search(model):
         model.estimator = _with_k(model.estimator, k)
     elif isinstance(model, Pipeline):
         _with_k(model.steps[-1][1], k)
