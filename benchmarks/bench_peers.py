@@ -1,7 +1,8 @@
 """Speed and quality against skrecsys (Rust core), fit and top 10 for all users, in one run.
 
 The peer runs in an environment of its own, whose Python is the first argument. Both learn from all but the last item of
-each user, at the same settings where both have them, each the fastest of three runs, alternating.
+each user, at the same settings where both have them, each the fastest of three runs, alternating. With numba (the extra `fast`) our
+compiled loop is loaded first, and the time that takes is printed.
 
     python -m venv peer && peer/bin/pip install skrecsys==0.9.0
     python benchmarks/bench_peers.py peer/bin/python [beauty ml1m]
@@ -21,6 +22,7 @@ from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k
 from skrec.neighbors import ItemKNN
+from skrec.utils import _fast
 from skrec.utils._histories import read_histories
 
 WEIGHTED = make_pipeline(HistoryVectorizer(), BM25Transformer())
@@ -47,6 +49,10 @@ def ours(name, task, repeats):
 
 def main(peer, names):
     script = Path(__file__).parent / "peers" / "run_skrecsys.py"
+    if _fast.available():
+        start = time.perf_counter()
+        _fast.kernels()
+        print(f"numba and the compiled loop: {time.perf_counter() - start:.2f} s, once in a process")
     header = f"{'set':8}{'model':16}{'skrecsys fit':>13}{'ours':>8}{'ratio':>7}"
     print(f"{header}{'recommend':>11}{'ours':>8}{'ratio':>7}{'NDCG@10':>10}{'ours':>8}")
     for set_name in names:

@@ -3,10 +3,10 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrec.decomposition import ALS
+from skrec.decomposition import ALS, BPR, PureSVD
 from skrec.dummy import PopularityRecommender, RandomRecommender
 from skrec.feature_extraction import BM25Transformer
-from skrec.linear_model import EASE
+from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import (
     TIFUKNN,
     BuyAgainRecommender,
@@ -37,8 +37,13 @@ RECOMMENDERS = [
     TIFUKNN(20, exclude_seen=True),
     TIFUKNN(15, metric="cosine", n_groups=3, alpha=0.7, exclude_seen=True),
     EASE(l2=1.0),
+    EASE(l2=1.0, method="sparse", n_neighbors=8),
+    SLIM(l1=0.1, l2=1.0),
+    SLIM(l1=0.1, l2=1.0, positive=False, n_neighbors=10),
     ALS(n_components=8, random_state=0),
     ALS(n_components=8, l2=0.1, l2_exponent=0, unobserved_weight=0.1, random_state=0),
+    BPR(n_components=8, max_iter=200, random_state=0),
+    PureSVD(n_components=2, random_state=0),  # more would split the tied singular values of the checkerboard
 ]
 MATRIX_ESTIMATORS = [
     *[

@@ -18,6 +18,9 @@ MODELS = {
     "buy-again": ("skrec.neighbors", "BuyAgainRecommender", {}),
     "tifu-knn": ("skrec.neighbors", "TIFUKNN", {}),
     "ease": ("skrec.linear_model", "EASE", {}),
+    "slim": ("skrec.linear_model", "SLIM", {}),
+    "pure-svd": ("skrec.decomposition", "PureSVD", {"random_state": 0}),
+    "bpr": ("skrec.decomposition", "BPR", {"random_state": 0}),
     "als": ("skrec.decomposition", "ALS", {"random_state": 0}),
 }
 NEED_TIME = {"popularity-30d"}

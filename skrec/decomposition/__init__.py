@@ -1,5 +1,7 @@
 """Matrix factorisation."""
 
 from ._als import ALS
+from ._bpr import BPR
+from ._pure_svd import PureSVD
 
-__all__ = ["ALS"]
+__all__ = ["ALS", "BPR", "PureSVD"]

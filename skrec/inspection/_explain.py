@@ -13,8 +13,8 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
     Parameters
     ----------
     model : recommender
-        A fitted recommender whose score is a sum over the history: EASE, SLIM, ItemKNN and other models with
-        `similarity_`, PureSVD, ALS.
+        A fitted recommender whose score is a sum over the history: EASE, SLIM, ItemKNN, RP3beta,
+        TransitionRecommender, PureSVD, ALS.
     X : histories of shape (n_users,)
         The users to explain; a few, since each takes a row per item and reason.
     items : array-like of ids, or one such list per user, default=None

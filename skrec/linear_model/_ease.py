@@ -1,13 +1,14 @@
 """EASE: a linear autoencoder in closed form."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
+from ._ease_sparse import neighborhood_weights
 
 
 class EASE(BaseRecommender):
@@ -24,6 +25,14 @@ class EASE(BaseRecommender):
     ----------
     l2 : float, default=100.0
         Strength of the ridge penalty :math:`\lambda`. More data allows less; try 10 to 5000 on a log scale.
+    method : {"auto", "dense", "sparse"}, default="auto"
+        ``"dense"`` is the closed form. ``"sparse"`` solves the regression of each item on its `n_neighbors` most
+        similar items alone, for catalogues whose dense matrix does not fit. ``"auto"`` takes the closed form while
+        it needs no more than `max_memory`.
+    n_neighbors : int, default=128
+        Number of items in a regression of the sparse method. With all other items it equals the closed form.
+    max_memory : float, default=4.0
+        Memory in GiB that the dense method may take while fitting: 4 GiB are enough for 26,754 items.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
     k : int, default=10
@@ -33,8 +42,8 @@ class EASE(BaseRecommender):
 
     Attributes
     ----------
-    similarity_ : ndarray of shape (n_items, n_items), dtype float32
-        The weights :math:`B`: row = item of the history, column = item that is scored.
+    similarity_ : ndarray or CSR array of shape (n_items, n_items), dtype float32
+        The weights :math:`B`: row = item of the history, column = item that is scored. CSR with the sparse method.
     items_ : ndarray of shape (n_items,)
         Item ids in the order of the scores.
     n_items_ : int
@@ -46,6 +55,7 @@ class EASE(BaseRecommender):
 
     See Also
     --------
+    SLIM : Sparse positive weights.
     skrec.neighbors.ItemKNN : Similarities without an inverse, for larger catalogues.
     skrec.decomposition.ALS : Factors instead of weights; memory linear in the items.
 
@@ -55,9 +65,14 @@ class EASE(BaseRecommender):
     again while fitting; the number of users hardly matters. The inverse is computed in float32 from a Cholesky
     factor. Scoring costs ``n_items`` operations per event of the history.
 
+    The sparse method is the simplest of the approximations of [2]_, with one block for each item: its cost is
+    :math:`O(n_{items} n_{neighbors}^3)` time, and memory for ``n_neighbors * n_items`` weights and for the pairs of
+    items that occur together. Scoring costs `n_neighbors` operations per event.
+
     References
     ----------
     .. [1] H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8.
+    .. [2] H. Steck, "Markov Random Fields for Collaborative Filtering", NeurIPS 2019, section 3.
 
     Examples
     --------
@@ -72,16 +87,41 @@ class EASE(BaseRecommender):
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "l2": [Interval(Real, 0, None, closed="neither")],
+        "method": [StrOptions({"auto", "dense", "sparse"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "max_memory": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, l2=100.0, *, vectorizer=None, k=10, exclude_seen=True):
+    def __init__(
+        self,
+        l2=100.0,
+        *,
+        method="auto",
+        n_neighbors=128,
+        max_memory=4.0,
+        vectorizer=None,
+        k=10,
+        exclude_seen=True,
+    ):
         self.l2 = l2
+        self.method = method
+        self.n_neighbors = n_neighbors
+        self.max_memory = max_memory
         self.vectorizer = vectorizer
         self.k = k
         self.exclude_seen = exclude_seen
 
     def _fit(self, matrix, histories):
         matrix = matrix.astype(np.float32, copy=False)
+        needed = 6 * self.n_items_**2 / 2**30
+        if self.method == "dense" and needed > self.max_memory:
+            raise ValueError(
+                f"method='dense' needs {needed:.1f} GiB for {self.n_items_} items, above max_memory={self.max_memory}: "
+                "raise max_memory, take method='sparse', or leave out rare items (min_df of HistoryVectorizer)"
+            )
+        if self.method == "sparse" or needed > self.max_memory:
+            self.similarity_ = neighborhood_weights(matrix, self.l2, self.n_neighbors)
+            return
         gram = (matrix.T @ matrix).toarray(order="F")
         gram[np.diag_indices_from(gram)] += np.float32(self.l2)
         weights = symmetric_inverse(gram)

@@ -13,10 +13,10 @@ _GRIDS = {
     "BuyAgainRecommender": {"half_life": [80.0, 180.0, 365.0], "prior_weight": [2.0, 5.0, 10.0]},
     "TIFUKNN": {"alpha": [0.3, 0.5, 0.7], "n_neighbors": [50, 200]},
     "EASE": {"l2": [30.0, 100.0, 300.0, 1000.0]},
-    "SLIM": {},
+    "SLIM": {"l1": [1.0, 3.0], "l2": [30.0, 200.0, 500.0]},
     "ALS": {"l2": [0.003, 0.01, 0.03], "n_components": [32, 64, 128]},
-    "BPR": {},
-    "PureSVD": {},
+    "BPR": {"n_components": [32, 64, 128], "l2": [0.001, 0.003, 0.01]},
+    "PureSVD": {"n_components": [20, 64, 256], "scaling": [0.5, 0.7, 1.0]},
 }
 
 

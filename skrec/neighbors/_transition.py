@@ -146,6 +146,15 @@ class TransitionRecommender(BaseRecommender):
         self.similarity_ = counts
 
     def _score(self, rows):
+        return self._weights(rows) @ self.similarity_
+
+    def _weights(self, rows) -> sp.csr_array:
+        """Return the decayed weight of each item of the histories, shape (n_users, n_items)."""
         histories = rows.histories
         weight = (float(self.recency) ** event_ages(histories)).astype(np.float32)
-        return sp.csr_array((weight, histories.codes, histories.indptr), shape=rows.shape) @ self.similarity_
+        return sp.csr_array((weight, histories.codes, histories.indptr), shape=rows.shape)
+
+    def _contributions(self, rows, columns):
+        weights = self._weights(rows)
+        weights.sum_duplicates()
+        return super()._contributions(weights, columns)

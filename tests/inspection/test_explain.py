@@ -5,17 +5,21 @@ import pandas as pd
 import pytest
 
 from skrec.datasets import make_histories
-from skrec.decomposition import ALS
+from skrec.decomposition import ALS, PureSVD
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer
 from skrec.inspection import explain
-from skrec.linear_model import EASE
-from skrec.neighbors import ItemKNN
+from skrec.linear_model import EASE, SLIM
+from skrec.neighbors import ItemKNN, RP3beta, TransitionRecommender
 
-HISTORIES = make_histories(200, 40, mean_length=8, random_state=0)
+HISTORIES = make_histories(200, 40, mean_length=8, repeats=True, random_state=0)
 MODELS = [
     EASE(l2=5, vectorizer=HistoryVectorizer(recency=0.8)),
     ItemKNN(),
+    RP3beta(),
+    TransitionRecommender(),
+    SLIM(l1=0.1, l2=1),
+    PureSVD(6, random_state=0),
     ALS(8, random_state=0),
     ALS(8, l2=0.3, l2_exponent=0, unobserved_weight=0.2, alpha=2, random_state=0),
 ]

@@ -60,3 +60,41 @@ def test_similar_items_come_from_the_weights(shop):
     assert (scores > 0).all()
     with pytest.raises(ValueError, match="items holds 'beer', which is not among the 6 known items"):
         EASE(l2=1).fit(shop).similar_items(["beer"])
+
+
+def test_sparse_method_with_all_neighbors_equals_the_closed_form():
+    dense = EASE(l2=20).fit(HISTORIES)
+    sparse = EASE(l2=20, method="sparse", n_neighbors=59).fit(HISTORIES)
+    np.testing.assert_allclose(sparse.similarity_.toarray(), dense.similarity_, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        sparse.decision_function(HISTORIES), dense.decision_function(HISTORIES), rtol=1e-3, atol=1e-4
+    )
+    np.testing.assert_array_equal(sparse.similar_items(dense.items_[:5]), dense.similar_items(dense.items_[:5]))
+
+
+def test_sparse_method_is_a_ridge_regression_on_the_nearest_items():
+    model = EASE(l2=20, method="sparse", n_neighbors=9).fit(HISTORIES)
+    gram = MATRIX.T @ MATRIX
+    for item in (0, 7):
+        cosine = gram[item] / np.sqrt(np.diag(gram))
+        cosine[item] = -1
+        nearest = np.argsort(-cosine, kind="stable")[:9]
+        ridge = Ridge(alpha=20, fit_intercept=False).fit(MATRIX[:, nearest], MATRIX[:, item])
+        weights = model.similarity_[:, [item]].toarray().ravel()
+        np.testing.assert_allclose(weights[nearest], ridge.coef_, rtol=1e-3, atol=1e-5)
+        assert np.count_nonzero(weights) == 9
+
+
+def test_memory_chooses_the_method():
+    assert isinstance(EASE().fit(HISTORIES).similarity_, np.ndarray)
+    assert EASE(max_memory=1e-6).fit(HISTORIES).similarity_.format == "csr"
+    message = (
+        r"method='dense' needs 0\.0 GiB for 60 items, above max_memory=1e-06: raise max_memory, take method='sparse'"
+    )
+    with pytest.raises(ValueError, match=message):
+        EASE(method="dense", max_memory=1e-6).fit(HISTORIES)
+
+
+def test_a_singular_neighborhood_is_named():
+    with pytest.raises(ValueError, match="the regression of column 2 is singular: raise l2"):
+        EASE(l2=1e-30, method="sparse").fit([["a", "b", "c"]] * 4 + [["c"]])

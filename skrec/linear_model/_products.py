@@ -1,0 +1,99 @@
+"""Products of item columns: what the sparse linear models learn from."""
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..utils._threads import drain, single_threaded_blas
+
+_DENSE_SHARE = 0.25  # above this share of stored entries a dense matrix takes little more memory than a sparse one
+_PIECE = 64  # columns that a thread solves in one go
+
+
+class ItemProducts:
+    """The Gram matrix of the items of a user x item matrix, dense where many pairs occur together.
+
+    Attributes
+    ----------
+    norms : ndarray of shape (n_items,)
+        Norms of the item columns.
+    products : ndarray or CSR array of shape (n_items, n_items)
+        Products of all pairs of item columns.
+    """
+
+    def __init__(self, matrix: sp.csr_array):
+        matrix = matrix.astype(np.float32, copy=False)
+        products = sp.csr_array(matrix.T @ matrix)
+        self.norms = np.sqrt(products.diagonal().astype(np.float64))
+        self.products = products
+        if products.nnz > _DENSE_SHARE * np.prod(products.shape):
+            self.products = products.toarray()
+
+    def row(self, item: int) -> np.ndarray:
+        """Return the products of one item with all."""
+        if not sp.issparse(self.products):
+            return self.products[item].astype(np.float64)
+        row = np.zeros(len(self.norms))
+        stored = slice(*self.products.indptr[item : item + 2])
+        row[self.products.indices[stored]] = self.products.data[stored]
+        return row
+
+    def square(self, items: np.ndarray) -> np.ndarray:
+        """Return the products among some items, in C order."""
+        if not sp.issparse(self.products):
+            return self.products[np.ix_(items, items)].astype(np.float64)
+        starts = self.products.indptr[items]  # by hand: indexing of scipy takes longer than all the rest
+        lengths = self.products.indptr[items + 1] - starts
+        ends = np.cumsum(lengths)
+        stored = np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
+        place = np.full(len(self.norms), -1, dtype=np.int32)
+        place[items] = np.arange(len(items))
+        columns = place[self.products.indices[stored]]
+        inside = np.flatnonzero(columns >= 0)
+        of = np.searchsorted(ends, inside, side="right")
+        square = np.zeros((len(items), len(items)))
+        square[of, columns[inside]] = self.products.data[stored[inside]]
+        return square
+
+    def combine(self, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the weighted sum of the rows of some items."""
+        rows = self.products[items]
+        return rows.T @ weights if sp.issparse(rows) else weights.astype(np.float32) @ rows
+
+
+def largest(values: np.ndarray, n: int) -> np.ndarray:
+    """Return the positions of the n largest values, ascending; of equal values the first."""
+    if len(values) <= n:
+        return np.arange(len(values))
+    return np.sort(np.argsort(-values, kind="stable")[:n])
+
+
+def solve_columns(solve: Callable, n_items: int, threads: int) -> sp.csr_array:
+    """Put the columns of a sparse weight matrix together.
+
+    Parameters
+    ----------
+    solve : callable
+        Takes the number of a column and returns its rows, ascending, and the weights in them.
+    n_items : int
+        Number of columns and rows.
+    threads : int
+        Number of threads.
+
+    Returns
+    -------
+    CSR array of shape (n_items, n_items), dtype float32
+        The weights.
+    """
+    solved = [None] * n_items
+
+    def work(start, stop):
+        for item in range(start, stop):
+            solved[item] = solve(item)
+
+    with single_threaded_blas():
+        drain([(start, min(start + _PIECE, n_items)) for start in range(0, n_items, _PIECE)], work, threads)
+    indptr = np.concatenate([[0], np.cumsum([len(rows) for rows, _ in solved])])
+    rows, weights = (np.concatenate(parts) for parts in zip(*solved, strict=True))
+    return sp.csc_array((weights.astype(np.float32), rows, indptr), shape=(n_items, n_items)).tocsr()
