@@ -1,8 +1,8 @@
 """Speed and quality against skrecsys (Rust core), fit and top 10 for all users, in one run.
 
 The peer runs in an environment of its own, whose Python is the first argument. Both learn from all but the last item of
-each user, at the same settings where both have them, each the fastest of three runs, alternating. With numba (the extra `fast`) our
-compiled loop is loaded first, and the time that takes is printed.
+each user, at the same settings where both have them, each the fastest of three runs, alternating.
+With numba (the extra `fast`) our compiled loop is loaded first, and the time that takes is printed.
 
     python -m venv peer && peer/bin/pip install skrecsys==0.9.0
     python benchmarks/bench_peers.py peer/bin/python [beauty ml1m]

@@ -10,10 +10,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_array, check_is_fitted, validate_data
 
+from .utils import _fast
 from .utils._histories import Histories, OrderedRows, is_frame, is_matrix, read_histories
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
-from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
+from .utils._topk import map_blocks, mask_scores, popularity_order, top_k, top_k_sparse
 from .utils._validation import as_id_list, as_moment, lookup
 from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items
 
@@ -86,8 +87,18 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         raise NotImplementedError(f"{type(self).__name__} must override _fit")
 
     def _score(self, matrix: sp.csr_array):
-        """Score a block of users; return an array (n_users, n_items) that the caller may change, or a CSR array."""
-        raise NotImplementedError(f"{type(self).__name__} must override _score")
+        """Score a block of users; return an array (n_users, n_items) that the caller may change, or a CSR array.
+
+        A model that has `similarity_` may leave it: scores are then `_weigh` times `similarity_`, and a sparse
+        `similarity_` is searched without the scores in between.
+        """
+        if not hasattr(self, "similarity_"):
+            raise NotImplementedError(f"{type(self).__name__} must override _score")
+        return self._weigh(matrix) @ self.similarity_
+
+    def _weigh(self, matrix: sp.csr_array) -> sp.csr_array:
+        """Return what each item of the history counts, a float32 CSR array (n_users, n_items)."""
+        return sp.csr_array(matrix, dtype=np.float32)
 
     def _scorer(self, at: float | None):
         """Return the function that scores blocks at a moment (None: the latest seen); for models that know time."""
@@ -182,26 +193,18 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         per_user = exclude is not None and _is_nested(exclude)
         columns = self._allowed_columns(candidates, None if per_user else exclude)
         order = popularity_order(self.popularity_[columns])
-        score = self._scorer(None if at is None else as_moment(at, "at"))
+        at = None if at is None else as_moment(at, "at")
         rows = self._encode(X)
         removed = self._removed(exclude, rows.shape[0]) if per_user else None
         k = min(k, len(columns) - (0 if removed is None else _most_entries(removed[:, columns])))
         if k < 1:
             raise ValueError("exclude leaves no item to recommend: pass fewer exclusions or more candidates")
 
-        def best(block):
-            scores = _dense(score(rows[block]))
-            if exclude_seen:
-                mask_scores(scores, self._seen(rows[block]))
-            if removed is not None:
-                mask_scores(scores, removed[block], remove=True)
-            return top_k(scores if len(columns) == self.n_items_ else scores[:, columns], k, order)
-
-        blocks = map_blocks(best, rows.shape[0], 4 * self._block_width())
-        items = self.items_[columns[_stack([b[0] for b in blocks], (0, k), np.int64)]]
+        best, values = self._best(rows, k, columns, order, self._scorer(at), exclude_seen, removed)
+        items = self.items_[best]
         if not return_scores:
             return items
-        return items, _stack([b[1] for b in blocks], (0, k))
+        return items, values
 
     def decision_function(self, X) -> np.ndarray:
         """Score every item for each user.
@@ -285,6 +288,42 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return ndcg_at_k(y, self.predict(X))
 
     # ---- shared work -----------------------------------------------------------------------------------------
+
+    def _best(self, rows, k: int, columns: np.ndarray, order: np.ndarray, score, exclude_seen: bool, removed):
+        """Return the k best of the allowed columns for encoded users, and their scores."""
+        n_rows = rows.shape[0]
+        cells = n_rows * self.n_items_
+        if self._is_product() and cells > self.similarity_.nnz and _fast.worthwhile(2e-9 * cells):
+            weights = self._weigh(rows)
+            if _fast.fits(weights, self.similarity_):
+                seen = self._seen(rows) if exclude_seen else None
+                found = _fast.best_of_product(
+                    weights, self.similarity_, k, order=columns[order], seen=seen, removed=removed
+                )
+                return found[:2]
+
+        def best(block):
+            scores = score(rows[block])
+            seen = self._seen(rows[block]) if exclude_seen else None
+            gone = None if removed is None else removed[block]
+            if _is_sparse_enough(scores):
+                return top_k_sparse(scores, k, columns[order], seen=seen, removed=gone)
+            scores = _dense(scores)
+            if seen is not None:
+                mask_scores(scores, seen)
+            if gone is not None:
+                mask_scores(scores, gone, remove=True)
+            found, values = top_k(scores if len(columns) == self.n_items_ else scores[:, columns], k, order)
+            return columns[found], values
+
+        blocks = map_blocks(best, n_rows, 4 * self._block_width())
+        return _stack([b[0] for b in blocks], (0, k), np.int64), _stack([b[1] for b in blocks], (0, k))
+
+    def _is_product(self) -> bool:
+        """Tell whether the scores are the base's: the weighed history times a sparse `similarity_`."""
+        kind = type(self)
+        plain = kind._score is BaseRecommender._score and kind._scorer is BaseRecommender._scorer
+        return plain and sp.issparse(getattr(self, "similarity_", None))
 
     def _is_passthrough(self) -> bool:
         return getattr(self, "vectorizer", None) is not None and isinstance(self.vectorizer, str)
@@ -375,6 +414,12 @@ class BaseRecommender(CompactIdState, BaseEstimator):
 
 def _dense(scores) -> np.ndarray:
     return scores.toarray() if sp.issparse(scores) else scores
+
+
+def _is_sparse_enough(scores) -> bool:
+    """Tell whether sparse scores are best searched as they are: many, few of them stored, none negative."""
+    cells = np.prod(scores.shape)
+    return sp.issparse(scores) and cells > max(2**18, 8 * scores.nnz) and scores.data.min(initial=0) >= 0
 
 
 def _is_nested(values) -> bool:

@@ -2,7 +2,7 @@
 
 import importlib
 
-_EXTRA = {"matplotlib": "plot", "matplotlib.pyplot": "plot", "duckdb": "large"}
+_EXTRA = {"matplotlib": "plot", "matplotlib.pyplot": "plot", "duckdb": "large", "numba": "fast"}
 
 
 def import_optional(name: str, purpose: str):

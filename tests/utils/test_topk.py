@@ -9,7 +9,7 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skrec.utils._topk import block_slices, map_blocks, mask_scores, popularity_order, prune_rows, top_k
+from skrec.utils._topk import block_slices, map_blocks, mask_scores, popularity_order, prune_rows, top_k, top_k_sparse
 
 
 def plain_top_k(scores, k, order):
@@ -37,6 +37,37 @@ def test_top_k_equals_a_full_sort(n_items, k, levels, zeros, pushed, seed):
     columns, values = top_k(scores, k, order)
     np.testing.assert_array_equal(columns, plain_top_k(scores, k, order))
     np.testing.assert_array_equal(values, np.take_along_axis(scores, columns, axis=1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    n_items=st.integers(1, 400),
+    k=st.integers(1, 30),
+    levels=st.sampled_from([1, 5, 10**6]),
+    density=st.sampled_from([0.0, 0.05, 0.5]),
+    seen=st.sampled_from([None, 0.1, 0.95]),
+    allowed=st.sampled_from([0.3, 1.0]),
+    seed=st.integers(0, 2**16),
+)
+def test_sparse_top_k_equals_the_dense_one(n_items, k, levels, density, seen, allowed, seed):
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.random((7, n_items)) * levels).astype(np.float32)
+    scores[rng.random(scores.shape) >= density] = 0
+    seen = None if seen is None else sp.csr_array(rng.random(scores.shape) < seen)
+    removed = sp.csr_array(rng.random(scores.shape) < 0.1)
+    order = popularity_order(rng.integers(0, 4, n_items))
+    order = order[rng.random(n_items) < allowed]
+    k = min(k, len(order) - removed.sum(axis=1).max())
+    if k < 1:
+        return
+    dense = scores.copy()
+    if seen is not None:
+        mask_scores(dense, seen)
+    mask_scores(dense, removed, remove=True)
+    found, expected = top_k(dense[:, order], k, np.arange(len(order)))
+    columns, values = top_k_sparse(sp.csr_array(scores), k, order, seen=seen, removed=removed)
+    np.testing.assert_array_equal(columns, order[found])
+    np.testing.assert_array_equal(values, expected)
 
 
 def test_removed_items_rank_below_demoted_ones():
