@@ -1,6 +1,5 @@
 """The contract of a recommender: histories in, item ids out."""
 
-from collections.abc import Iterable
 from numbers import Integral
 
 import numpy as np
@@ -10,12 +9,12 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_array, check_is_fitted, validate_data
 
-from .utils import _fast
 from .utils._histories import Histories, OrderedRows, is_frame, is_matrix, read_histories
+from .utils._selection import best_items, dense, stack
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
-from .utils._topk import map_blocks, mask_scores, popularity_order, top_k, top_k_sparse
-from .utils._validation import as_id_list, as_moment, lookup
+from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
+from .utils._validation import as_id_list, as_moment, is_nested, lookup
 from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items
 
 
@@ -190,17 +189,30 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
             raise ValueError(f"k must be an integer of at least 1, got {k!r}")
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
-        per_user = exclude is not None and _is_nested(exclude)
+        per_user = exclude is not None and is_nested(exclude)
         columns = self._allowed_columns(candidates, None if per_user else exclude)
         order = popularity_order(self.popularity_[columns])
         at = None if at is None else as_moment(at, "at")
         rows = self._encode(X)
         removed = self._removed(exclude, rows.shape[0]) if per_user else None
-        k = min(k, len(columns) - (0 if removed is None else _most_entries(removed[:, columns])))
+        most_removed = 0 if removed is None else int(np.diff(removed[:, columns].indptr).max(initial=0))
+        k = min(k, len(columns) - most_removed)
         if k < 1:
             raise ValueError("exclude leaves no item to recommend: pass fewer exclusions or more candidates")
 
-        best, values = self._best(rows, k, columns, order, self._scorer(at), exclude_seen, removed)
+        product = (self._weigh, self.similarity_) if self._is_product() else None
+        best, values = best_items(
+            self._scorer(at),
+            rows,
+            k,
+            n_items=self.n_items_,
+            columns=columns,
+            order=order,
+            seen=self._seen if exclude_seen else None,
+            removed=removed,
+            row_bytes=4 * self._block_width(),
+            product=product,
+        )
         items = self.items_[best]
         if not return_scores:
             return items
@@ -223,8 +235,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         check_is_fitted(self)
         score = self._scorer(None)
         rows = self._encode(X)
-        blocks = map_blocks(lambda block: _dense(score(rows[block])), rows.shape[0], 4 * self._block_width())
-        return _stack(blocks, (0, self.n_items_))
+        blocks = map_blocks(lambda block: dense(score(rows[block])), rows.shape[0], 4 * self._block_width())
+        return stack(blocks, (0, self.n_items_))
 
     @available_if(_has_item_vectors)
     def similar_items(self, items, k=None, *, return_scores=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -260,7 +272,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         order = popularity_order(self.popularity_)
 
         def best(block):
-            scores = _dense(self._item_similarity(codes[block]))
+            scores = dense(self._item_similarity(codes[block]))
             mask_scores(scores, itself[block], remove=True)
             return top_k(scores, k, order)
 
@@ -288,36 +300,6 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return ndcg_at_k(y, self.predict(X))
 
     # ---- shared work -----------------------------------------------------------------------------------------
-
-    def _best(self, rows, k: int, columns: np.ndarray, order: np.ndarray, score, exclude_seen: bool, removed):
-        """Return the k best of the allowed columns for encoded users, and their scores."""
-        n_rows = rows.shape[0]
-        cells = n_rows * self.n_items_
-        if self._is_product() and cells > self.similarity_.nnz and _fast.worthwhile(2e-9 * cells):
-            weights = self._weigh(rows)
-            if _fast.fits(weights, self.similarity_):
-                seen = self._seen(rows) if exclude_seen else None
-                found = _fast.best_of_product(
-                    weights, self.similarity_, k, order=columns[order], seen=seen, removed=removed
-                )
-                return found[:2]
-
-        def best(block):
-            scores = score(rows[block])
-            seen = self._seen(rows[block]) if exclude_seen else None
-            gone = None if removed is None else removed[block]
-            if _is_sparse_enough(scores):
-                return top_k_sparse(scores, k, columns[order], seen=seen, removed=gone)
-            scores = _dense(scores)
-            if seen is not None:
-                mask_scores(scores, seen)
-            if gone is not None:
-                mask_scores(scores, gone, remove=True)
-            found, values = top_k(scores if len(columns) == self.n_items_ else scores[:, columns], k, order)
-            return columns[found], values
-
-        blocks = map_blocks(best, n_rows, 4 * self._block_width())
-        return _stack([b[0] for b in blocks], (0, k), np.int64), _stack([b[1] for b in blocks], (0, k))
 
     def _is_product(self) -> bool:
         """Tell whether the scores are the base's: the weighed history times a sparse `similarity_`."""
@@ -402,7 +384,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         if not hasattr(self, "similarity_"):
             raise TypeError(f"{type(self).__name__} cannot be explained: its scores are no sum over the history")
-        return rows.indices, rows.data[:, None] * _dense(self.similarity_[rows.indices][:, columns])
+        weights = self._weigh(rows)
+        return weights.indices, weights.data[:, None] * dense(self.similarity_[weights.indices][:, columns])
 
     def __sklearn_tags__(self):
         tags = RecommenderTags.extend(super().__sklearn_tags__())
@@ -410,26 +393,3 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         tags.input_tags.sparse = self._is_passthrough()
         tags.input_tags.positive_only = self._is_passthrough()
         return tags
-
-
-def _dense(scores) -> np.ndarray:
-    return scores.toarray() if sp.issparse(scores) else scores
-
-
-def _is_sparse_enough(scores) -> bool:
-    """Tell whether sparse scores are best searched as they are: many, few of them stored, none negative."""
-    cells = np.prod(scores.shape)
-    return sp.issparse(scores) and cells > max(2**18, 8 * scores.nnz) and scores.data.min(initial=0) >= 0
-
-
-def _is_nested(values) -> bool:
-    first = next(iter(values), None)
-    return isinstance(first, Iterable) and not isinstance(first, str)
-
-
-def _most_entries(matrix: sp.csr_array) -> int:
-    return int(np.diff(matrix.indptr).max(initial=0))
-
-
-def _stack(blocks: list[np.ndarray], shape: tuple[int, int], dtype=np.float32) -> np.ndarray:
-    return np.concatenate(blocks) if blocks else np.empty(shape, dtype=dtype)

@@ -8,6 +8,7 @@ from joblib import effective_n_jobs
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
@@ -20,6 +21,12 @@ _CG_STEPS = 3  # as implicit
 _UNOBSERVED_SHARE = 12  # chosen on the validation parts of Beauty, MovieLens, Online Retail and Complete Journey
 _PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a millisecond
 _PIECE = 256  # rows that a thread solves in one call
+
+
+def _has_no_matrix(model) -> bool:
+    if model._is_passthrough():
+        raise AttributeError("ALS with vectorizer='passthrough' has no partial_fit: the columns of a matrix are fixed")
+    return True
 
 
 class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
@@ -260,6 +267,7 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     def _score(self, matrix):
         return self._user_factors(matrix) @ self.item_factors_.T
 
+    @available_if(_has_no_matrix)
     def partial_fit(self, X, y=None) -> "ALS":
         """Add the items of `X` that the model does not know yet; before the first `fit`, fit.
 

@@ -289,12 +289,15 @@ def _keep_largest(matrix: sp.csr_array) -> None:
     """Merge repeated entries of a row into one with their largest value, in place."""
     if matrix.has_canonical_format:
         return
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((-matrix.data, matrix.indices, rows))
-    rows, columns, data = rows[order], matrix.indices[order], matrix.data[order]
+    ordered = matrix.tocsc().tocsr()  # two counting sorts
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(ordered.indptr))
     first = np.ones(len(rows), dtype=bool)
-    first[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
-    counts = np.bincount(rows[first], minlength=matrix.shape[0])
-    matrix.indptr = np.concatenate([[0], np.cumsum(counts)]).astype(matrix.indptr.dtype)
-    matrix.indices, matrix.data = columns[first], data[first]
+    first[1:] = (rows[1:] != rows[:-1]) | (ordered.indices[1:] != ordered.indices[:-1])
+    if first.all():
+        matrix.indptr, matrix.indices, matrix.data = ordered.indptr, ordered.indices, ordered.data
+    else:
+        counts = np.bincount(rows[first], minlength=matrix.shape[0])
+        matrix.indptr = np.concatenate([[0], np.cumsum(counts)]).astype(matrix.indptr.dtype)
+        matrix.indices = ordered.indices[first]
+        matrix.data = np.maximum.reduceat(ordered.data, np.flatnonzero(first))
     matrix.has_canonical_format = True

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._histories import is_frame
-from ..utils._validation import as_id_list, lookup
+from ..utils._validation import as_id_list, is_nested, lookup
 
 
 def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
@@ -101,9 +101,7 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
 
 
 def _columns(model, items, n_users: int) -> list[np.ndarray]:
-    first = next(iter(items), None)
-    nested = not isinstance(first, str) and hasattr(first, "__iter__")
-    lists = list(items) if nested else [items] * n_users
+    lists = list(items) if is_nested(items) else [items] * n_users
     if len(lists) != n_users:
         raise ValueError(f"items has {len(lists)} lists for {n_users} users: pass one list, or one per user")
     columns = []

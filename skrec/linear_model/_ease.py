@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import lapack
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -129,9 +128,6 @@ class EASE(BaseRecommender):
         weights /= -diagonal
         np.fill_diagonal(weights, 0)
         self.similarity_ = weights
-
-    def _score(self, matrix):
-        return sp.csr_array(matrix, dtype=np.float32) @ self.similarity_
 
 
 def symmetric_inverse(matrix: np.ndarray) -> np.ndarray:

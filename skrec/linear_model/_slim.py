@@ -4,7 +4,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import scipy.sparse as sp
 from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
@@ -205,6 +204,3 @@ class SLIM(BaseRecommender):
         if self.n_neighbors is not None:
             allowed = allowed[largest(row[allowed] / gram.norms[allowed], self.n_neighbors)]
         return allowed
-
-    def _score(self, matrix):
-        return sp.csr_array(matrix, dtype=np.float32) @ self.similarity_

@@ -23,14 +23,14 @@ class ItemKNN(BaseRecommender):
         \text{jaccard} &: \frac{n_{ij}}{n_i + n_j - n_{ij} + s}
         & \text{tversky} &: \frac{n_{ij}}{n_{ij} + \alpha (n_i - n_{ij}) + \beta (n_j - n_{ij}) + s}
 
-    Only the `n_neighbors` most similar items of each item are kept, and a candidate's score is the sum over the
+    Only the `n_neighbors` most similar items of each candidate are kept, and its score is the sum over the
     history, weighted by the entries of the user's row [1]_. The asymmetric cosine is from [2]_, the Tversky index
     from [3]_.
 
     Parameters
     ----------
     n_neighbors : int, default=20
-        Number of similar items kept for each item.
+        Number of similar items kept for each candidate.
     metric : {"cosine", "jaccard", "tversky", "asymmetric"}, default="cosine"
         The similarity. Jaccard and Tversky count users and ignore the values of the matrix.
     shrinkage : float, default=10.0
@@ -49,7 +49,7 @@ class ItemKNN(BaseRecommender):
     Attributes
     ----------
     similarity_ : CSR array of shape (n_items, n_items)
-        Row = item of the history, column = candidate; `n_neighbors` entries a row at most.
+        Row = item of the history, column = candidate; `n_neighbors` entries a column at most.
     items_ : ndarray of shape (n_items,)
         Item ids in the order of the scores.
     n_items_ : int
@@ -121,16 +121,21 @@ class ItemKNN(BaseRecommender):
         if self.metric in ("jaccard", "tversky"):
             matrix.data[:] = 1
         size = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()  # squared norm, or number of users
-        self.similarity_ = nearest_rows(sp.csr_array(matrix.T), matrix, self.n_neighbors, self._below(size))
+        nearest = nearest_rows(sp.csr_array(matrix.T), matrix, self.n_neighbors, self._below(size))
+        self.similarity_ = sp.csr_array(nearest.T)
+
+    def _item_similarity(self, codes):
+        return sp.csr_array(self.similarity_[:, codes].T)
 
     def _below(self, size: np.ndarray) -> Below:
+        """Return what the product of candidate (row) and item of the history (column) is divided by."""
         none = np.zeros_like(size)
         if self.metric == "jaccard":
             return Below(size, size, none, none, slope=-1, constant=self.shrinkage)
         if self.metric == "tversky":
-            own, other = np.float32(self.alpha) * size, np.float32(self.beta) * size
+            own, other = np.float32(self.beta) * size, np.float32(self.alpha) * size
             return Below(own, other, none, none, slope=1 - self.alpha - self.beta, constant=self.shrinkage)
         if self.metric == "asymmetric":
-            own, other = size**self.alpha, size ** (1 - self.alpha)
+            own, other = size ** (1 - self.alpha), size**self.alpha
             return Below(none, none, own, other, constant=self.shrinkage)
         return Below(none, none, size, size, root=True, constant=self.shrinkage)

@@ -117,6 +117,3 @@ class RP3beta(BaseRecommender):
         total = np.repeat(np.asarray(matrix.sum(axis=1)).ravel(), np.diff(matrix.indptr))
         steps = np.divide(matrix.data, total, out=np.zeros_like(matrix.data), where=total > 0) ** self.alpha
         return sp.csr_array((steps.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
-
-    def _score(self, matrix):
-        return sp.csr_array(matrix, dtype=np.float32) @ self.similarity_

@@ -145,16 +145,9 @@ class TransitionRecommender(BaseRecommender):
         counts.data *= target.astype(np.float32)[counts.indices]
         self.similarity_ = counts
 
-    def _score(self, rows):
-        return self._weights(rows) @ self.similarity_
-
-    def _weights(self, rows) -> sp.csr_array:
-        """Return the decayed weight of each item of the histories, shape (n_users, n_items)."""
+    def _weigh(self, rows):
         histories = rows.histories
         weight = (float(self.recency) ** event_ages(histories)).astype(np.float32)
-        return sp.csr_array((weight, histories.codes, histories.indptr), shape=rows.shape)
-
-    def _contributions(self, rows, columns):
-        weights = self._weights(rows)
+        weights = sp.csr_array((weight, histories.codes, histories.indptr), shape=rows.shape)
         weights.sum_duplicates()
-        return super()._contributions(weights, columns)
+        return weights

@@ -141,6 +141,12 @@ def lookup(ids: np.ndarray, vocabulary: np.ndarray, name: str = "X") -> np.ndarr
     return np.where(vocabulary[position] == ids, position, -1).astype(np.int32)
 
 
+def is_nested(values) -> bool:
+    """Tell a list of lists of ids, one per user, from one list of ids."""
+    first = next(iter(values), None)
+    return isinstance(first, Iterable) and not isinstance(first, str)
+
+
 def as_id_list(ids, name: str) -> np.ndarray:
     """Check a plain collection of ids given as an argument (candidates, users, ...)."""
     if isinstance(ids, str) or not isinstance(ids, Iterable):

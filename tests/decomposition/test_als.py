@@ -5,10 +5,11 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.pipeline import make_pipeline
 
 from skrec.datasets import make_histories
 from skrec.decomposition import ALS
-from skrec.feature_extraction import HistoryVectorizer
+from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 
 HISTORIES = make_histories(200, 50, mean_length=10, random_state=0)
 MATRIX = HistoryVectorizer().fit_transform(HISTORIES)
@@ -116,5 +117,8 @@ def test_partial_fit_fits_first_and_refuses_what_cannot_grow():
     fresh = ALS(4, random_state=0).partial_fit(HISTORIES)
     np.testing.assert_array_equal(fresh.item_factors_, ALS(4, random_state=0).fit(HISTORIES).item_factors_)
     assert fresh.partial_fit(HISTORIES) is fresh
+    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
+        _ = ALS(4, vectorizer="passthrough").partial_fit
+    weighted = ALS(4, vectorizer=make_pipeline(HistoryVectorizer(), BM25Transformer())).fit(HISTORIES[:50])
     with pytest.raises(TypeError, match="partial_fit needs vectorizer=None or a HistoryVectorizer"):
-        ALS(4, vectorizer="passthrough").fit(MATRIX).partial_fit(HISTORIES)
+        weighted.partial_fit(HISTORIES)

@@ -50,8 +50,8 @@ def test_only_the_nearest_neighbors_stay():
     full = by_formula("cosine", 0, 0.5, 0.5)
     model = ItemKNN(5, shrinkage=0, vectorizer=COUNTS).fit(HISTORIES)
     kept = model.similarity_.toarray()
-    assert (np.count_nonzero(kept, axis=1) == 5).all()
-    for row, entries in zip(full, kept, strict=True):
+    assert (np.count_nonzero(kept, axis=0) == 5).all()
+    for row, entries in zip(full.T, kept.T, strict=True):
         np.testing.assert_allclose(np.sort(entries)[-5:], np.sort(row)[-5:], rtol=1e-4)
 
 
@@ -62,7 +62,7 @@ def test_equals_implicit():
         peer.fit(csr_matrix(X), show_progress=False)
     expected = peer.similarity.toarray()
     np.fill_diagonal(expected, 0)  # implicit counts the item among its own neighbours
-    ours = ItemKNN(5, shrinkage=0, vectorizer=COUNTS).fit(HISTORIES).similarity_.toarray()
+    ours = ItemKNN(5, shrinkage=0, vectorizer=COUNTS).fit(HISTORIES).similarity_.toarray().T
     np.testing.assert_allclose(np.sort(ours, axis=1), np.sort(expected, axis=1), rtol=1e-4, atol=1e-6)
 
 
