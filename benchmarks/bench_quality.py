@@ -16,11 +16,21 @@ from sklearn.pipeline import make_pipeline
 from skrec.decomposition import ALS
 from skrec.dummy import PopularityRecommender, RandomRecommender
 from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
-from skrec.linear_model import EASE
+from skrec.linear_model import EASE, SLIM
 from skrec.metrics import bootstrap_interval, ranking_scores
-from skrec.neighbors import ItemKNN
+from skrec.neighbors import TIFUKNN, BuyAgainRecommender, ItemKNN, SessionKNN, TransitionRecommender
 
 RECENT = HistoryVectorizer(recency=0.6)
+
+
+# chosen on October: half a month of half-life, the whole history counts, long sessions damped fully
+SEASONAL = {
+    "half_life": 15,
+    "recency": 0.98,
+    "length_penalty": 1.0,
+    "backward": 1.0,
+    "distance_decay": 0.95,
+}
 
 
 def tasks(names):
@@ -34,13 +44,24 @@ def tasks(names):
                 | {
                     "ItemKNN, recency .6": ItemKNN(vectorizer=RECENT),
                     "ALS, recency .6": ALS(vectorizer=RECENT, random_state=0),
+                    "SLIM l2=30, recency .6": SLIM(l2=30, vectorizer=RECENT),
                     "EASE l2=100, recency .6": EASE(l2=100, vectorizer=RECENT),
+                    "SessionKNN": SessionKNN(),
+                    "TransitionRecommender": TransitionRecommender(),
                 },
             )
         elif name in ("ml100k", "ml1m"):
             yield (
                 getattr(protocols, name)(),
-                baselines | {"ItemKNN": ItemKNN(), "ALS": ALS(random_state=0), "EASE l2=500": EASE(l2=500)},
+                baselines
+                | {
+                    "ItemKNN": ItemKNN(),
+                    "ALS": ALS(random_state=0),
+                    "SLIM": SLIM(),
+                    "EASE l2=500": EASE(l2=500),
+                    "SessionKNN": SessionKNN(),
+                    "TransitionRecommender": TransitionRecommender(),
+                },
             )
         else:
             rare = 20 if name == "dunnhumby" else 1  # items that fewer households bought are left out
@@ -54,8 +75,12 @@ def tasks(names):
                     "ItemKNN, BM25": ItemKNN(vectorizer=weighted),
                     "ALS, counts": ALS(vectorizer=counts, random_state=0),
                     "EASE l2=300, counts": EASE(l2=300, vectorizer=counts),
+                    "BuyAgainRecommender": BuyAgainRecommender(),
+                    "TIFUKNN": TIFUKNN(),
                 },
             )
+            if name == "online_retail":
+                recent |= {"SessionKNN": SessionKNN(), "SessionKNN, seasonal": SessionKNN(**SEASONAL)}
             yield (
                 getattr(protocols, name)(exclude_seen=True),
                 recent
