@@ -32,9 +32,9 @@ VECTORIZERS = [
 KNN = [
     {},
     {"n_neighbors": 20},
+    {"n_neighbors": 300},
+    {"shrinkage": 0},
     {"metric": "jaccard"},
-    {"n_neighbors": 20, "metric": "jaccard"},
-    {"shrinkage": 10},
     {"metric": "asymmetric", "alpha": 0.3},
     {"metric": "asymmetric", "alpha": 0.7},
     {"vectorizer": tfidf},

@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 _GRIDS = {
     "PopularityRecommender": {},
     "RandomRecommender": {},
-    "ItemKNN": {"n_neighbors": [10, 20, 50, 200], "shrinkage": [0.0, 10.0, 50.0]},
+    "ItemKNN": {"n_neighbors": [20, 50, 100, 200], "shrinkage": [0.0, 10.0, 50.0]},
     "RP3beta": {"alpha": [0.4, 0.6, 1.0], "beta": [0.3, 0.5, 0.7]},
     "TransitionRecommender": {"recency": [0.4, 0.6, 0.8], "damping": [0.0, 0.1, 0.3], "backward": [0.3, 0.5]},
     "SessionKNN": {"recency": [0.6, 0.8, 1.0], "idf": [0.0, 1.5], "length_penalty": [0.25, 0.5]},

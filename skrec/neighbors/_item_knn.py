@@ -29,7 +29,7 @@ class ItemKNN(BaseRecommender):
 
     Parameters
     ----------
-    n_neighbors : int, default=20
+    n_neighbors : int, default=100
         Number of similar items kept for each candidate.
     metric : {"cosine", "jaccard", "tversky", "asymmetric"}, default="cosine"
         The similarity. Jaccard and Tversky count users and ignore the values of the matrix.
@@ -97,7 +97,7 @@ class ItemKNN(BaseRecommender):
 
     def __init__(
         self,
-        n_neighbors=20,
+        n_neighbors=100,
         *,
         metric="cosine",
         shrinkage=10.0,
