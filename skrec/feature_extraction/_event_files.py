@@ -54,11 +54,24 @@ def read_files(source, names: dict) -> tuple:
             except Exception as error:
                 raise ValueError(f"{path} cannot be read as parquet ({_first_line(error)}): write it again") from error
             check_columns(names, schema.names, path)
-            types = types or {role: plain_type(schema.field(name).type) for role, name in names.items()}
+            found = {role: plain_type(schema.field(name).type) for role, name in names.items()}
+            types = types or found
+            for role, kind in found.items():
+                if _is_text(kind) != _is_text(types[role]):
+                    raise TypeError(
+                        f"{path} has {kind} in the column {names[role]!r} but {paths[0]} has {types[role]}: "
+                        "write both with one type"
+                    )
     if not _has_duckdb():
         columns = _read_csv(paths, names, delimiter) if csv else _read_parquet(paths, names)
         return group_events(columns, names, DROP["files"])
     return _sort_with_duckdb(paths, names, delimiter, types)
+
+
+def _is_text(kind) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _has_duckdb() -> bool:
