@@ -22,6 +22,7 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "neighbors",
+    "neural_network",
     "utils",
 )
 _FUNCTIONS = {"save": "persistence", "load": "persistence"}

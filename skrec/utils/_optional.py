@@ -2,7 +2,15 @@
 
 import importlib
 
-_EXTRA = {"matplotlib": "plot", "matplotlib.pyplot": "plot", "duckdb": "large", "numba": "fast"}
+_EXTRA = {
+    "matplotlib": "plot",
+    "matplotlib.pyplot": "plot",
+    "duckdb": "large",
+    "numba": "fast",
+    "tensorflow": "deep",
+    "keras": "deep",
+    "scikeras": "deep",
+}
 
 
 def import_optional(name: str, purpose: str):

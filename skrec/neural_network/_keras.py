@@ -1,0 +1,297 @@
+"""The bridge to Keras: the only file that knows SciKeras, how a net is trained and how it is stored.
+
+An estimator *holds* a SciKeras wrapper (`net_`) that is made in `fit` from a module-level build function, and never
+derives from it: the estimators stay cloneable scikit-learn estimators, and another bridge could take the place of this
+one without a change to them.
+"""
+
+import os
+import tempfile
+from functools import cache
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skrec.utils._optional import import_optional
+
+try:  # scikit-learn 1.9 and later
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+
+    class CallbackSupportMixin:
+        """scikit-learn before 1.9 has no callbacks."""
+
+    def with_callbacks(method):
+        """Leave the method as it is."""
+        return method
+
+
+BLOCK = 1024  # rows that go through a net at once when it answers
+STEPS_PER_CALL = 16  # training steps between two returns to Python: 4 times faster for small nets, see bench_keras.py
+
+
+def load_keras():
+    """Import Keras with TensorFlow behind it, or say in one sentence how to get them."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow prints its start-up on stderr unless told not to
+    import_optional("tensorflow", "A neural network")
+    keras = import_optional("keras", "A neural network")
+    import_optional("scikeras", "A neural network")
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            f"The nets of skrec train with TensorFlow, and Keras runs on {keras.backend.backend()!r}: "
+            "set the environment variable KERAS_BACKEND=tensorflow before Python starts"
+        )
+    return keras
+
+
+class _Identity:
+    """The target and feature encoder of a wrapper whose owner has encoded X and y already."""
+
+    def fit(self, values):
+        return self
+
+    def transform(self, values):
+        return values
+
+
+@cache
+def _wrapper():
+    """Return SciKeras' wrapper without its checks: the estimator that holds it has checked X and y."""
+    load_keras()
+    from scikeras.wrappers import BaseWrapper
+
+    class Net(BaseWrapper):
+        target_encoder = feature_encoder = _Identity()
+
+        def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
+            return X, y
+
+        @staticmethod
+        def _validate_sample_weight(X, y, sample_weight):
+            return X, y, sample_weight
+
+        def _check_model_compatibility(self, y):
+            pass
+
+    return Net
+
+
+class _Precision:
+    """Layers built inside compute in bfloat16 and keep their weights in float32."""
+
+    def __init__(self, mixed):
+        self.config = load_keras().config
+        self.name = "mixed_bfloat16" if mixed else "float32"
+
+    def __enter__(self):
+        self.before = self.config.dtype_policy()
+        self.config.set_dtype_policy(self.name)
+
+    def __exit__(self, *error):
+        self.config.set_dtype_policy(self.before)
+
+
+def _optimizer(name, learning_rate, schedule, weight_decay, n_steps):
+    """Return an optimizer whose learning rate follows `schedule` over `n_steps` training steps."""
+    keras = load_keras()
+    if schedule == "cosine":
+        warmup = max(1, n_steps // 20)
+        learning_rate = keras.optimizers.schedules.CosineDecay(
+            learning_rate / 10, max(1, n_steps - warmup), 0.01, warmup_target=learning_rate, warmup_steps=warmup
+        )
+    optimizer = type(keras.optimizers.get(name))(learning_rate=learning_rate, weight_decay=weight_decay or None)
+    return _alone(optimizer)
+
+
+def _alone(optimizer):
+    """Let an optimizer skip the sum over replicas.
+
+    There is one replica here, and TensorFlow keeps that step's graph for ever: 6 MB a fit, see bench_keras.py.
+    """
+    optimizer._all_reduce_sum_gradients = lambda pairs: [pair for pair in pairs if pair[0] is not None]
+    return optimizer
+
+
+def take(inputs, rows):
+    """Return some rows of a net's inputs: an array, a dict of arrays, or anything that numpy indexes."""
+    return {name: values[rows] for name, values in inputs.items()} if isinstance(inputs, dict) else inputs[rows]
+
+
+def count(inputs):
+    """Return the number of rows of a net's inputs."""
+    return len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
+
+
+class NetMixin(CallbackSupportMixin):
+    """Training, answering and storing a Keras net, for estimators that have the parameters named below."""
+
+    _training_constraints = {
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions({"constant", "cosine"})],
+        "optimizer": [str],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "mixed_precision": ["boolean"],
+        "jit_compile": ["boolean"],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def _goes_on(self, partial=False):
+        """Return whether this fit continues the net that is there."""
+        return (partial or self.warm_start) and hasattr(self, "net_")
+
+    def _fit_net(self, build, inputs, target=None, weight=None, validation=None, *, loss, metrics=(), **how):
+        """Build and compile the net unless this fit goes on, train it, and keep its log.
+
+        Parameters
+        ----------
+        build : callable
+            Returns the Keras model, not compiled; called only for a new net.
+        inputs : array, dict of arrays or Keras dataset
+            What the net reads; a dataset yields (inputs, target, weight) and knows its number of steps.
+        target, weight : array, default=None
+            What it learns, and the weight of each row.
+        validation : tuple or Keras dataset, default=None
+            Held-out (inputs, target, weight): training stops when their loss has not fallen for `patience` epochs, and
+            the best weights are kept.
+        loss : str or callable
+            Any loss Keras knows.
+        metrics : sequence, default=()
+            What else the log keeps.
+        **how
+            `epochs`, where they are not the estimator's; `partial=True` to train on the net that is there.
+        """
+        keras, epochs = load_keras(), how.get("epochs", self.epochs)
+        is_data = target is None and not isinstance(inputs, dict | np.ndarray)
+        n_steps = len(inputs) if is_data else -(-count(inputs) // self.batch_size)
+        if not self._goes_on(how.get("partial", False)):
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self.n_iter_, self.history_ = 0, {}
+
+            def compiled():
+                with _Precision(self.mixed_precision):
+                    model = build()
+                model.compile(
+                    optimizer=_optimizer(
+                        self.optimizer, self.learning_rate, self.schedule, self.weight_decay, epochs * n_steps
+                    ),
+                    loss=loss,
+                    weighted_metrics=list(metrics),
+                    jit_compile=self.jit_compile,
+                    steps_per_execution=max(1, min(STEPS_PER_CALL, n_steps)),
+                )
+                return model
+
+            self.net_ = self._hold(compiled)
+        net = self.net_
+        net._random_state = (self._seed + self.n_iter_) % 2**31  # another order of the rows in every further call
+        net.batch_size = None if is_data else self.batch_size
+        net.verbose = {0: 0, 1: 2}.get(int(self.verbose), 1)
+        net.callbacks = [*(self.callbacks or ()), *self._keras_callbacks(keras, epochs, validation is not None)]
+        if net.initialized_:
+            net._initialize_callbacks()
+        try:
+            arguments = {} if validation is None else {"validation_data": validation}
+            net.fit(inputs, target, weight, epochs=self.n_iter_ + epochs, initial_epoch=self.n_iter_, **arguments)
+        finally:
+            net.callbacks = net._fit_callbacks = []
+        for name, values in net.model_.history.history.items():
+            self.history_.setdefault(name, []).extend(float(value) for value in values)
+        self.n_iter_ = len(self.history_["loss"])
+        return self
+
+    def _hold(self, model):
+        """Return a wrapper around a function that builds the model, or around a model that is there."""
+        net = _wrapper()(model=model, random_state=self._seed, warm_start=True, verbose=0)
+        net.calls = {}
+        if not callable(getattr(model, "get_layer", None)):
+            return net
+        net.model_, net._random_state = model, self._seed
+        net.target_encoder_ = net.feature_encoder_ = net.target_encoder
+        return net
+
+    def _keras_callbacks(self, keras, epochs, held_out):
+        """Return the callbacks of one training: stopping early, and scikit-learn's own callbacks."""
+        callbacks = []
+        if held_out:
+            callbacks.append(
+                keras.callbacks.EarlyStopping("val_loss", patience=self.patience, restore_best_weights=True)
+            )
+        if getattr(self, "_skl_callbacks", None):
+            context, tasks = self._callback_fit_ctx, []
+
+            def begin(epoch, logs=None):
+                task = context.subcontext(task_name="epoch")
+                tasks.append(task.call_on_fit_task_begin(estimator=self))
+
+            def end(epoch, logs=None):
+                tasks.pop().call_on_fit_task_end(estimator=self, metadata=dict(logs or {}))
+
+            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end))
+        return callbacks
+
+    def _outputs(self, inputs, layer=None):
+        """Return what the net, or a named layer of it, gives for some inputs, in blocks of rows, as a float32 array."""
+        call = self._call(layer)
+        blocks = (take(inputs, slice(start, start + BLOCK)) for start in range(0, max(1, count(inputs)), BLOCK))
+        parts = [call(block).numpy() for block in blocks]
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts)).astype(np.float32, copy=False)
+
+    def _call(self, layer):
+        """Return the compiled function from inputs to the output of a layer (None: of the net), made once."""
+        calls = self.net_.calls
+        if layer not in calls:
+            tensorflow, keras = import_optional("tensorflow", "A neural network"), load_keras()
+            model = self.net_.model_
+            part = model if layer is None else keras.Model(model.input, model.get_layer(layer).output)
+            specs = {entry.name: tensorflow.TensorSpec(entry.shape, entry.dtype) for entry in model.inputs}
+            alone = next(iter(specs)) if len(specs) == 1 else None  # several inputs are a dict, by the convention here
+
+            @tensorflow.function
+            def answer(values):
+                return part(values if alone is None else values[alone], training=False)
+
+            compiled = answer.get_concrete_function(specs)
+
+            def call(block):
+                block = block if isinstance(block, dict) else {alone: block}
+                return compiled(
+                    {name: tensorflow.constant(block[name], dtype=spec.dtype) for name, spec in specs.items()}
+                )
+
+            calls[layer] = call
+        return calls[layer]
+
+    def __getstate__(self):
+        """The net leaves as the bytes of a `.keras` file: layers, weights and the state of its optimizer."""
+        state = dict(super().__getstate__())
+        if "net_" in state:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "net.keras"
+                state["net_"].model_.save(path)
+                state["net_"] = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        return state
+
+    def __setstate__(self, state):
+        """Read the net back; no code in the file is run (`safe_mode`)."""
+        state = dict(state)
+        stored = state.pop("net_", None)
+        super().__setstate__(state)
+        if stored is not None:
+            keras = load_keras()
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "net.keras"
+                path.write_bytes(np.asarray(stored, dtype=np.uint8).tobytes())
+                model = keras.saving.load_model(path, safe_mode=True)
+            _alone(model.optimizer)
+            self.net_ = self._hold(model)
