@@ -138,18 +138,18 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
             self.classes_ = np.unique(y if classes is None else np.asarray(classes))
             if len(self.classes_) < 2:
                 raise ValueError(
-                    f"y has one class only, {self.classes_[0]!r}, and {type(self).__name__} needs two: "
+                    f"y has one class only, {self.classes_.tolist()[0]!r}, and {type(self).__name__} needs two: "
                     "look at how y was made, or at how the rows were drawn"
                 )
         codes = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
         if np.any(unknown := self.classes_[codes] != y):
             raise ValueError(
-                f"y holds {y[unknown][0]!r}, which is not among the classes {self.classes_.tolist()} that the net has "
-                "outputs for: pass `classes` in the first partial_fit, or fit anew with warm_start=False"
+                f"y holds {y[unknown].tolist()[0]!r}, which is not among the classes {self.classes_.tolist()} that the net "
+                "has outputs for: pass `classes` in the first partial_fit, or fit anew with warm_start=False"
             )
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, y, dtype=np.float32)
-        if weight is not None and (np.any(weight < 0) or not weight.any()):
-            raise ValueError("sample_weight must not be negative, nor zero in every row: nothing could be learned")
+        if weight is not None and np.any(weight < 0):
+            raise ValueError("sample_weight must not be negative: leave out rows, or give them weight zero")
         if self.class_weight is not None:
             by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y).astype(np.float32)
             weight = by_class[codes] if weight is None else weight * by_class[codes]

@@ -202,7 +202,7 @@ class NetMixin(CallbackSupportMixin):
             net._initialize_callbacks()
         try:
             arguments = {} if validation is None else {"validation_data": validation}
-            net.fit(inputs, target, weight, epochs=self.n_iter_ + epochs, initial_epoch=self.n_iter_, **arguments)
+            net.fit(inputs, target, weight, epochs=epochs, initial_epoch=self.n_iter_, **arguments)
         finally:
             net.callbacks = net._fit_callbacks = []
         for name, values in net.model_.history.history.items():
