@@ -1,9 +1,10 @@
 """Quality of every model against popularity, on the sets of the design.
 
 Prints HR@10 and NDCG@10 of each model with the parameters named, by the protocols of `protocols.py`: learned from the
-training part only, asked with everything before the test item.
+training part only, asked with everything before the test item. Parameters are the defaults, or chosen on the validation
+parts by `search_parameters.py`; Sports has those of Beauty. With ``--validation`` the validation parts are measured.
 
-    python benchmarks/bench_quality.py [beauty sports ml100k ml1m online_retail dunnhumby]
+    python benchmarks/bench_quality.py [--validation] [beauty sports ml100k ml1m online_retail dunnhumby]
 """
 
 import sys
@@ -30,16 +31,17 @@ SEASONAL = {
     "length_penalty": 1.0,
     "backward": 1.0,
     "distance_decay": 0.95,
+    "idf": 1.5,
 }
 
 
-def tasks(names):
+def tasks(names, *, validation=False):
     """Yield the tasks and, for each, the models with the parameters chosen on its validation part."""
     baselines = {"random": RandomRecommender(random_state=0), "popularity": PopularityRecommender()}
     for name in names:
         if name in ("beauty", "sports"):
             yield (
-                protocols.s3rec(name),
+                protocols.s3rec(name, validation=validation),
                 baselines
                 | {
                     "ItemKNN, recency .6": ItemKNN(vectorizer=RECENT),
@@ -51,30 +53,32 @@ def tasks(names):
                 },
             )
         elif name in ("ml100k", "ml1m"):
+            strength = 500 if name == "ml100k" else 300
             yield (
-                getattr(protocols, name)(),
+                getattr(protocols, name)(validation=validation),
                 baselines
                 | {
                     "ItemKNN": ItemKNN(),
                     "ALS": ALS(random_state=0),
                     "SLIM": SLIM(),
-                    "EASE l2=500": EASE(l2=500),
+                    f"EASE l2={strength}": EASE(l2=strength),
                     "SessionKNN": SessionKNN(),
                     "TransitionRecommender": TransitionRecommender(),
                 },
             )
         else:
+            strength = 300 if name == "online_retail" else 1000
             rare = 20 if name == "dunnhumby" else 1  # items that fewer households bought are left out
             counts, presence = HistoryVectorizer(binary=False, min_df=rare), HistoryVectorizer(min_df=rare)
-            weighted = make_pipeline(counts, BM25Transformer())
+            weighted = make_pipeline(counts, BM25Transformer(k1=8, b=0.5))
             recent = baselines | {"popularity, last 30 days": PopularityRecommender(window="30D")}
             yield (
-                getattr(protocols, name)(exclude_seen=False),
+                getattr(protocols, name)(exclude_seen=False, validation=validation),
                 recent
                 | {
                     "ItemKNN, BM25": ItemKNN(vectorizer=weighted),
                     "ALS, counts": ALS(vectorizer=counts, random_state=0),
-                    "EASE l2=300, counts": EASE(l2=300, vectorizer=counts),
+                    "EASE l2=30, counts": EASE(l2=30, vectorizer=counts),
                     "BuyAgainRecommender": BuyAgainRecommender(),
                     "TIFUKNN": TIFUKNN(),
                 },
@@ -82,19 +86,19 @@ def tasks(names):
             if name == "online_retail":
                 recent |= {"SessionKNN": SessionKNN(), "SessionKNN, seasonal": SessionKNN(**SEASONAL)}
             yield (
-                getattr(protocols, name)(exclude_seen=True),
+                getattr(protocols, name)(exclude_seen=True, validation=validation),
                 recent
                 | {
                     "ItemKNN": ItemKNN(vectorizer=presence),
                     "ALS": ALS(vectorizer=presence, random_state=0),
-                    "EASE l2=300": EASE(l2=300, vectorizer=presence),
+                    f"EASE l2={strength}": EASE(l2=strength, vectorizer=presence),
                 },
             )
 
 
-def main(names):
+def main(names, validation):
     print(f"{'task':36}{'model':28}{'HR@10':>8}{'NDCG@10':>9}{'95 % interval':>18}{'fit s':>8}{'ask s':>8}")
-    for task, models in tasks(names):
+    for task, models in tasks(names, validation=validation):
         for name, model in models.items():
             model.set_params(exclude_seen=task.exclude_seen, k=10)
             start = time.perf_counter()
@@ -112,4 +116,5 @@ def main(names):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["beauty", "sports", "ml100k", "ml1m", "online_retail", "dunnhumby"])
+    chosen = [name for name in sys.argv[1:] if name != "--validation"]
+    main(chosen or ["beauty", "sports", "ml100k", "ml1m", "online_retail", "dunnhumby"], "--validation" in sys.argv)

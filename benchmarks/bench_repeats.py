@@ -3,7 +3,7 @@
 Prints HR@10 and NDCG@10 with repeats allowed. Parameters were chosen on the validation parts (``--validation`` prints
 those), never on the test parts.
 
-    python benchmarks/bench_repeats.py [--validation] [online_retail dunnhumby]
+    python benchmarks/bench_repeats.py [--validation] [online_retail dunnhumby] [ItemKNN TIFUKNN ...]
 """
 
 import sys
@@ -42,7 +42,7 @@ def models(name):
     yield "popularity, last 30 days", PopularityRecommender(window="30D")
     yield "own counts", OwnCounts(vectorizer=HistoryVectorizer(binary=False))
     yield f"ItemKNN{note}", ItemKNN(vectorizer=HistoryVectorizer(min_df=least))
-    yield f"EASE l2=300, counts{note}", EASE(l2=300, vectorizer=HistoryVectorizer(binary=False, min_df=least))
+    yield f"EASE l2=30, counts{note}", EASE(l2=30, vectorizer=HistoryVectorizer(binary=False, min_df=least))
     yield "BuyAgainRecommender", BuyAgainRecommender()
     if name == "online_retail":
         tuned = {"half_life": 365.0, "prior_weight": 10.0, "repeat_power": 0.5}
@@ -54,11 +54,16 @@ def models(name):
     yield "TIFUKNN, authors' setting", paper
 
 
-def main(names, validation):
+SETS = ["online_retail", "dunnhumby"]
+
+
+def main(names, wanted, validation):
     print(f"{'task':46}{'model':34}{'HR@10':>8}{'NDCG@10':>9}{'95 % interval':>18}{'fit s':>8}{'ask s':>8}")
     for name in names:
         task = getattr(protocols, name)(validation=validation)
         for label, model in models(name):
+            if wanted and not label.startswith(wanted):
+                continue
             model.set_params(exclude_seen=False, k=10)
             start = time.perf_counter()
             model.fit(task.X_train)
@@ -75,6 +80,6 @@ def main(names, validation):
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    chosen = [name for name in arguments if name != "--validation"]
-    main(chosen or ["online_retail", "dunnhumby"], "--validation" in arguments)
+    arguments = [argument for argument in sys.argv[1:] if argument != "--validation"]
+    wanted = tuple(argument for argument in arguments if argument not in SETS)
+    main([name for name in SETS if name in arguments] or SETS, wanted, "--validation" in sys.argv)

@@ -16,7 +16,7 @@ from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k
 from skrec.model_selection import split_time
-from skrec.neighbors import ItemKNN
+from skrec.neighbors import ItemKNN, RP3beta
 
 counts = HistoryVectorizer(binary=False)
 tfidf = make_pipeline(counts, TfidfTransformer(sublinear_tf=True))
@@ -61,6 +61,7 @@ TABLES = {
     ],
     "vectorizers": [model(vectorizer=vectorizer) for vectorizer in VECTORIZERS for model in (ItemKNN, EASE)],
     "neighbors": [ItemKNN(**parameters) for parameters in KNN],
+    "walks": [RP3beta(beta=beta) for beta in (0.3, 0.5, 0.7, 0.9)],
     "linear_models": [EASE(l2=l2) for l2 in (10, 30, 100, 300, 1000, 3000)],
     "matrix_factorization": [ALS(random_state=0, n_jobs=1, **parameters) for parameters in FACTORS],
 }

@@ -10,11 +10,11 @@ import numpy as np
 from skrecsys.recommendation import EASE, BM25Recommender, ItemKNNRecommender, RP3Beta, SLIMElasticNet
 
 MODELS = {
-    "ItemKNN": lambda: ItemKNNRecommender(n_neighbors=50, n_jobs=-1),
-    "ItemKNN, BM25": lambda: BM25Recommender(n_neighbors=50, n_jobs=-1),
-    "RP3beta": lambda: RP3Beta(n_neighbors=100, n_jobs=-1),
-    "EASE": lambda: EASE(l2_reg=100, n_jobs=-1),
-    "SLIM": lambda: SLIMElasticNet(n_jobs=-1),
+    "ItemKNN": lambda n_users: ItemKNNRecommender(n_neighbors=50, n_jobs=-1),
+    "BM25": lambda n_users: BM25Recommender(n_neighbors=50, n_jobs=-1),
+    "RP3beta": lambda n_users: RP3Beta(n_neighbors=100, alpha=0.6, beta=0.5, normalize_similarity=False, n_jobs=-1),
+    "EASE": lambda n_users: EASE(l2_reg=100, n_jobs=-1),
+    "SLIM": lambda n_users: SLIMElasticNet(alpha=201 / n_users, l1_ratio=1 / 201, n_neighbors=100, n_jobs=-1),
 }
 
 
@@ -23,7 +23,7 @@ def main(source, name, target):
     interactions, users = data["interactions"], data["users"]
     best_fit = best_ask = np.inf
     for _ in range(int(data["repeats"])):
-        model = MODELS[name]()
+        model = MODELS[name](len(users))
         start = time.perf_counter()
         model.fit(interactions)
         fitted = time.perf_counter()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._models import MODELS, NEED_TIME, check_k, check_name, make_model, parse_settings
+from ._models import MODELS, NEED_TIME, check_k, check_name, make_model, parse_settings, settings_by_model
 from ._screen import Screen, UserError
 
 app = typer.Typer(
@@ -77,7 +77,7 @@ def demo(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare all models on a real shop, the bundled Online Retail, in about a minute."""
+    """Compare all models on a real shop, the bundled Online Retail, in a minute or two."""
     from ._demo import run
 
     run(context.obj, output_dir)
@@ -141,6 +141,10 @@ def evaluate(
     models: Annotated[
         list[str] | None, typer.Option("--model", help=f"All, or one of {', '.join(MODELS)}; repeatable.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="MODEL.NAME=VALUE", help="A parameter of one model: ease.l2=200."),
+    ] = None,
     split: Annotated[
         Split | None, typer.Option(help="Hold out what follows a moment, or the last item of each user.")
     ] = None,
@@ -175,9 +179,10 @@ def evaluate(
         raise UserError("--split time needs the times of the events: name their column with --time")
     if at is not None and split is Split.last:
         raise UserError("--at belongs to --split time: leave one of them out")
+    fixed = settings_by_model(settings or [], _chosen_names(models, time))
     chosen = {}
-    for name in _chosen_names(models, time):
-        chosen[name] = make_model(name, {}, k=k, exclude_seen=exclude_seen is not False)
+    for name, given in fixed.items():
+        chosen[name] = make_model(name, given, k=k, exclude_seen=exclude_seen is not False)
     with screen.working("Reading the log"):
         histories = read_log(log, _columns(user=user, item=item, time=time, weight=weight, event=event))
     _say_facts(screen, facts(histories))
@@ -185,7 +190,7 @@ def evaluate(
     question = steps.hold_out(histories, split.value, at, exclude_seen is not False, known_only)
     validation = None
     if tune:
-        chosen, validation = steps.with_searches(chosen, question, exclude_seen is not False)
+        chosen, validation = steps.with_searches(chosen, question, exclude_seen is not False, fixed)
     for sentence in question.sentences:
         screen.say(sentence)
     leaderboard, details = steps.ask(screen, chosen, question, k, keep=report is not None, validation=validation)

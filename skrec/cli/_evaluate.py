@@ -55,15 +55,15 @@ def hold_out(histories, split: str, at, exclude_seen: bool, known_only: bool) ->
     return Bunch(X=X, y=y, sentences=sentences, split=split)
 
 
-def with_searches(models: dict, question: Bunch, exclude_seen: bool) -> tuple[dict, tuple]:
-    """Wrap models in searches, and cut the part inside X that these choose by."""
+def with_searches(models: dict, question: Bunch, exclude_seen: bool, fixed: dict) -> tuple[dict, tuple]:
+    """Wrap models in searches over what is not `fixed`, and cut the part inside X that these choose by."""
     from sklearn.model_selection import GridSearchCV
 
     from ..model_selection import SameUsers, default_grid
 
     chosen = {}
     for name, model in models.items():
-        grid = default_grid(model)
+        grid = {key: values for key, values in default_grid(model).items() if key not in fixed[name]}
         chosen[name] = GridSearchCV(model, grid, cv=SameUsers(), error_score="raise", refit=True) if grid else model
     part = hold_out(question.X, question.split, None, exclude_seen, False)
     kind = "the last 10 % of those events" if question.split == "time" else "the last of those events of each user"

@@ -5,22 +5,25 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from joblib import effective_n_jobs
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from scipy.linalg import lapack
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
 from ..utils._histories import read_histories
 from ..utils._threads import drain, single_threaded_blas
 from ..utils._validation import lookup
+from ._embedding import EmbeddingMixin, gpu_solver
 
 _CG_STEPS = 3  # as implicit
 _UNOBSERVED_SHARE = 12  # chosen on the validation parts of Beauty, MovieLens, Online Retail and Complete Journey
 _PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a millisecond
 _PIECE = 256  # rows that a thread solves in one call
+_LONG = 16  # entries from which matrix products are faster than the solver's sums of outer products
+_FLOATS = 2**18  # numbers of a piece of long rows, near the cache
 
 
 def _has_no_matrix(model) -> bool:
@@ -29,7 +32,7 @@ def _has_no_matrix(model) -> bool:
     return True
 
 
-class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+class ALS(EmbeddingMixin, BaseRecommender):
     r"""Matrix factorisation by alternating least squares (iALS), on the solver of `implicit`.
 
     Users and items get vectors :math:`x_u, y_i` of `n_components` numbers that minimise
@@ -74,6 +77,9 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         Number of threads; -1 uses all processors. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of the first vectors.
+    use_gpu : bool, default=False
+        Whether `implicit` fits on a CUDA GPU, which needs ``l2_exponent=0`` and its conjugate gradients. Asking stays
+        on the processor. The tests have no GPU: they run this against a stand-in only.
     verbose : int, default=0
         1 prints a line per sweep.
 
@@ -101,7 +107,7 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     Notes
     -----
     Cost of a sweep: :math:`O(|S| d^2 + (|U| + |I|) d^3)`. The penalty that depends on the row is reached by solving
-    rows of equal count together. Scoring costs ``n_components`` operations per item.
+    rows of equal count together, the long ones by matrix products. Scoring costs ``n_components`` operations per item.
 
     References
     ----------
@@ -131,6 +137,7 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         "solver": [StrOptions({"cholesky", "cg"}), None],
         "n_jobs": [Integral],
         "random_state": ["random_state"],
+        "use_gpu": ["boolean"],
         "verbose": ["verbose"],
     }
 
@@ -149,6 +156,7 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         exclude_seen=True,
         n_jobs=-1,
         random_state=None,
+        use_gpu=False,
         verbose=0,
     ):
         self.n_components = n_components
@@ -163,11 +171,15 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         self.exclude_seen = exclude_seen
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.use_gpu = use_gpu
         self.verbose = verbose
 
     def _fit(self, matrix, histories):
         if self.solver == "cg" and self.l2_exponent > 0:
             raise ValueError(f"solver='cg' needs l2_exponent=0, got {self.l2_exponent}: use solver='cholesky'")
+        if self.use_gpu and (self.solver == "cholesky" or self.l2_exponent > 0):
+            got = f"{self.l2_exponent} and {self.solver!r}"
+            raise ValueError(f"use_gpu=True needs l2_exponent=0 and solver=None, got {got}: set both")
         self.unobserved_weight_ = self.unobserved_weight
         if self.unobserved_weight == "auto":
             stored = self.alpha * float(matrix.sum())
@@ -175,6 +187,12 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         rng = self.random_state
         if rng is None or isinstance(rng, np.random.RandomState):
             rng = check_random_state(rng).randint(2**31)
+        if self.use_gpu:
+            kind = gpu_solver("als.AlternatingLeastSquares")
+            solver = kind(self.n_components, self._penalty(0, 0), iterations=self.max_iter, random_state=rng)
+            solver.fit(self._confidence(matrix), show_progress=bool(self.verbose))
+            self._keep(np.ascontiguousarray(solver.item_factors.to_numpy(), dtype=np.float32))
+            return
         rng = np.random.default_rng(rng)  # as implicit draws: equal settings and seed give equal vectors
         user_factors = rng.random((matrix.shape[0], self.n_components), dtype=np.float32) * 0.01
         item_factors = rng.random((matrix.shape[1], self.n_components), dtype=np.float32) * 0.01
@@ -189,6 +207,9 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
                 solve_items(user_factors)
                 if self.verbose:
                     print(f"[ALS] sweep {sweep + 1} of {self.max_iter}")
+        self._keep(item_factors)
+
+    def _keep(self, item_factors: np.ndarray) -> None:
         if not np.isfinite(item_factors).all():
             raise ValueError("ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix")
         self.n_iter_ = self.max_iter
@@ -223,8 +244,9 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         tasks = []  # rows of equal count, and so of equal penalty, in pieces that spread over the threads
         starts = np.flatnonzero(np.diff(counts, prepend=-1))
         for start, stop in zip(starts, [*starts[1:], len(counts)], strict=True):
-            penalty = self._penalty(counts[start], entries.shape[1])
-            tasks += [(piece, min(piece + _PIECE, stop), penalty) for piece in range(start, stop, _PIECE)]
+            penalty, width = self._penalty(counts[start], entries.shape[1]), factors.shape[1]
+            size = _PIECE if counts[start] < _LONG else 1 + min(_PIECE, _FLOATS // int(width * (width + counts[start])))
+            tasks += [(piece, min(piece + size, stop), penalty) for piece in range(start, stop, size)]
 
         def solve(other):
             other = np.require(other, requirements="W")  # the solver takes no read-only memory map
@@ -232,6 +254,10 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
             solved = np.zeros_like(factors)
 
             def solve_rows(start, stop, penalty):
+                if counts[start] >= _LONG:
+                    part = slice(entries.indptr[start], entries.indptr[stop])
+                    arguments = gram, other, entries.indices[part], entries.data[part], penalty
+                    return _solve_long(solved[start:stop], *arguments)
                 indptr = entries.indptr[start : stop + 1]
                 _als._least_squares(
                     gram, indptr, entries.indices, entries.data, solved[start:stop], other, penalty, num_threads=1
@@ -241,22 +267,6 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
             factors[order] = solved
 
         return solve
-
-    def transform(self, X) -> np.ndarray:
-        """Return the vector of each user.
-
-        Parameters
-        ----------
-        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
-            One row per user.
-
-        Returns
-        -------
-        ndarray of shape (n_users, n_components)
-            The vectors; zeros for a history without known items.
-        """
-        check_is_fitted(self)
-        return self._user_factors(self._encode(X))
 
     def _user_factors(self, matrix) -> np.ndarray:
         factors = np.zeros((matrix.shape[0], self.item_factors_.shape[1]), dtype=np.float32)
@@ -326,12 +336,20 @@ class ALS(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         reach = np.linalg.solve(gram, self.item_factors_[columns].astype(np.float64).T)
         return entries.indices, entries.data[:, None] * (items @ reach)
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.item_factors_.shape[1]
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
         tags.fit_randomness = self.l2_exponent == 0 and self.solver != "cholesky"  # conjugate gradients start somewhere
         return tags
+
+
+def _solve_long(solved: np.ndarray, gram: np.ndarray, other, indices, confidence, penalty: float) -> None:
+    """Fill the vectors of rows of equal count, as the solver of `implicit` does, by matrix products."""
+    vectors = other[indices].reshape(len(solved), -1, other.shape[1])
+    confidence = confidence.reshape(len(solved), 1, -1)
+    left = (confidence - 1) * vectors.transpose(0, 2, 1) @ vectors + gram
+    left[:, *np.diag_indices_from(gram)] += np.float32(penalty)
+    right = (confidence @ vectors)[:, 0]
+    for row in range(len(solved)):
+        _, solved[row], failed = lapack.sposv(left[row].T, right[row], overwrite_a=True)
+        if failed:
+            raise ValueError("ALS met a singular system: raise l2, or lower alpha or the values of the matrix")

@@ -5,15 +5,14 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from joblib import effective_n_jobs
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
 from ..utils._threads import single_threaded_blas
+from ._embedding import EmbeddingMixin, gpu_solver
 
 
-class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+class BPR(EmbeddingMixin, BaseRecommender):
     r"""Matrix factorisation that ranks what users have above what they have not, on the solver of `implicit`.
 
     With vectors :math:`p_u, q_i` of `n_components` numbers and biases :math:`b_i`, stochastic gradient steps maximise
@@ -35,7 +34,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         Length of the vectors.
     learning_rate : float, default=0.05
         Size of a gradient step.
-    l2 : float, default=0.003
+    l2 : float, default=0.001
         Strength of the penalty :math:`\lambda`.
     max_iter : int, default=100
         Number of epochs; one draws as many pairs as the matrix has entries.
@@ -53,6 +52,9 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     random_state : int, RandomState instance or None, default=None
         Seed of the first vectors and the pairs. With a seed one thread does the work, because threads that change
         the same vectors never do it twice in the same order.
+    use_gpu : bool, default=False
+        Whether `implicit` fits on a CUDA GPU, where a seed does not make the result reproducible. Asking stays on the
+        processor. The tests have no GPU: they run this against a stand-in only.
     verbose : int, default=0
         1 shows the progress bar of `implicit`.
 
@@ -108,6 +110,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         "verify_negative_samples": ["boolean"],
         "n_jobs": [Integral],
         "random_state": ["random_state"],
+        "use_gpu": ["boolean"],
         "verbose": ["verbose"],
     }
 
@@ -116,7 +119,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         n_components=64,
         *,
         learning_rate=0.05,
-        l2=0.003,
+        l2=0.001,
         max_iter=100,
         verify_negative_samples=True,
         vectorizer=None,
@@ -124,6 +127,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         exclude_seen=True,
         n_jobs=-1,
         random_state=None,
+        use_gpu=False,
         verbose=0,
     ):
         self.n_components = n_components
@@ -136,48 +140,38 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         self.exclude_seen = exclude_seen
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.use_gpu = use_gpu
         self.verbose = verbose
 
     def _fit(self, matrix, histories):
-        from implicit.cpu.bpr import BayesianPersonalizedRanking
+        if self.use_gpu:
+            kind, threads = gpu_solver("bpr.BayesianPersonalizedRanking"), {}
+        else:
+            from implicit.cpu.bpr import BayesianPersonalizedRanking as kind
+
+            threads = {"num_threads": effective_n_jobs(self.n_jobs) if self.random_state is None else 1}
 
         entries = sp.csr_matrix(matrix, dtype=np.float32, copy=True)  # the solver knows no csr_array
         entries.eliminate_zeros()
         factors = np.zeros((self.n_items_, self.n_components + 1), dtype=np.float32)
         if entries.nnz:  # the solver draws from the entries
-            solver = BayesianPersonalizedRanking(
+            solver = kind(
                 factors=self.n_components,
                 learning_rate=self.learning_rate,
                 regularization=self.l2,
                 iterations=self.max_iter,
-                num_threads=effective_n_jobs(self.n_jobs) if self.random_state is None else 1,
                 verify_negative_samples=bool(self.verify_negative_samples),
                 random_state=self.random_state,
+                **threads,
             )
             with single_threaded_blas():
                 solver.fit(entries, show_progress=bool(self.verbose))
-            factors = solver.item_factors
+            factors = solver.item_factors.to_numpy() if self.use_gpu else solver.item_factors
         if not np.isfinite(factors).all():
             raise ValueError(f"BPR diverged to infinite vectors: lower learning_rate, got {self.learning_rate}")
         self.n_iter_ = self.max_iter
         self.item_factors_ = np.ascontiguousarray(factors[:, :-1])
         self.item_biases_ = factors[:, -1].copy()  # the solver keeps the bias as one more component
-
-    def transform(self, X) -> np.ndarray:
-        """Return the vector of each user.
-
-        Parameters
-        ----------
-        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
-            One row per user.
-
-        Returns
-        -------
-        ndarray of shape (n_users, n_components)
-            The weighted mean of the vectors of the history's items; zeros for a history without known items.
-        """
-        check_is_fitted(self)
-        return self._user_factors(self._encode(X))
 
     def _user_factors(self, matrix) -> np.ndarray:
         matrix = sp.csr_array(matrix, dtype=np.float32)
@@ -187,13 +181,8 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     def _score(self, matrix):
         return self._user_factors(matrix) @ self.item_factors_.T + self.item_biases_
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.item_factors_.shape[1]
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
         tags.fit_randomness = True
-        tags.non_deterministic = self.random_state is None
+        tags.non_deterministic = self.random_state is None or self.use_gpu
         return tags

@@ -41,13 +41,29 @@ def style(number: int) -> dict:
 class _Display:
     """Axes and figure of a plot."""
 
-    def _axes(self, ax, height: float = 4.0):
+    def _axes(self, ax, *, title: str, x: str, y: str = "", grid: str = "both", height: float = 4.0):
+        """Return axes with their title and labels; None makes a figure."""
         if ax is None:
             pyplot = import_optional("matplotlib.pyplot", f"{type(self).__name__}.plot")
             _, ax = pyplot.subplots(figsize=(7.0, height), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         ax.spines[["top", "right"]].set_visible(False)
+        ax.set_title(title, loc="left")
+        ax.set_xlabel(x)
+        ax.set_ylabel(y)
+        ax.grid(axis=grid, alpha=0.3)
         return ax
+
+    def _lines(self, x, **options) -> None:
+        """Draw a line per model, which `curves` holds by name."""
+        for number, (name, values) in enumerate(self.curves.items()):
+            self.ax_.plot(x, values, label=name, markersize=5, **options, **style(number))
+
+    def _legend(self) -> None:
+        """Put the legend beside the axes, where it covers no line."""
+        legend = self.ax_.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        for text in legend.get_texts():
+            text.set_parse_math(False)
 
 
 class ComparisonDisplay(_Display):
@@ -146,14 +162,15 @@ class ComparisonDisplay(_Display):
         ComparisonDisplay
             The display itself.
         """
-        ax = self._axes(ax, height=1.3 + 0.38 * len(self.names))
+        name = metric_title(self.metric)
+        label = name if self.low is None else f"{name} ({100 * self.confidence:g} % interval over users)"
+        title = f"{name} of each model" + (f": {self.note}" if self.note else "")
+        ax = self._axes(ax, title=title, x=label, grid="x", height=1.3 + 0.38 * len(self.names))
         places = np.arange(len(self.names))[::-1]
         ends = self.values if self.high is None else np.fmax(self.values, self.high)
-        label = metric_title(self.metric)
         if self.low is not None:
             reach = np.nan_to_num([self.values - self.low, self.high - self.values]).clip(min=0)
             ax.errorbar(self.values, places, xerr=reach, fmt="none", ecolor=_COLORS[0], elinewidth=2, capsize=4)
-            label += f" ({100 * self.confidence:g} % interval over users)"
         ax.plot(self.values, places, "o", color=_COLORS[0], markersize=7)
         for value, end, place in zip(self.values, ends, places, strict=True):
             ax.annotate(
@@ -162,9 +179,6 @@ class ComparisonDisplay(_Display):
         ax.set_yticks(places, self.names, parse_math=False)
         ax.set_ylim(-0.6, len(self.names) - 0.4)
         ax.set_xlim(0, 1.12 * max(float(ends.max(initial=0)), 1e-3))
-        ax.set_xlabel(label)
-        ax.set_title(f"{metric_title(self.metric)} of each model" + (f": {self.note}" if self.note else ""), loc="left")
-        ax.grid(axis="x", alpha=0.3)
         return self
 
 
@@ -253,17 +267,13 @@ class MetricAtKDisplay(_Display):
         MetricAtKDisplay
             The display itself.
         """
-        ax = self._axes(ax)
-        for number, (name, values) in enumerate(self.curves.items()):
-            ax.plot(self.k, values, label=name, markersize=5, **style(number))
         title = metric_title(self.metric)
+        labels = {"x": "number of recommendations k", "y": f"{title}@k, mean over users"}
+        ax = self._axes(ax, title=f"{title} as the list grows", **labels)
+        self._lines(self.k)
         ax.set_ylim(bottom=0)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set_xlabel("number of recommendations k")
-        ax.set_ylabel(f"{title}@k, mean over users")
-        ax.set_title(f"{title} as the list grows", loc="left")
-        ax.grid(alpha=0.3)
-        _legend(ax)
+        self._legend()
         return self
 
 
@@ -355,10 +365,10 @@ class PopularityBiasDisplay(_Display):
         PopularityBiasDisplay
             The display itself.
         """
-        ax = self._axes(ax)
+        labels = {"x": "most popular items, best seller first (logarithmic)", "y": "share of recommendations"}
+        ax = self._axes(ax, title="How much goes to the best sellers", **labels)
         marks = np.unique(np.geomspace(1, len(self.rank), 8).round().astype(int)) - 1
-        for number, (name, values) in enumerate(self.curves.items()):
-            ax.plot(self.rank, values, label=name, markersize=5, markevery=list(marks), **style(number))
+        self._lines(self.rank, markevery=list(marks))
         if self.history is not None:
             ax.plot(self.rank, self.history, color="0.35", linestyle=":", linewidth=2, label="what users have")
         ax.set_xscale("log")
@@ -366,16 +376,5 @@ class PopularityBiasDisplay(_Display):
         ax.xaxis.set_major_formatter(lambda value, position: f"{value:,.0f}")
         ax.yaxis.set_major_formatter(lambda value, position: f"{100 * value:.0f} %")
         ax.set_ylim(0, 1.03)
-        ax.set_xlabel("most popular items, best seller first (logarithmic)")
-        ax.set_ylabel("share of recommendations")
-        ax.set_title("How much goes to the best sellers", loc="left")
-        ax.grid(alpha=0.3)
-        _legend(ax)
+        self._legend()
         return self
-
-
-def _legend(ax) -> None:
-    """Put the legend beside the axes, where it covers no line."""
-    legend = ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    for text in legend.get_texts():
-        text.set_parse_math(False)

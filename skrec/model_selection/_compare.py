@@ -16,6 +16,7 @@ from ._containers import count_rows
 from ._split import split_last
 
 METRICS = ("ndcg", "recall", "hit_rate", "mrr")
+_BUDGETS = ("n_iter", "n_trials", "timeout")  # of RandomizedSearchCV and OptunaSearchCV
 
 
 def compare(
@@ -43,8 +44,7 @@ def compare(
     ----------
     models : dict of str to estimator, or list of estimators
         What to compare. The names of a list are those of the classes. Recommenders, pipelines that end in one, and
-        search objects such as ``GridSearchCV``
-        or Optuna's ``OptunaSearchCV``.
+        search objects such as ``GridSearchCV`` or the ``OptunaSearchCV`` of the package optuna-integration.
     X : histories of shape (n_users,)
         What the models may learn from.
     y : sequence of shape (n_users,)
@@ -94,7 +94,7 @@ def compare(
     Raises
     ------
     ValueError
-        If two models have the same name, there is none, or a parameter is out of its range.
+        If two models have the same name, there is none, a search may try nothing, or a parameter is out of its range.
     TypeError
         If a model is no estimator.
 
@@ -127,6 +127,7 @@ def compare(
     """
     models = _by_name(models)
     check_scalar(k, "k", numbers.Integral, min_val=1)
+    check_scalar(n_resamples, "n_resamples", numbers.Integral, min_val=1)
     check_scalar(confidence, "confidence", numbers.Real, min_val=0, max_val=1, include_boundaries="neither")
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     metrics = metrics if "ndcg" in metrics else ["ndcg", *metrics]
@@ -173,6 +174,10 @@ def _by_name(models) -> dict:
     for name, model in models.items():
         if not hasattr(model, "fit") or isinstance(model, type):
             raise TypeError(f"models[{name!r}] must be an estimator, got {model!r}")
+        budget = {part: getattr(model, part, None) for part in _BUDGETS} if _is_search(model) else {}
+        for part, value in budget.items():
+            if isinstance(value, numbers.Real) and value <= 0:
+                raise ValueError(f"models[{name!r}] has {part}={value}: give the search at least one try")
     return models
 
 

@@ -7,16 +7,16 @@ _GRIDS = {
     "PopularityRecommender": {},
     "RandomRecommender": {},
     "ItemKNN": {"n_neighbors": [20, 50, 100, 200], "shrinkage": [0.0, 10.0, 50.0]},
-    "RP3beta": {"alpha": [0.4, 0.6, 1.0], "beta": [0.3, 0.5, 0.7]},
+    "RP3beta": {"alpha": [0.4, 0.6, 1.0, 1.4], "beta": [0.1, 0.3, 0.5]},
     "TransitionRecommender": {"recency": [0.4, 0.6, 0.8], "damping": [0.0, 0.1, 0.3], "backward": [0.3, 0.5]},
-    "SessionKNN": {"recency": [0.6, 0.8, 1.0], "idf": [0.0, 1.5], "length_penalty": [0.25, 0.5]},
+    "SessionKNN": {"recency": [0.6, 0.8], "idf": [0.0, 0.75, 1.5], "length_penalty": [0.25, 0.5]},
     "BuyAgainRecommender": {"half_life": [80.0, 180.0, 365.0], "prior_weight": [2.0, 5.0, 10.0]},
     "TIFUKNN": {"alpha": [0.3, 0.5, 0.7], "n_neighbors": [50, 200]},
     "EASE": {"l2": [30.0, 100.0, 300.0, 1000.0]},
     "SLIM": {"l1": [1.0, 3.0], "l2": [30.0, 200.0, 500.0]},
     "ALS": {"l2": [0.003, 0.01, 0.03], "n_components": [32, 64, 128]},
     "BPR": {"n_components": [32, 64, 128], "l2": [0.001, 0.003, 0.01]},
-    "PureSVD": {"n_components": [20, 64, 256], "scaling": [0.5, 0.7, 1.0]},
+    "PureSVD": {"n_components": [20, 64, "auto", 512], "scaling": [0.5, 0.7, 1.0]},
 }
 
 

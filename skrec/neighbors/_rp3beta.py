@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
-from ..utils._topk import map_blocks, prune_rows
+from ..utils._topk import Below, nearest_rows
 
 
 class RP3beta(BaseRecommender):
@@ -20,17 +20,19 @@ class RP3beta(BaseRecommender):
 
     .. math:: w_{ij} = \frac{1}{n_j^{\beta}} \sum_u p_{iu}^{\alpha} \, p_{uj}^{\alpha}
 
-    Only the `n_neighbors` largest of each item are kept, and a candidate's score is the sum over the history,
+    Only the `n_neighbors` largest of each candidate are kept, and its score is the sum over the history,
     weighted by the entries of the user's row [1]_. With ``beta=0`` this is :math:`P^3_\alpha` [2]_, and with
     ``alpha=1`` besides the plain walk :math:`P^3`, whose probabilities are the scores divided by the sum of the row.
 
     Parameters
     ----------
     n_neighbors : int, default=300
-        Number of similar items kept for each item.
-    alpha : float, default=0.6
-        Exponent of the transition probabilities. Below 1, rare steps count for more.
-    beta : float, default=0.5
+        Number of similar items kept for each candidate. Kept for each item of the history instead, the popular ones
+        of a long history crowd out the rest.
+    alpha : float, default=1.0
+        Exponent of the transition probabilities. Below 1, rare steps count for more: 0.4 suits logs with few events
+        per user and item, such as reviews.
+    beta : float, default=0.3
         Exponent of the candidate's popularity, by which its score is divided. 0 leaves popular items on top.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``.
@@ -42,8 +44,8 @@ class RP3beta(BaseRecommender):
     Attributes
     ----------
     similarity_ : CSR array of shape (n_items, n_items)
-        The weights :math:`w_{ij}`: row = item of the history, column = candidate; `n_neighbors` entries a row at
-        most, none on the diagonal.
+        The weights :math:`w_{ij}`: row = item of the history, column = candidate; `n_neighbors` entries a
+        column at most, none on the diagonal.
     items_ : ndarray of shape (n_items,)
         Item ids in the order of the scores.
     n_items_ : int
@@ -86,7 +88,7 @@ class RP3beta(BaseRecommender):
         "beta": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, n_neighbors=300, *, alpha=0.6, beta=0.5, vectorizer=None, k=10, exclude_seen=True):
+    def __init__(self, n_neighbors=300, *, alpha=1.0, beta=0.3, vectorizer=None, k=10, exclude_seen=True):
         self.n_neighbors = n_neighbors
         self.alpha = alpha
         self.beta = beta
@@ -98,19 +100,11 @@ class RP3beta(BaseRecommender):
         matrix = matrix.astype(np.float32)
         to_items = self._steps(matrix)
         to_users = self._steps(sp.csr_array(matrix.T))
-        damping = (np.maximum(self.popularity_, 1) ** -float(self.beta)).astype(np.float32)
-        per_row = int(12 * matrix.nnz * matrix.nnz / max(1, matrix.shape[0]) / max(1, self.n_items_))
-        width = min(12 * self.n_items_, per_row + 1)  # bytes of a row of the product: at most dense
-
-        def neighbors(block):
-            product = sp.csr_array(to_users[block] @ to_items)
-            product.data *= damping[product.indices]
-            product.data[np.repeat(np.arange(block.start, block.stop), np.diff(product.indptr)) == product.indices] = 0
-            product.eliminate_zeros()
-            return prune_rows(product, self.n_neighbors)
-
-        blocks = map_blocks(neighbors, self.n_items_, width)
-        self.similarity_ = sp.csr_array(sp.vstack(blocks, format="csr"))
+        damping = (np.maximum(self.popularity_, 1) ** float(self.beta)).astype(np.float32)
+        none = np.zeros_like(damping)
+        below = Below(none, none, damping, np.ones_like(damping))
+        left, right = sp.csr_array(to_items.T), sp.csr_array(to_users.T)  # a row of the product is a candidate
+        self.similarity_ = sp.csr_array(nearest_rows(left, right, self.n_neighbors, below).T)
 
     def _steps(self, matrix: sp.csr_array) -> sp.csr_array:
         """Return the probabilities of going from a row to a column, raised to the power of `alpha`."""

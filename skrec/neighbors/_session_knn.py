@@ -51,8 +51,9 @@ class SessionKNN(BaseRecommender):
         Factor of votes for items before the anchor; 0 lets only what came after it vote.
     length_penalty : float, default=0.25
         Exponent of the length by which the similarity of a training session is divided; 0.5 is the cosine.
-    idf : float, default=1.5
-        Exponent of the inverse document frequency of shared items and of candidates; 0 switches it off.
+    idf : float, default=0.75
+        Exponent of the inverse document frequency of shared items and of candidates; 0 switches it off. More, such as
+        1.5, suits anonymous sessions; less suits long histories and purchases that recur.
     half_life : float or str, default=None
         Time after which a training session counts half: days (or the unit of numeric times), or text such as
         ``"30D"``. Needs the column `time`.
@@ -81,8 +82,9 @@ class SessionKNN(BaseRecommender):
     Notes
     -----
     `fit` sorts the events and keeps them: about 20 bytes an event. A question costs, per event of the current
-    session, at most `n_candidates` look-ups, and then the length of each of the `n_neighbors` sessions; neither
-    grows with the number of sessions. All of it is sparse products and vectorised sums over blocks of questions.
+    session, at most `n_candidates` look-ups, and then the length of each of the `n_neighbors` sessions; once the items
+    have that many sessions, neither grows with their number. All of it is sparse products and vectorised sums over
+    blocks of questions.
 
     References
     ----------
@@ -126,7 +128,7 @@ class SessionKNN(BaseRecommender):
         distance_decay=0.8,
         backward=0.6,
         length_penalty=0.25,
-        idf=1.5,
+        idf=0.75,
         half_life=None,
         k=10,
         exclude_seen=True,

@@ -44,6 +44,7 @@ def test_the_seed_matters_by_rounding_only():
 def test_more_components_than_the_matrix_has_and_names_out(shop):
     model = PureSVD(50).fit(shop)
     assert model.item_factors_.shape == (6, min(6, len(shop)))
+    assert PureSVD().fit(HISTORIES).item_factors_.shape[1] == MATRIX.shape[1] // 10
     assert list(PureSVD(2).fit(shop).get_feature_names_out()) == ["puresvd0", "puresvd1"]
     with pytest.raises(ValueError, match="The 'n_components' parameter of PureSVD must be an int"):
         PureSVD(0).fit(shop)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -87,6 +87,15 @@ def test_search_takes_a_validation_part(task):
     validation = split_last(X, 2, verbose=0)
     board = compare([GridSearchCV(Spy(), {"l2": [1.0]}, cv=SameUsers())], X, y, validation=validation)
     assert board["error"].tolist() == [""] and seen == [list(map(list, validation[1]))]
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_budget_is_an_error(task, n):
+    search = RandomizedSearchCV(EASE(), {"l2": [1.0, 50.0]}, n_iter=n, cv=SameUsers())
+    with pytest.raises(ValueError, match=rf"models\['search'\] has n_iter={n}: give the search at least one try"):
+        compare({**MODELS, "search": search}, *task)
+    with pytest.raises(ValueError, match=f"n_resamples == {n}, must be >= 1"):
+        compare(MODELS, *task, n_resamples=n)
 
 
 def test_other_histories_when_asking(task):

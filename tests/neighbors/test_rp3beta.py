@@ -44,8 +44,8 @@ def test_similarity_equals_its_formula(alpha, beta):
 def test_only_the_nearest_neighbors_stay():
     full = RP3beta(100).fit(HISTORIES).similarity_.toarray()
     kept = RP3beta(5).fit(HISTORIES).similarity_.toarray()
-    assert (np.count_nonzero(kept, axis=1) == 5).all()
-    np.testing.assert_allclose(np.sort(kept, axis=1)[:, -5:], np.sort(full, axis=1)[:, -5:], rtol=1e-6)
+    assert (np.count_nonzero(kept, axis=0) == 5).all()
+    np.testing.assert_allclose(np.sort(kept, axis=0)[-5:], np.sort(full, axis=0)[-5:], rtol=1e-6)
 
 
 def test_beta_pushes_popular_items_down():

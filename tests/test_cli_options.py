@@ -1,0 +1,103 @@
+"""Options that change the models: counts where repeats are included, and settings of one model of several."""
+
+import pandas as pd
+import pytest
+
+from skrec import load
+from skrec.cli import main
+from skrec.cli._models import COUNTED, MODELS, make_model
+from skrec.datasets import make_histories
+
+LOG = ["log.csv", "--user", "user", "--item", "item", "--time", "time"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    events = make_histories(60, 30, repeats=True, random_state=0).explode(["item", "time"]).reset_index()
+    events.to_csv("log.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_repeats_are_counted_where_they_are_included(name):
+    for exclude_seen in (False, True):
+        vectorizer = make_model(name, {}, k=3, exclude_seen=exclude_seen).get_params().get("vectorizer")
+        assert (vectorizer is not None and not vectorizer.binary) == (name in COUNTED and not exclude_seen)
+
+
+@pytest.mark.parametrize(
+    ("options", "binary"),
+    [
+        (["--include-seen"], False),
+        (["--include-seen", "--set", "vectorizer__recency=0.6"], False),
+        (["--include-seen", "--set", "vectorizer__binary=true"], True),
+        (["--exclude-seen", "--set", "vectorizer__recency=0.6"], True),
+    ],
+)
+def test_fit_counts_unless_told_otherwise(folder, options, binary):
+    assert main(["fit", *LOG, "--model", "ease", *options, "-o", "m.skrec", "-q"]) == 0
+    assert load("m.skrec").vectorizer.binary is binary
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_settings_of_one_model(folder, command):
+    arguments = [command, *LOG, "--model", "ease", "--model", "item-knn", "--include-seen", "-q", "-o"]
+    assert main([*arguments, "plain.csv"]) == 0
+    assert main([*arguments, "set.csv", "--set", "ease.l2=3000", "--set", "ease.vectorizer__recency=0.5"]) == 0
+    plain, given = (pd.read_csv(f"{name}.csv", index_col="model")["ndcg@10"] for name in ("plain", "set"))
+    assert plain["item-knn"] == given["item-knn"] and plain["ease"] != given["ease"]
+
+
+def test_what_is_set_is_not_searched(folder, monkeypatch):
+    searched = {}
+    from sklearn import model_selection
+
+    class Spy(model_selection.GridSearchCV):
+        def fit(self, X, y=None, **params):
+            searched[type(self.estimator).__name__] = set(self.param_grid), self.estimator.get_params()
+            return super().fit(X, y, **params)
+
+    monkeypatch.setattr(model_selection, "GridSearchCV", Spy)
+    models = ["--model", "pure-svd", "--model", "rp3beta"]
+    settings = ["--set", "pure-svd.n_components=7", "--set", "rp3beta.alpha=0.9"]
+    assert main(["evaluate", *LOG, *models, *settings, "--tune", "-q"]) == 0
+    assert searched["PureSVD"][0] == {"scaling"} and searched["PureSVD"][1]["n_components"] == 7
+    assert searched["RP3beta"][0] == {"beta"} and searched["RP3beta"][1]["alpha"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("l2=200", "--set takes model.name=value here, such as --set ease.l2=200, but got 'l2=200'"),
+        ("l2=0.5", "--set takes model.name=value here"),
+        ("slim.l2=200", "--set names the model 'slim', which is not compared; choose from ease, item-knn"),
+        ("item-kn.l2=200", "which is not compared; did you mean 'item-knn'?"),
+        ("ease.l3=1", "--set names the unknown parameter 'l3' of ease"),
+        ("ease.l2", "--set takes name=value"),
+        ("ease.k=3", "--set k has an option of its own: use -k"),
+        ("session-knn.vectorizer__recency=0.5", "--set names the unknown parameter 'vectorizer__recency'"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(folder, capsys, setting, text):
+    models = ["ease", "item-knn", *(["session-knn"] if setting.startswith("session") else [])]
+    chosen = [part for name in models for part in ("--model", name)]
+    assert main(["evaluate", *LOG, *chosen, "--set", setting]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("skrec: ") and printed.err.count("\n") == 1 and text in printed.err
+
+
+@pytest.mark.parametrize("k", ["0", "-2"])
+@pytest.mark.parametrize("command", [["fit", "-o", "m.skrec"], ["evaluate"], ["compare", "--tune"]])
+def test_no_recommendations_are_an_error(folder, capsys, command, k):
+    name, *options = command
+    assert main([name, *LOG, *options, "-k", k]) == 2
+    assert capsys.readouterr().err == f"skrec: -k must be at least 1, got {k}\n"
+
+
+@pytest.mark.parametrize(("setting", "parameter"), [("als.max_iter=0", "max_iter"), ("als.max_iter=-1", "max_iter")])
+def test_no_iterations_are_an_error(folder, capsys, setting, parameter):
+    assert main(["evaluate", *LOG, "--model", "als", "--set", setting]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and f"'{parameter}' parameter of ALS" in printed
