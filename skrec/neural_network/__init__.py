@@ -3,4 +3,8 @@
 Importing this module does not import TensorFlow; making a net does (the extra `deep`).
 """
 
-__all__: list[str] = []
+from ._cnn import CNNEncoder
+from ._lstm import LSTMEncoder
+from ._purchase import PurchaseClassifier
+
+__all__ = ["CNNEncoder", "LSTMEncoder", "PurchaseClassifier"]

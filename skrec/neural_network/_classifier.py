@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
@@ -44,6 +45,10 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
     def _fit_alone(self, inputs, **how):
         """Learn without labels."""
         raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+
+    def _loss(self, n_classes: int):
+        """Return the loss of the target that `_feed` gives."""
+        return "binary_crossentropy" if n_classes == 2 else "sparse_categorical_crossentropy"
 
     def _feed(self, inputs, target, weight, training: bool):
         """Return (inputs, target, weight) as `_fit_net` takes them."""
@@ -126,7 +131,7 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
             lambda: self._build(inputs, n_classes),
             *self._feed(inputs, target, weight, training=True),
             validation,
-            loss="binary_crossentropy" if n_classes == 2 else "sparse_categorical_crossentropy",
+            loss=self._loss(n_classes),
             **how,
         )
         return self
@@ -184,6 +189,10 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`, float32.
         """
+        if hasattr(self, "net_") and not hasattr(self, "classes_"):
+            raise NotFittedError(
+                f"this {type(self).__name__} has learned without labels: it has features and no classes; fit it with y"
+            )
         check_is_fitted(self, "classes_")
         given = self._outputs(self._read(X, reset=False))
         return np.hstack([1 - given, given]) if len(self.classes_) == 2 else given

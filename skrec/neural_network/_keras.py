@@ -7,6 +7,7 @@ one without a change to them.
 
 import os
 import tempfile
+import zlib
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -33,10 +34,15 @@ BLOCK = 1024  # rows that go through a net at once when it answers
 STEPS_PER_CALL = 16  # training steps between two returns to Python: 4 times faster for small nets, see bench_keras.py
 
 
+def load_tensorflow():
+    """Import TensorFlow, or say in one sentence how to get it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow prints its start-up on stderr unless told not to
+    return import_optional("tensorflow", "A neural network")
+
+
 def load_keras():
     """Import Keras with TensorFlow behind it, or say in one sentence how to get them."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow prints its start-up on stderr unless told not to
-    import_optional("tensorflow", "A neural network")
+    load_tensorflow()
     keras = import_optional("keras", "A neural network")
     import_optional("scikeras", "A neural network")
     if keras.backend.backend() != "tensorflow":
@@ -115,6 +121,22 @@ def _alone(optimizer):
     return optimizer
 
 
+def _judge(function, net):
+    """Return a callback that puts the score of the model into the log of each epoch, where early stopping looks."""
+
+    def look(epoch, logs):
+        logs["val_score"] = function(net.model_)
+
+    return look
+
+
+def _reseed(net):
+    """Let the random layers of a net that goes on begin from its seed: Keras does not store how far they were."""
+    for layer in net.model_._flatten_layers() if net.initialized_ else ():
+        if (generator := getattr(layer, "seed_generator", getattr(layer, "generator", None))) is not None:
+            generator.state.assign([net._random_state, zlib.crc32(layer.name.encode())])
+
+
 def take(inputs, rows):
     """Return some rows of a net's inputs: an array, a dict of arrays, or anything that numpy indexes."""
     return {name: values[rows] for name, values in inputs.items()} if isinstance(inputs, dict) else inputs[rows]
@@ -123,6 +145,41 @@ def take(inputs, rows):
 def count(inputs):
     """Return the number of rows of a net's inputs."""
     return len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
+
+
+def filled_up(inputs, multiple=8):
+    """Add rows of zeros up to a multiple of 8: what a row gets then does not depend on its place, to the last bit."""
+    if not (missing := -count(inputs) % multiple):
+        return inputs
+
+    def fill(values):
+        values = np.asarray(values)
+        return np.concatenate([values, np.zeros((missing, *values.shape[1:]), dtype=values.dtype)])
+
+    return {name: fill(values) for name, values in inputs.items()} if isinstance(inputs, dict) else fill(inputs)
+
+
+def to_bytes(model):
+    """Return a Keras model as the bytes of a `.keras` file, an array of uint8."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.keras"
+        model.save(path)
+        return np.frombuffer(path.read_bytes(), dtype=np.uint8)
+
+
+def from_bytes(stored):
+    """Return the Keras model of such bytes; no code in them is run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.keras"
+        path.write_bytes(np.asarray(stored, dtype=np.uint8).tobytes())
+        return load_keras().saving.load_model(path, safe_mode=True)
+
+
+def part_up_to(model, layer):
+    """Return the part of a model that ends in a named layer, its own or one of a model inside it."""
+    if all(one.name != layer for one in model.layers):
+        model = next(one for one in model.layers if any(inner.name == layer for inner in getattr(one, "layers", ())))
+    return load_keras().Model(model.input, model.get_layer(layer).output)
 
 
 class NetMixin(CallbackSupportMixin):
@@ -169,7 +226,8 @@ class NetMixin(CallbackSupportMixin):
         metrics : sequence, default=()
             What else the log keeps.
         **how
-            `epochs`, where they are not the estimator's; `partial=True` to train on the net that is there.
+            `epochs`, where they are not the estimator's; `partial=True` to train on the net that is there; `judge`, a
+            function of the Keras model that says how good it is after an epoch, in place of the held-out loss.
         """
         keras, epochs = load_keras(), how.get("epochs", self.epochs)
         is_data = target is None and not isinstance(inputs, dict | np.ndarray)
@@ -177,13 +235,14 @@ class NetMixin(CallbackSupportMixin):
         if not self._goes_on(how.get("partial", False)):
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             self.n_iter_, self.history_ = 0, {}
+            schedule = "constant" if how.get("partial") else self.schedule  # a stream has no end to decay towards
 
             def compiled():
                 with _Precision(self.mixed_precision):
                     model = build()
                 model.compile(
                     optimizer=_optimizer(
-                        self.optimizer, self.learning_rate, self.schedule, self.weight_decay, epochs * n_steps
+                        self.optimizer, self.learning_rate, schedule, self.weight_decay, epochs * n_steps
                     ),
                     loss=loss,
                     weighted_metrics=list(metrics),
@@ -195,9 +254,12 @@ class NetMixin(CallbackSupportMixin):
             self.net_ = self._hold(compiled)
         net = self.net_
         net._random_state = (self._seed + self.n_iter_) % 2**31  # another order of the rows in every further call
+        _reseed(net)
         net.batch_size = None if is_data else self.batch_size
         net.verbose = {0: 0, 1: 2}.get(int(self.verbose), 1)
-        net.callbacks = [*(self.callbacks or ()), *self._keras_callbacks(keras, epochs, validation is not None)]
+        net.shuffle = not is_data
+        judge = _judge(how["judge"], net) if how.get("judge") else None
+        net.callbacks = [*(self.callbacks or ()), *self._keras_callbacks(keras, validation is not None, judge)]
         if net.initialized_:
             net._initialize_callbacks()
         try:
@@ -220,13 +282,14 @@ class NetMixin(CallbackSupportMixin):
         net.target_encoder_ = net.feature_encoder_ = net.target_encoder
         return net
 
-    def _keras_callbacks(self, keras, epochs, held_out):
+    def _keras_callbacks(self, keras, held_out, judge):
         """Return the callbacks of one training: stopping early, and scikit-learn's own callbacks."""
-        callbacks = []
-        if held_out:
-            callbacks.append(
-                keras.callbacks.EarlyStopping("val_loss", patience=self.patience, restore_best_weights=True)
-            )
+        callbacks, stopping = [], {"patience": self.patience, "restore_best_weights": True}
+        if judge is not None:
+            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=judge))
+            callbacks.append(keras.callbacks.EarlyStopping("val_score", mode="max", **stopping))
+        elif held_out:
+            callbacks.append(keras.callbacks.EarlyStopping("val_loss", **stopping))
         if getattr(self, "_skl_callbacks", None):
             context, tasks = self._callback_fit_ctx, []
 
@@ -244,17 +307,17 @@ class NetMixin(CallbackSupportMixin):
         """Return what the net, or a named layer of it, gives for some inputs, in blocks of rows, as a float32 array."""
         call = self._call(layer)
         blocks = (take(inputs, slice(start, start + BLOCK)) for start in range(0, max(1, count(inputs)), BLOCK))
-        parts = [call(block).numpy() for block in blocks]
+        parts = [call(filled_up(block)).numpy()[: count(block)] for block in blocks]
         return (parts[0] if len(parts) == 1 else np.concatenate(parts)).astype(np.float32, copy=False)
 
     def _call(self, layer):
         """Return the compiled function from inputs to the output of a layer (None: of the net), made once."""
         calls = self.net_.calls
         if layer not in calls:
-            tensorflow, keras = import_optional("tensorflow", "A neural network"), load_keras()
+            tensorflow = import_optional("tensorflow", "A neural network")
             model = self.net_.model_
-            part = model if layer is None else keras.Model(model.input, model.get_layer(layer).output)
-            specs = {entry.name: tensorflow.TensorSpec(entry.shape, entry.dtype) for entry in model.inputs}
+            part = model if layer is None else part_up_to(model, layer)
+            specs = {entry.name: tensorflow.TensorSpec(entry.shape, entry.dtype) for entry in part.inputs}
             alone = next(iter(specs)) if len(specs) == 1 else None  # several inputs are a dict, by the convention here
 
             @tensorflow.function
@@ -276,10 +339,7 @@ class NetMixin(CallbackSupportMixin):
         """The net leaves as the bytes of a `.keras` file: layers, weights and the state of its optimizer."""
         state = dict(super().__getstate__())
         if "net_" in state:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "net.keras"
-                state["net_"].model_.save(path)
-                state["net_"] = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+            state["net_"] = to_bytes(state["net_"].model_)
         return state
 
     def __setstate__(self, state):
@@ -288,10 +348,6 @@ class NetMixin(CallbackSupportMixin):
         stored = state.pop("net_", None)
         super().__setstate__(state)
         if stored is not None:
-            keras = load_keras()
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "net.keras"
-                path.write_bytes(np.asarray(stored, dtype=np.uint8).tobytes())
-                model = keras.saving.load_model(path, safe_mode=True)
+            model = from_bytes(stored)
             _alone(model.optimizer)
             self.net_ = self._hold(model)

@@ -1,0 +1,75 @@
+"""Batches of rows of similar length, so that a net reads little padding."""
+
+import numpy as np
+
+from skrec.neural_network._keras import load_tensorflow
+from skrec.neural_network._tokens import PADDING, UNKNOWN
+
+POOL = 32  # batches whose rows are sorted by length together: more of them, less padding and less chance
+
+
+def lengths_of(rows: np.ndarray) -> np.ndarray:
+    """Return the number of tokens of each left-padded row."""
+    return np.count_nonzero(rows != PADDING, axis=1)
+
+
+def trimmed(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return left-padded rows without the columns that are padding in all of them; one column stays."""
+    return rows[:, rows.shape[1] - max(1, int(lengths.max(initial=0))) :]
+
+
+def by_length(rows: np.ndarray, size: int):
+    """Yield (row numbers, trimmed rows) in blocks of `size` rows of similar length, the shortest first."""
+    lengths = lengths_of(rows)
+    order = np.argsort(lengths, kind="stable")
+    for start in range(0, max(1, len(order)), size):
+        part = order[start : start + size]
+        yield part, trimmed(rows[part], lengths[part])
+
+
+def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, word_dropout: float = 0.0):
+    """Return a dataset of batches of left-padded rows, trimmed to the longest row of the batch.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, max_length)
+        Left-padded codes.
+    batch_size : int
+        Rows of a batch.
+    examples : callable
+        Makes what Keras trains on, such as (inputs, target), of (row numbers, trimmed codes, random generator).
+    seed : callable, default=None
+        Returns the seed when training begins; None keeps the rows in the order of their length.
+    word_dropout : float, default=0.0
+        Share of the codes that are replaced by "unknown", drawn anew each time.
+    """
+    tf = load_tensorflow()
+    lengths, state = lengths_of(rows), {}
+    n_batches = -(-len(rows) // batch_size)
+
+    def batches():
+        if seed is None:
+            rng, order = np.random.default_rng(0), np.argsort(lengths, kind="stable")
+        else:
+            rng = state.setdefault("rng", None) or np.random.default_rng(seed())
+            state["rng"] = rng
+            order = rng.permutation(len(rows))
+            pool = POOL * batch_size
+            order = np.concatenate(
+                [
+                    part[np.argsort(lengths[part], kind="stable")]
+                    for part in (order[start : start + pool] for start in range(0, len(order), pool))
+                ]
+            )
+        for number in range(n_batches) if seed is None else rng.permutation(n_batches):
+            part = order[number * batch_size : (number + 1) * batch_size]
+            codes = trimmed(rows[part], lengths[part])
+            if word_dropout and seed is not None:
+                codes = np.where((codes != PADDING) & (rng.random(codes.shape) < word_dropout), UNKNOWN, codes)
+            yield examples(part, codes, rng)
+
+    rng = np.random.default_rng(0)
+    sample = examples(np.arange(1), trimmed(rows[:1], lengths[:1]), rng)
+    flat = lambda value: tf.TensorSpec((None,) * np.ndim(value), np.asarray(value).dtype)  # noqa: E731
+    data = tf.data.Dataset.from_generator(batches, output_signature=tf.nest.map_structure(flat, sample))
+    return data.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(2)
