@@ -36,7 +36,15 @@ def reviews():
 def lstm(**parameters):
     """Return the encoder with the settings chosen on the development part."""
     chosen = {"hidden": (64,), "bidirectional": True, "pooling": ("mean", "max"), "embeddings": "neighbours"}
-    chosen |= {"dropout": 0.3, "learning_rate": 2e-3, "epochs": 3, "max_length": 120, "min_df": 2, "random_state": 0}
+    chosen |= {
+        "dropout": 0.3,
+        "learning_rate": 3e-3,
+        "schedule": "cosine",
+        "epochs": 4,
+        "max_length": 120,
+        "min_df": 2,
+        "random_state": 0,
+    }
     return LSTMEncoder(kind="text", **(chosen | parameters))
 
 

@@ -5,9 +5,10 @@ moments make the training rows, the horizon of the last one ends where the test 
 is money. Prints the area under the ROC curve with a 95 % bootstrap interval over the test customers, what it is above
 that of the first row with a paired interval, average precision, and seconds of fitting and of asking. With
 ``--validation`` all moments lie 30 days earlier; settings were chosen there. With ``--groups`` the rows are logistic
-regressions on each group of features alone and on all groups but it.
+regressions on each group of features alone and on all groups but it. With ``--lstm`` they are logistic regression on
+all features, on what LSTMEncoder learned from the order of the items without labels, and on both.
 
-    python benchmarks/bench_next_purchase.py [--validation] [--groups] [online_retail dunnhumby]
+    python benchmarks/bench_next_purchase.py [--validation] [--groups | --lstm] [online_retail dunnhumby]
 """
 
 import sys
@@ -20,13 +21,14 @@ import pyarrow.parquet as pq
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import QuantileTransformer
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from skrec.datasets import load_online_retail
 from skrec.feature_extraction import BehaviorFeatures, to_histories
 from skrec.feature_extraction._behavior_groups import GROUPS
 from skrec.model_selection import split_next_purchase
+from skrec.neural_network import PurchaseClassifier
 
 HORIZON = 30
 TEST = {"online_retail": "2011-11-09", "dunnhumby": "2017-12-01"}
@@ -75,12 +77,15 @@ def models() -> dict:
     """Return the classifiers by name; each takes the frame of histories."""
     forest = RandomForestClassifier(300, min_samples_leaf=10, random_state=0)
     boosting = HistGradientBoostingClassifier(learning_rate=0.03, max_iter=150, min_samples_leaf=40, random_state=0)
+    members = {"n_members": 8, "activation": "gelu", "dropout": 0.2, "random_state": 0}
     return {
         "logistic regression, RFM": linear(groups=["recency", "frequency", "spend"], windows=[]),
         "logistic regression, recency alone": linear(groups=["recency"]),
         "logistic regression, all features": linear(),
         "HistGradientBoosting, all features": make_pipeline(BehaviorFeatures(), boosting),
         "RandomForest, all features": make_pipeline(BehaviorFeatures(), forest),
+        "PurchaseClassifier, all features": make_pipeline(BehaviorFeatures(), PurchaseClassifier(random_state=0)),
+        "PurchaseClassifier, 8 members": make_pipeline(BehaviorFeatures(), PurchaseClassifier(**members)),
     }
 
 
@@ -90,6 +95,31 @@ def groups() -> dict:
     alone = {f"{name} alone": linear(groups=[name]) for name in names}
     others = {f"all but {name}": linear(groups=[other for other in names if other != name]) for name in names}
     return {"all features": linear(), **alone, **others}
+
+
+def with_order() -> dict:
+    """Return logistic regressions on features, on the order of the items, and on both."""
+    from skrec.neural_network import LSTMEncoder
+
+    net = LSTMEncoder(
+        (32,),
+        objective="next",
+        embedding_dim=50,
+        embeddings="neighbours",
+        max_length=50,
+        min_df=5,
+        epochs=3,
+        batch_size=256,
+        learning_rate=5e-3,
+        random_state=0,
+    )
+    order = make_pipeline(net, StandardScaler())
+    all_features, classifier = linear()[:-1], LogisticRegression(C=0.003, max_iter=1000)
+    return {
+        "logistic regression, all features": linear(),
+        "logistic regression, LSTM": make_pipeline(order, classifier),
+        "logistic regression, features and LSTM": make_pipeline(make_union(all_features, order), classifier),
+    }
 
 
 def resampled(y, score, n_resamples=500):
@@ -117,7 +147,8 @@ def main(arguments):
         print("|", " | ".join(columns), "|")
         print("|:--|" + "--:|" * (len(columns) - 1))
         first = None
-        for label, model in (groups() if "--groups" in arguments else models()).items():
+        asked = groups if "--groups" in arguments else with_order if "--lstm" in arguments else models
+        for label, model in asked().items():
             start = time.perf_counter()
             model.fit(task.X_train, task.y_train)
             fitted = time.perf_counter()

@@ -22,7 +22,7 @@ visits = load_online_shoppers()
 X, X_test, y, y_test = train_test_split(
     visits.data, visits.target, test_size=0.3, stratify=visits.target, random_state=0
 )
-X.head(3).T
+print(X.head(3).T)
 
 # %%
 # Three classifiers

@@ -149,8 +149,8 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
         if np.any(unknown := self.classes_[codes] != y):
             raise ValueError(
-                f"y holds {y[unknown].tolist()[0]!r}, which is not among the classes {self.classes_.tolist()} that the net "
-                "has outputs for: pass `classes` in the first partial_fit, or fit anew with warm_start=False"
+                f"y holds {y[unknown].tolist()[0]!r}, which is not among the classes {self.classes_.tolist()}: "
+                "pass `classes` in the first partial_fit, or fit anew with warm_start=False"
             )
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, y, dtype=np.float32)
         if weight is not None and np.any(weight < 0):
