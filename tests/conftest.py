@@ -4,6 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no_deadline", deadline=None)  # a first call compiles or imports, and machines are shared
+settings.load_profile("no_deadline")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))  # the protocols of the quality tests
 
