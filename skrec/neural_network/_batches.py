@@ -27,7 +27,12 @@ def by_length(rows: np.ndarray, size: int):
         yield part, trimmed(rows[part], lengths[part])
 
 
-def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, word_dropout: float = 0.0):
+def dropped(codes: np.ndarray, share: float, rng) -> np.ndarray:
+    """Return codes of which a share, drawn anew, is read as unknown."""
+    return np.where((codes != PADDING) & (rng.random(codes.shape) < share), UNKNOWN, codes) if share else codes
+
+
+def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None):
     """Return a dataset of batches of left-padded rows, trimmed to the longest row of the batch.
 
     Parameters
@@ -40,8 +45,6 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, wo
         Makes what Keras trains on, such as (inputs, target), of (row numbers, trimmed codes, random generator).
     seed : callable, default=None
         Returns the seed when training begins; None keeps the rows in the order of their length.
-    word_dropout : float, default=0.0
-        Share of the codes that are replaced by "unknown", drawn anew each time.
     """
     tf = load_tensorflow()
     lengths, state = lengths_of(rows), {}
@@ -63,10 +66,7 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, wo
             )
         for number in range(n_batches) if seed is None else rng.permutation(n_batches):
             part = order[number * batch_size : (number + 1) * batch_size]
-            codes = trimmed(rows[part], lengths[part])
-            if word_dropout and seed is not None:
-                codes = np.where((codes != PADDING) & (rng.random(codes.shape) < word_dropout), UNKNOWN, codes)
-            yield examples(part, codes, rng)
+            yield examples(part, trimmed(rows[part], lengths[part]), rng)
 
     rng = np.random.default_rng(0)
     sample = examples(np.arange(1), trimmed(rows[:1], lengths[:1]), rng)

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.neural_network import _recurrent as recurrent
-from skrec.neural_network._batches import by_length, length_batches
+from skrec.neural_network._batches import by_length, dropped, length_batches
 from skrec.neural_network._classifier import NetClassifier, classification_head
 from skrec.neural_network._keras import BLOCK, load_keras, part_up_to, take
 from skrec.neural_network._tokens import Tokens, is_texts
@@ -312,13 +312,14 @@ class LSTMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifi
             return inputs, target, weight
 
         def examples(part, codes, rng):
+            codes = dropped(codes, self.word_dropout * training, rng)
             return (codes, target[part]) if weight is None else (codes, target[part], weight[part])
 
         return self._batches(inputs, examples, training), None, None
 
     def _batches(self, codes, examples, training):
         seed = (lambda: (self._seed + self.n_iter_) % 2**31) if training else None
-        return length_batches(codes, self.batch_size, examples, seed=seed, word_dropout=self.word_dropout)
+        return length_batches(codes, self.batch_size, examples, seed=seed)
 
     def _fit_alone(self, inputs, **how):
         if self.bidirectional:
@@ -335,8 +336,11 @@ class LSTMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifi
             build = lambda: recurrent.next_value_model(self._encoder(given))  # noqa: E731
             self._fit_net(build, given, target, None, *held_out, loss="mean_squared_error", **how)
             return self
-        examples = recurrent.next_token_examples(self.tokens_.size, self.n_negatives)
-        data, *held_out = [self._batches(part, examples, part is parts[0]) for part in parts]
+        share = [self.word_dropout, 0.0]
+        data, *held_out = [
+            self._batches(part, recurrent.next_token_examples(self.tokens_.size, self.n_negatives, share[n]), n == 0)
+            for n, part in enumerate(parts)
+        ]
         loss = load_keras().losses.SparseCategoricalCrossentropy(from_logits=True)
 
         def build():

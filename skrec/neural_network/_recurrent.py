@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import validate_data
 
+from skrec.neural_network._batches import dropped
 from skrec.neural_network._keras import load_keras
 from skrec.neural_network._tokens import FIRST
 from skrec.utils._validation import as_ids, lookup
@@ -111,7 +112,7 @@ def next_token_model(model, start):
     return keras.Model({"codes": codes, "following": following, "negatives": negatives}, logits)
 
 
-def next_token_examples(size: int, n_negatives: int):
+def next_token_examples(size: int, n_negatives: int, word_dropout: float = 0.0):
     """Return the function that makes examples of `next_token_model` from a batch of codes.
 
     Negatives are drawn evenly from the vocabulary, once for the batch; 0 takes all of it.
@@ -122,6 +123,7 @@ def next_token_examples(size: int, n_negatives: int):
         before, following = codes[:, :-1], codes[:, 1:]
         sampled = n_negatives and n_negatives < size - 1
         negatives = rng.integers(1, size, n_negatives) if sampled else np.arange(1, size)
+        before = dropped(before, word_dropout, rng)
         inputs = {"codes": before, "following": following, "negatives": negatives.astype(np.int32)}
         return inputs, np.zeros_like(following), (before > 0).astype(np.float32)
 
