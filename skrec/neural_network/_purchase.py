@@ -143,8 +143,8 @@ class PurchaseClassifier(NetClassifier):
     >>> from skrec.neural_network import PurchaseClassifier
     >>> visits = pd.DataFrame({"month": ["May", "Nov"] * 50, "pages": [2.0, 9.0] * 50})
     >>> bought = ["no", "yes"] * 50
-    >>> model = PurchaseClassifier(hidden=[8], epochs=10, batch_size=16, random_state=0).fit(visits, bought)
-    >>> model.predict(pd.DataFrame({"month": ["Nov", None], "pages": [8.0, 1.0]}))
+    >>> model = PurchaseClassifier(hidden=[8], learning_rate=0.05, random_state=0).fit(visits, bought)
+    >>> model.predict(pd.DataFrame({"month": ["Nov", "May"], "pages": [8.0, 1.0]}))
     array(['yes', 'no'], dtype='<U3')
     >>> model.predict_proba(visits).shape
     (100, 2)
