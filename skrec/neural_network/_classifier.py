@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
@@ -116,6 +116,7 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
         if y is None:
             return self._fit_alone(self._read(X, reset=fresh), **how)
         y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
         inputs = self._read(X, reset=fresh)
         check_consistent_length(range(count(inputs)), y)
         target, weight = self._encode(y, sample_weight, classes, fresh)

@@ -124,8 +124,8 @@ class PurchaseClassifier(NetClassifier):
     With :math:`d` columns in :math:`x_0` and widths :math:`h_1, h_2`, a member of the mlp has
     :math:`d h_1 + h_1 h_2 + h_2` weights, and as many biases as outputs of its layers; each cross layer adds
     :math:`d^2`. The 9,864 training visits of a fold of Online Shoppers (10 numbers, 7 categories) give some 12,400
-    weights and take 5 processor seconds, eight members 95,000 and 10. A row is answered in about four milliseconds, a
-    thousand in 30 (``benchmarks/bench_purchase.py``).
+    weights and take 4 to 5 processor seconds, eight members 95,000 and 10. A row of a frame is answered in three
+    milliseconds (``benchmarks/bench_purchase.py``).
 
     Members learn by the mean of their losses, not by the loss of their mean: so they stay different.
 

@@ -39,6 +39,7 @@ EXPECTED_FAILURES = {
 
 
 @pytest.mark.slow  # 68 checks make some hundred nets, and TensorFlow takes two seconds for the graph of each
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # of scikit-learn, for NaN in y
 @parametrize_with_checks(CHECKED, expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
 def test_sklearn_check_estimator(estimator, check):
     check(estimator)
