@@ -138,7 +138,7 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
         Number of epochs done.
     n_features_in_ : int
         Number of columns; height x width x channels for pictures.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X has them.
 
     See Also

@@ -100,9 +100,9 @@ class PurchaseClassifier(NetClassifier):
         The labels.
     n_features_in_ : int
         Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X is a frame with names.
-    is_categorical_ : ndarray of shape (n_features_in_,)
+    is_categorical_ : ndarray of shape (n_features,)
         Mask of the categorical columns.
     n_parameters_ : int
         Number of weights that are trained.

@@ -30,17 +30,23 @@ EXPECTED_FAILURES = {
 }
 
 
-@parametrize_with_checks([PurchaseClassifier()], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
+@parametrize_with_checks(
+    [PurchaseClassifier(hidden=(16,), epochs=4, batch_size=16, learning_rate=0.03)],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
 def test_sklearn_check_estimator(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [PurchaseClassifier("dcn", hidden=(16,), epochs=12, batch_size=16, learning_rate=0.02, n_members=2)],
+    [
+        PurchaseClassifier(),
+        PurchaseClassifier("dcn", hidden=(16,), epochs=12, batch_size=16, learning_rate=0.02, n_members=2),
+    ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
-def test_sklearn_check_estimator_with_members(estimator, check):
+def test_sklearn_check_estimator_of_defaults_and_members(estimator, check):
     check(estimator)
 
 
