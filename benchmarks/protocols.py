@@ -93,3 +93,9 @@ def dunnhumby(*, exclude_seen: bool = False, validation: bool = False) -> Task:
     X, y = X[known], y[known]
     name = "dunnhumby, " + ("new items" if exclude_seen else "repeats allowed")
     return Task(f"{name} validation" if validation else name, X, X, y, exclude_seen)
+
+
+def s3rec_items(name: str, columns: tuple[str, ...] = ("title", "keywords", "attributes")):
+    """Return the items of "beauty" or "sports" as a frame by item id; of the columns those that the set has."""
+    frame = _read(f"s3rec_{name}_items").to_pandas().set_index("item_id")
+    return frame[[column for column in columns if column in frame.columns]]

@@ -16,6 +16,7 @@ _SUBPACKAGES = (
     "datasets",
     "decomposition",
     "dummy",
+    "ensemble",
     "feature_extraction",
     "inspection",
     "linear_model",

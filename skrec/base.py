@@ -7,15 +7,16 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _get_feature_names, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from .utils._histories import Histories, OrderedRows, is_frame, is_matrix, read_histories
+from .utils._requests import allowed_columns, check_matrix, removed_entries
 from .utils._selection import best_items, dense, stack
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
 from .utils._validation import as_id_list, as_moment, is_nested, lookup
-from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items
+from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items, with_vocabulary
 
 
 def _has_item_vectors(model) -> bool:
@@ -95,6 +96,23 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             raise NotImplementedError(f"{type(self).__name__} must override _score")
         return self._weigh(matrix) @ self.similarity_
 
+    def _catalogue(self) -> np.ndarray | None:
+        """Return the ids of items that can be recommended although the training histories may lack them."""
+        return None
+
+    def _with_new_items(self, item_features) -> "BaseRecommender":
+        """Return a copy of the fitted model that also knows the items of this frame, behind its own in `items_`."""
+        raise TypeError(
+            f"item_features cannot be passed to {type(self).__name__}, which learns items from events alone: "
+            "use a model with item features, such as ContentRecommender"
+        )
+
+    def _sources(self, rows, found: np.ndarray) -> np.ndarray:
+        """Return which model or path gave each recommended item, found (n_users, k) as positions in `items_`."""
+        known = np.diff(self._seen(rows).indptr) > 0
+        by_user = np.where(known, type(self).__name__, "popularity").astype(object)
+        return np.repeat(by_user[:, None], found.shape[1], axis=1)
+
     def _weigh(self, matrix: sp.csr_array) -> sp.csr_array:
         """Return what each item of the history counts, a float32 CSR array (n_users, n_items)."""
         return sp.csr_array(matrix, dtype=np.float32)
@@ -122,13 +140,15 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             The fitted recommender itself.
         """
         if self._is_passthrough():
-            matrix, histories = self._check_matrix(X, reset=True), None
+            matrix, histories = check_matrix(self, X, reset=True), None
             names = _get_feature_names(X)
             self.items_ = np.arange(matrix.shape[1]) if names is None else names
         else:
             histories = self._read(X)
             vectorizer = getattr(self, "vectorizer", None)
             self.vectorizer_ = default_vectorizer() if vectorizer is None else clone(vectorizer)
+            if (catalogue := self._catalogue()) is not None:
+                with_vocabulary(self.vectorizer_, catalogue)
             matrix = as_csr(self.vectorizer_.fit_transform(vectorizer_input(self.vectorizer_, X, histories)))
             self.items_ = vectorizer_items(self.vectorizer_, matrix.shape[1])
         self.n_items_ = len(self.items_)
@@ -155,8 +175,18 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return self.recommend(X)
 
     def recommend(
-        self, X, k=None, *, candidates=None, exclude=None, exclude_seen=None, at=None, return_scores=False
-    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        self,
+        X,
+        k=None,
+        *,
+        candidates=None,
+        exclude=None,
+        exclude_seen=None,
+        at=None,
+        item_features=None,
+        return_scores=False,
+        return_source=False,
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
         """Recommend items to each user, with the wishes of one request.
 
         Parameters
@@ -173,8 +203,13 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             Whether the user's own items come last; None takes the constructor's `exclude_seen`.
         at : date or number, default=None
             The moment of asking, for models that know time; None is the latest time they have seen.
+        item_features : pandas DataFrame of shape (n_new_items, n_features), default=None
+            Features of items that came after `fit`, indexed by item id, which may then be recommended too; for
+            models that score items by their features.
         return_scores : bool, default=False
             Whether to return the scores as well.
+        return_source : bool, default=False
+            Whether to return as well which model, or which path of the model, gave each item.
 
         Returns
         -------
@@ -183,18 +218,25 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             smaller; with one `exclude` list per user, to the user with fewest.
         scores : ndarray of shape (n_users, n_columns)
             Only with ``return_scores=True``. Seen items that came last show ``-inf``.
+        sources : ndarray of shape (n_users, n_columns)
+            Only with ``return_source=True``: names such as ``"EASE"``, or ``"popularity"`` where nothing in the
+            history is known.
         """
         check_is_fitted(self)
+        if item_features is not None:
+            wishes = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
+            returned = {"return_scores": return_scores, "return_source": return_source}
+            return self._with_new_items(item_features).recommend(X, k, **wishes, **returned)
         k = self.k if k is None else k
         if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
             raise ValueError(f"k must be an integer of at least 1, got {k!r}")
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         per_user = exclude is not None and is_nested(exclude)
-        columns = self._allowed_columns(candidates, None if per_user else exclude)
+        columns = allowed_columns(self.items_, candidates, None if per_user else exclude)
         order = popularity_order(self.popularity_[columns])
         at = None if at is None else as_moment(at, "at")
         rows = self._encode(X)
-        removed = self._removed(exclude, rows.shape[0]) if per_user else None
+        removed = removed_entries(self.items_, exclude, rows.shape[0]) if per_user else None
         most_removed = 0 if removed is None else int(np.diff(removed[:, columns].indptr).max(initial=0))
         k = min(k, len(columns) - most_removed)
         if k < 1:
@@ -213,10 +255,12 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             row_bytes=4 * self._block_width(),
             product=product,
         )
-        items = self.items_[best]
-        if not return_scores:
-            return items
-        return items, values
+        answer = [self.items_[best]]
+        if return_scores:
+            answer.append(values)
+        if return_source:
+            answer.append(self._sources(rows, best))
+        return answer[0] if len(answer) == 1 else tuple(answer)
 
     def decision_function(self, X) -> np.ndarray:
         """Score every item for each user.
@@ -320,7 +364,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     def _encode(self, X):
         """Bring users to the form `_score` takes; anything with `shape[0]` that can be sliced by rows."""
         if self._is_passthrough():
-            return self._check_matrix(X, reset=False)
+            return check_matrix(self, X, reset=False)
         histories = self._read(X)
         matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, X, histories)))
         return OrderedRows(histories.on_items(self.items_), matrix) if self._needs_order else matrix
@@ -332,42 +376,6 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     def _block_width(self) -> int:
         """Float32 values that one user needs while being scored."""
         return 3 * self.n_items_
-
-    def _check_matrix(self, X, *, reset: bool) -> sp.csr_array:
-        if isinstance(X, (list, tuple)):
-            X = check_array(X, accept_sparse="csr") if reset else X
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float32, np.float64], reset=reset)
-        matrix = sp.csr_array(X) if not sp.issparse(X) else sp.csr_array(X, copy=True)
-        matrix.sum_duplicates()
-        if matrix.data.size and matrix.data.min() < 0:
-            raise ValueError(f"Negative values in data passed to {type(self).__name__}: entries must be at least 0")
-        return matrix
-
-    def _allowed_columns(self, candidates, exclude) -> np.ndarray:
-        """Return the columns that may be recommended to anybody, ascending."""
-        allowed = np.ones(self.n_items_, dtype=bool)
-        if candidates is not None:
-            codes = lookup(as_id_list(candidates, "candidates"), self.items_, "candidates")
-            if not (codes >= 0).any():
-                raise ValueError(f"candidates holds none of the {self.n_items_} known items: pass ids seen in fit")
-            allowed[:] = False
-            allowed[codes[codes >= 0]] = True
-        if exclude is not None:
-            codes = lookup(as_id_list(exclude, "exclude"), self.items_, "exclude")
-            allowed[codes[codes >= 0]] = False
-        return np.flatnonzero(allowed)
-
-    def _removed(self, exclude, n_users: int) -> sp.csr_array:
-        """Return one list of excluded items per user as the pattern of a CSR array (n_users, n_items)."""
-        lists = read_histories(exclude, "exclude")
-        if len(lists) != n_users:
-            raise ValueError(f"exclude has {len(lists)} lists for {n_users} users: pass one list, or one per user")
-        codes = lists.item_codes(self.items_)
-        known = codes >= 0
-        ones, indptr = np.ones(np.count_nonzero(known), dtype=np.float32), lists.take_events(known).indptr
-        removed = sp.csr_array((ones, codes[known], indptr), shape=(n_users, self.n_items_))
-        removed.sum_duplicates()
-        return removed
 
     def _item_similarity(self, codes: np.ndarray):
         if hasattr(self, "similarity_"):

@@ -5,16 +5,19 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrec.decomposition import ALS, BPR, PureSVD
 from skrec.dummy import PopularityRecommender, RandomRecommender
+from skrec.ensemble import BlendRecommender, Reranker, TwoStageRecommender
 from skrec.feature_extraction import BM25Transformer
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import (
     TIFUKNN,
     BuyAgainRecommender,
+    ContentRecommender,
     ItemKNN,
     RP3beta,
     SessionKNN,
     TransitionRecommender,
 )
+from skrec.utils._check_data import planted_features
 from skrec.utils.estimator_checks import yield_recommender_checks
 
 # cheap constructor arguments, one row per recommender
@@ -44,12 +47,17 @@ RECOMMENDERS = [
     ALS(n_components=8, l2=0.1, l2_exponent=0, unobserved_weight=0.1, random_state=0),
     BPR(n_components=8, max_iter=200, random_state=0),
     PureSVD(n_components=2, random_state=0),  # more would split the tied singular values of the checkerboard
+    ContentRecommender(planted_features(), column_weights={"cluster": 0.6}),
+    Reranker(EASE(l2=1.0)),
+    BlendRecommender([("ease", EASE(l2=1.0)), ("next", TransitionRecommender())]),
+    TwoStageRecommender([("ease", EASE(l2=1.0)), ("next", TransitionRecommender())], random_state=0),
 ]
 MATRIX_ESTIMATORS = [
     *[
         model.__class__(**{**model.get_params(), "vectorizer": "passthrough"})
         for model in RECOMMENDERS
-        if "vectorizer" in model.get_params()  # the others need order, which a matrix has not
+        # the others need order, which a matrix has not, or item ids, which its columns have not
+        if "vectorizer" in model.get_params(deep=False) and "item_features" not in model.get_params(deep=False)
     ],
     BM25Transformer(),
 ]

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._histories import Histories, read_histories
 from ..utils._state import CompactIdState
-from ..utils._validation import as_duration
+from ..utils._validation import as_duration, as_id_list, lookup
 
 
 class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
@@ -35,6 +35,9 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
     event_weights : dict, default=None
         Weight of each event name, for instance ``{"view": 1, "cart": 3, "buy": 10}``; multiplies with `weight`.
         Events that the dict does not name are left out. Needs the column `event`.
+    vocabulary : array-like of shape (n_ids,), default=None
+        Item ids that have a column besides those of the histories, whether or not anybody has them: a catalogue with
+        new products. `min_df` and `max_items` leave them.
     recency : float, default=None
         When recommending (`transform`, not `fit_transform`), an event counts ``recency ** age``. The age is the
         number of later moments in the user's history: 0 for the last event. Events at the same time, such as
@@ -87,6 +90,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         "binary": ["boolean"],
         "weight": [StrOptions({"ignore", "use"})],
         "event_weights": [dict, None],
+        "vocabulary": ["array-like", None],
         "recency": [Interval(Real, 0, 1, closed="right"), None],
         "half_life": "no_validation",  # as_duration says more
         "dtype": "no_validation",
@@ -100,6 +104,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         binary=True,
         weight="ignore",
         event_weights=None,
+        vocabulary=None,
         recency=None,
         half_life=None,
         dtype=np.float32,
@@ -109,6 +114,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         self.binary = binary
         self.weight = weight
         self.event_weights = event_weights
+        self.vocabulary = vocabulary
         self.recency = recency
         self.half_life = half_life
         self.dtype = dtype
@@ -148,8 +154,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
             The matrix.
         """
         histories = read_histories(X)
-        order = np.argsort(histories.ids, kind="stable")
-        self.items_ = histories.ids[order]
+        self.items_ = self._ids(histories)
         matrix = self._matrix(histories)
         counts = np.bincount(matrix.indices, minlength=len(self.items_))
         keep = self._keep(counts, len(histories))
@@ -191,12 +196,23 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.array([str(item) for item in self.items_], dtype=object)
 
+    def _ids(self, histories: Histories) -> np.ndarray:
+        """Return the ids of the histories and the vocabulary, sorted."""
+        if self.vocabulary is None:
+            return np.sort(histories.ids, kind="stable")
+        named = as_id_list(self.vocabulary, "vocabulary")
+        lookup(named, histories.ids, "vocabulary")  # raises where strings would meet numbers
+        return np.unique(np.concatenate([histories.ids, named])) if len(histories.ids) else np.unique(named)
+
     def _keep(self, counts: np.ndarray, n_users: int) -> np.ndarray:
         """Return the positions of the items that stay, ascending."""
         least = self.min_df if isinstance(self.min_df, Integral) else self.min_df * n_users
         keep = np.flatnonzero(counts >= least)
         if self.max_items is not None and len(keep) > self.max_items:
             keep = np.sort(keep[np.argsort(-counts[keep], kind="stable")[: self.max_items]])
+        if self.vocabulary is not None:
+            always = lookup(as_id_list(self.vocabulary, "vocabulary"), self.items_)
+            keep = np.union1d(keep, always)
         if len(keep) == 0:
             raise ValueError(
                 f"no item is left: the {len(counts)} items of {n_users} histories all have fewer than "

@@ -10,6 +10,7 @@ _EXTRA = {
     "tensorflow": "deep",
     "keras": "deep",
     "scikeras": "deep",
+    "tf2onnx": "onnx",
 }
 
 

@@ -14,6 +14,21 @@ def default_vectorizer():
     return HistoryVectorizer()
 
 
+def with_vocabulary(vectorizer, ids: np.ndarray):
+    """Let a vectorizer that is not fitted keep a column for these items as well."""
+    from ..feature_extraction import HistoryVectorizer
+
+    first = vectorizer.steps[0][1] if isinstance(vectorizer, Pipeline) else vectorizer
+    if not isinstance(first, HistoryVectorizer):
+        raise TypeError(
+            f"vectorizer must be a HistoryVectorizer or a pipeline that begins with one, got {vectorizer!r}: "
+            "only so can items without events have a column"
+        )
+    named = ids if first.vocabulary is None else np.concatenate([np.asarray(first.vocabulary), ids])
+    first.set_params(vocabulary=named)
+    return vectorizer
+
+
 def vectorizer_input(vectorizer, X, histories: Histories):
     """Return the histories already read where the vectorizer is ours, and what the user passed where it is not."""
     from ..feature_extraction import HistoryVectorizer

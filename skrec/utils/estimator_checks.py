@@ -19,9 +19,9 @@ from sklearn.base import clone
 from sklearn.metrics import make_scorer
 from sklearn.utils import get_tags
 
-__all__ = ["check_recommender", "yield_recommender_checks"]
+from ._check_data import N_ITEMS, N_USERS, checkerboard, planted_histories, with_items_of
 
-N_USERS, N_ITEMS = 60, 20
+__all__ = ["check_recommender", "yield_recommender_checks"]
 
 
 def check_recommender(estimator) -> None:
@@ -30,7 +30,9 @@ def check_recommender(estimator) -> None:
     Parameters
     ----------
     estimator : estimator
-        An instance, not fitted, small enough to fit in moments on 60 users. It is cloned for every check.
+        An instance, not fitted, small enough to fit in moments on 60 users. It is cloned for every check. A parameter
+        `item_features` must be None, or a pandas frame of 60 rows, of which the first are given to the items of each
+        check: `skrec.utils._check_data.planted_features()` is one that tells what the checks of quality ask for.
 
     Raises
     ------
@@ -61,38 +63,12 @@ def yield_recommender_checks(estimator) -> Iterator[tuple[str, Callable[[], None
         yield check.__name__.removeprefix("check_"), partial(check, estimator)
 
 
-def checkerboard(n_users: int = N_USERS, n_items: int = N_ITEMS) -> tuple[list[list[int]], list[list[int]]]:
-    """Make histories in which even users have the even items and odd users the odd ones, one item held out each.
-
-    Parameters
-    ----------
-    n_users : int, default=60
-        Number of users.
-    n_items : int, default=20
-        Number of items, the integers from 0.
-
-    Returns
-    -------
-    histories : list of lists of int
-        All items of the user's parity but one.
-    held_out : list of lists of int
-        The one.
-    """
-    histories, held_out = [], []
-    for user in range(n_users):
-        items = list(range(user % 2, n_items, 2))
-        gap = (user // 2) % len(items)
-        order = items[gap + 1 :] + items[:gap]
-        histories.append(order)
-        held_out.append([items[gap]])
-    return histories, held_out
-
-
 def _fitted(estimator, X=None, y=None, **parameters):
-    model = clone(estimator).set_params(**parameters)
+    X = checkerboard()[0] if X is None else X
+    model = with_items_of(estimator, X).set_params(**parameters)
     if "random_state" in model.get_params():
         model.set_params(random_state=0)
-    return model.fit(checkerboard()[0] if X is None else X, y)
+    return model.fit(X, y)
 
 
 def _require(condition, message: str) -> None:
@@ -106,7 +82,7 @@ def _require(condition, message: str) -> None:
 def check_fit_attributes(estimator):
     """`fit` returns self, ignores y and learns sorted distinct items."""
     X, y = checkerboard()
-    model = clone(estimator)
+    model = with_items_of(estimator, X)
     _require(model.fit(X, y) is model, "fit must return self")
     assert_array_equal(model.items_, np.arange(N_ITEMS))
     _require(model.n_items_ == N_ITEMS, f"n_items_ must be {N_ITEMS}, got {model.n_items_}")
@@ -256,11 +232,13 @@ def check_matrix(estimator):
         return
     import pandas as pd
 
+    from ..feature_extraction import HistoryVectorizer
+
     X, _ = checkerboard()
     dense = np.zeros((N_USERS, N_ITEMS), dtype=np.float32)
     for user, history in enumerate(X):
         dense[user, history] = 1
-    expected = _fitted(estimator, vectorizer=None).decision_function(X)
+    expected = _fitted(estimator, vectorizer=HistoryVectorizer()).decision_function(X)
     for matrix in (dense, sp.csr_array(dense), sp.csr_matrix(dense), sp.csc_array(dense)):
         model = _fitted(estimator, matrix, vectorizer="passthrough")
         np.testing.assert_allclose(model.decision_function(matrix), expected, rtol=1e-4, atol=1e-5)
@@ -367,11 +345,10 @@ def check_checkerboard(estimator):
 
 def check_quality_floor(estimator):
     """On planted clusters the model ranks at least half as well again as popularity."""
-    from ..datasets import make_histories
     from ..dummy import PopularityRecommender
     from ..model_selection import split_last
 
-    X, y = split_last(make_histories(300, 60, mean_length=12, n_clusters=4, random_state=0))
+    X, y = split_last(planted_histories())
     floor = PopularityRecommender(k=10).fit(X).score(X, y)
     reached = _fitted(estimator, X, k=10).score(X, y)
     _require(reached > 1.5 * floor, f"NDCG@10 is {reached:.3f} where popularity has {floor:.3f}")

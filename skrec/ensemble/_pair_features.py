@@ -1,0 +1,232 @@
+"""What a ranker sees of a pair of user and item."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..utils._histories import Histories
+from ..utils._item_encoders import TagEncoder, _numbers
+from ..utils._item_features import read_item_features, row_numbers
+from ..utils._validation import as_duration, factorize
+from ._pairs import Pairs
+from ._parts import EnsembleRows
+
+_TEXT = 0.5  # a column of strings with more distinct values than this share of the items is a text, and left out
+
+
+class PairFeatures:
+    """Turns pairs of user and item into a table; state only, no parameters to search.
+
+    Parameters
+    ----------
+    part_names : list of str
+        Names of the retrievers.
+    windows : sequence of durations
+        Recent windows in which the events of an item are counted.
+    own_time : bool
+        Whether the moment of asking is that of the user's last event; else it is the latest known.
+    """
+
+    def __init__(self, part_names, windows, own_time):
+        self.part_names = list(part_names)
+        self.windows = {str(window): as_duration(window, "windows") for window in windows}
+        self.own_time = own_time
+
+    def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":
+        """Learn the popularity of the items from histories coded on them."""
+        self.n_items, self.columns = n_items, columns
+        self.item_table = {"popularity": np.log1p(np.bincount(histories.codes, minlength=n_items))}
+        self.latest, self.longest = None, 0.0
+        if histories.time is not None and len(histories.time):
+            self.latest = float(histories.time.max())
+            age = self.latest - histories.time
+            self.longest = float(age.max())
+            first, last = np.zeros(n_items), np.full(n_items, self.longest)
+            np.maximum.at(first, histories.codes, age)
+            np.minimum.at(last, histories.codes, age)
+            self.item_table |= {"item age": np.log1p(first), "item idle": np.log1p(last)}
+            for name, days in self.windows.items():
+                recent = np.bincount(histories.codes[age < days], minlength=n_items)
+                self.item_table[f"popularity {name}"] = np.log1p(recent)
+        if columns is not None:
+            for name, codes in columns.groups.items():
+                events = np.bincount(codes[histories.codes] + 1, minlength=codes.max(initial=-1) + 2)
+                events[0] = 0
+                self.item_table[f"{name} popularity"] = np.log1p(events)[codes + 1]
+            self.item_table |= columns.numbers
+        self.item_table = {name: values.astype(np.float32) for name, values in self.item_table.items()}
+        return self
+
+    def extend(self, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":
+        """Return features that know further items, of which nothing is known but their columns."""
+        wider = PairFeatures(self.part_names, [], self.own_time)
+        wider.__dict__.update(self.__dict__)
+        n_new = n_items - self.n_items
+        wider.n_items, wider.columns = n_items, columns
+        wider.item_table = {
+            name: columns.numbers[name]
+            if columns is not None and name in columns.numbers
+            else np.concatenate([values, np.full(n_new, values.max() if name == "item idle" else 0, np.float32)])
+            for name, values in self.item_table.items()
+        }
+        return wider
+
+    def table(self, rows: EnsembleRows, pairs: Pairs, user_names, at: float | None) -> tuple[list[str], np.ndarray]:
+        """Return the names of the features, and a float32 array (n_pairs, n_features)."""
+        features = dict(self._of_parts(pairs))
+        features |= {name: values[pairs.column] for name, values in self.item_table.items()}
+        past = _Past(rows.histories, self._days(rows.histories, at), self.longest)
+        features |= past.of_user(pairs, self.own_time)
+        features |= past.of_group("item", pairs, np.arange(self.n_items))
+        if self.columns is not None:
+            for name, codes in self.columns.groups.items():
+                features |= past.of_group(name, pairs, codes)
+            for name, tags in self.columns.tags.items():
+                features[f"{name} share"] = past.tag_share(pairs, tags)
+            for name, values in self.columns.numbers.items():
+                features[f"{name} difference"] = past.difference(pairs, values, name in self.columns.positive)
+        for number, name in enumerate(user_names):
+            features[name] = rows.features[pairs.row, number]
+        table = np.empty((len(pairs.row), len(features)), dtype=np.float32)
+        for number, values in enumerate(features.values()):
+            table[:, number] = values
+        return list(features), table
+
+    def _of_parts(self, pairs: Pairs):
+        for number, name in enumerate([*self.part_names, "blend"]):
+            yield f"{name} score", pairs.scores[:, number]
+            yield f"{name} place", np.log1p(pairs.places(pairs.scores[:, number]))
+
+    def _days(self, histories: Histories, at: float | None) -> np.ndarray | None:
+        """Return how long before the moment of asking each event was, None if the model knows no times.
+
+        Events without times, of a visitor who is here now, count as of this moment.
+        """
+        if self.latest is None:
+            return None
+        if histories.time is None:
+            return np.zeros(len(histories.codes))
+        filled = histories.lengths > 0
+        moment = np.full(len(histories), self.latest)
+        moment[filled] = histories.time[histories.indptr[1:][filled] - 1]
+        if not self.own_time:
+            moment = np.full(len(histories), at) if at is not None else np.maximum(moment, self.latest)
+        return np.maximum(moment[histories.rows] - histories.time, 0)
+
+
+class _Past:
+    """The histories of a block of users, asked about items and their groups."""
+
+    def __init__(self, histories: Histories, days: np.ndarray | None, longest: float):
+        self.histories, self.rows, self.days, self.longest = histories, histories.rows, days, longest
+        self.length = np.maximum(histories.lengths, 1).astype(np.float32)
+
+    def of_user(self, pairs: Pairs, own_time: bool) -> dict[str, np.ndarray]:
+        features = {"history length": np.log1p(self.histories.lengths)[pairs.row]}
+        if self.days is not None and not own_time:
+            idle = np.full(len(self.length), self.longest)
+            filled = self.histories.lengths > 0
+            idle[filled] = self.days[self.histories.indptr[1:][filled] - 1]
+            features["history idle"] = np.log1p(idle)[pairs.row]
+        return features
+
+    def of_group(self, name: str, pairs: Pairs, group: np.ndarray) -> dict[str, np.ndarray]:
+        """Say how often the user had the item's group (-1 for none), and how long ago; `group` is of each item."""
+        n_groups = int(group.max(initial=0)) + 1
+        of_event, of_pair = group[self.histories.codes], group[pairs.column]
+        events = np.flatnonzero(of_event >= 0)
+        keys = self.rows[events] * n_groups + of_event[events]
+        order = np.argsort(keys, kind="stable")
+        keys, events = keys[order], events[order]
+        wanted = pairs.row * n_groups + of_pair
+        stop = np.searchsorted(keys, wanted, side="right")
+        count = stop - np.searchsorted(keys, wanted, side="left")
+        count[of_pair < 0] = 0
+        had = count > 0
+        newest = events[stop[had] - 1]
+        steps = self.histories.indptr[pairs.row[had] + 1] - newest
+        recency = np.zeros(len(wanted), dtype=np.float32)
+        recency[had] = 1 / steps
+        features = {f"{name} share": count / self.length[pairs.row], f"{name} recency": recency}
+        if name == "item":
+            features = {"item count": np.log1p(count), **features}
+        if self.days is not None:
+            days = np.full(len(wanted), self.longest + 1)
+            days[had] = self.days[newest]
+            features[f"{name} days"] = np.log1p(days)
+        return features
+
+    def tag_share(self, pairs: Pairs, tags: sp.csr_array) -> np.ndarray:
+        """Return the mean, over the item's tags, of the share of the history that has the tag."""
+        counts = sp.csr_array(
+            (np.ones(len(self.rows), np.float32), self.histories.codes, self.histories.indptr),
+            shape=(len(self.length), tags.shape[0]),
+        )
+        profile = sp.csr_array(counts @ tags)
+        common = profile[pairs.row].multiply(tags[pairs.column]).sum(axis=1)
+        return common / self.length[pairs.row] / np.maximum(np.diff(tags.indptr), 1)[pairs.column]
+
+    def difference(self, pairs: Pairs, values: np.ndarray, ratio: bool) -> np.ndarray:
+        """Return how far the item's number is from the mean of the history's; the log of their ratio with `ratio`."""
+        values = np.log(np.maximum(values, np.float32(1e-9))) if ratio else values
+        total = np.bincount(self.rows, values[self.histories.codes], minlength=len(self.length))
+        mean = np.where(self.histories.lengths > 0, total / self.length, values.mean())
+        return values[pairs.column] - mean[pairs.row]
+
+
+class ItemColumns:
+    """The columns of a frame of item features: numbers, groups with one label an item, tags with several.
+
+    `like` are columns whose kinds are kept, for a frame with further items.
+    """
+
+    def __init__(self, item_features, items: np.ndarray, *, like: "ItemColumns | None" = None):
+        frame = read_item_features(item_features)
+        frame = frame.iloc[row_numbers(frame, items)]
+        self.kinds = {column: _kind(frame[column]) for column in frame.columns} if like is None else like.kinds
+        self.numbers, self.groups, self.tags = {}, {}, {}
+        for name, kind in self.kinds.items():
+            if kind == "number":
+                values = np.array(_numbers(frame[name]), dtype=np.float64)
+                known = np.isfinite(values)
+                values[~known] = values[known].mean() if known.any() else 0
+                self.numbers[name] = values.astype(np.float32)
+            elif kind == "group":
+                known = frame[name].notna().to_numpy()
+                codes = np.full(len(frame), -1, dtype=np.int32)
+                codes[known] = factorize(frame[name][known].astype(str).to_numpy(dtype=object))[0]
+                self.groups[name] = codes
+            elif kind == "tags":
+                self.tags[name] = TagEncoder().fit_transform(frame[name])
+                self.tags[name].data[:] = 1
+        if not (self.numbers or self.groups or self.tags):
+            raise ValueError(
+                f"item_features has no number, label or list of labels among its columns {list(frame.columns)}: texts "
+                "belong in a ContentRecommender among the retrievers"
+            )
+        least = {name: float(values.min()) for name, values in self.numbers.items()}
+        self.positive = [name for name, value in least.items() if value > 0] if like is None else like.positive
+
+
+def as_table(features) -> np.ndarray:
+    """Bring what a transformer of users gives to a float32 array."""
+    return np.asarray(features.toarray() if sp.issparse(features) else features, dtype=np.float32)
+
+
+def joined(item_features, more):
+    """Return one frame with the rows of both; where an id stands in both, those of the first."""
+    import pandas as pd
+
+    frame, more = read_item_features(item_features), read_item_features(more)
+    return pd.concat([frame, more[~more.index.isin(frame.index)]])
+
+
+def _kind(column) -> str:
+    """Return what a column holds: "number", "group", "tags", or "text"."""
+    if column.dtype == "bool" or column.dtype == "boolean" or column.dtype == "category":
+        return "group"
+    if column.dtype.kind in "iufmM":
+        return "number"
+    cells = column[column.notna()].tolist()
+    if all(isinstance(cell, str) for cell in cells):
+        return "group" if len(set(cells)) <= max(2, _TEXT * len(cells)) else "text"
+    return "tags"

@@ -1,0 +1,177 @@
+"""Held-out questions, and the pairs of user and item that answer them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..model_selection._containers import count_rows, take_rows
+from ..model_selection._split import split_last, split_time
+from ..utils._histories import Histories, read_histories
+from ..utils._topk import mask_scores, top_k
+from ..utils._validation import as_duration
+
+_N_JUDGED = 1000  # users on whom the importance of features is measured
+
+
+def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | None = None):
+    """Cut what an ensemble learns from off the histories.
+
+    Returns the histories without it, in the container of X, the items held out of each row, in a container too, and
+    the moment of the cut, the `end` of a further cut; None for ``holdout="last"``.
+    """
+    if isinstance(holdout, str) and holdout == "last":
+        return *split_last(X, n_last), None
+    days = as_duration(holdout, "holdout")
+    if histories.time is None:
+        raise ValueError(f"holdout={holdout!r} needs histories with the column 'time': see to_histories(time=)")
+    at = (float(histories.time.max()) if end is None else end) - days
+    return *split_time(X, at), at
+
+
+def draw_questions(X, y, max_users: int | None, rng) -> tuple[object, Histories]:
+    """Draw users with something held out; return their histories, in the container of X, and the held-out items."""
+    asked = np.flatnonzero(read_histories(y, "y").lengths)
+    if max_users is not None and len(asked) > max_users:
+        asked = np.sort(rng.choice(asked, max_users, replace=False))
+    if len(asked) < count_rows(X):
+        X, y = take_rows(X, asked), take_rows(y, asked)
+    return X, read_histories(y, "y")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Retrieved pairs of user and item, ordered by user.
+
+    Attributes
+    ----------
+    row, column : ndarray of shape (n_pairs,)
+        User and item of each pair, as positions.
+    scores : ndarray of shape (n_pairs, n_parts), dtype float32
+        The normalised score that each part gives the pair.
+    n_rows : int
+        Number of users.
+    """
+
+    row: np.ndarray
+    column: np.ndarray
+    scores: np.ndarray
+    n_rows: int
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Position of the first pair of each user, shape (n_rows + 1,)."""
+        return np.searchsorted(self.row, np.arange(self.n_rows + 1))
+
+    def padded(self, values: np.ndarray) -> np.ndarray:
+        """Lay values of the pairs out as (n_rows, most pairs of a user), -inf where there is no pair."""
+        starts = self.starts
+        width = int(np.diff(starts).max(initial=1))
+        table = np.full((self.n_rows, width), -np.inf, dtype=np.float32)
+        table[self.row, self.slots] = values
+        return table
+
+    @property
+    def slots(self) -> np.ndarray:
+        """Number of each pair among those of its user, shape (n_pairs,)."""
+        return np.arange(len(self.row)) - self.starts[self.row]
+
+    def places(self, values: np.ndarray) -> np.ndarray:
+        """Return the rank of each pair among those of its user, 0 for the highest value; shape (n_pairs,)."""
+        table = self.padded(values)
+        order, _ = top_k(table, table.shape[1], np.arange(table.shape[1]))
+        place = np.empty_like(order)
+        np.put_along_axis(place, order, np.broadcast_to(np.arange(table.shape[1]), order.shape), axis=1)
+        return place[self.row, self.slots]
+
+    def keep(self, users: np.ndarray) -> "Pairs":
+        """Keep the pairs of some users, given as a mask of shape (n_rows,), and number these anew."""
+        kept, number = users[self.row], np.cumsum(users) - 1
+        return Pairs(number[self.row[kept]], self.column[kept], self.scores[kept], int(users.sum()))
+
+    def labels(self, wanted: sp.csr_array) -> np.ndarray:
+        """Tell which pairs stand in a pattern of shape (n_rows, n_items)."""
+        keys = np.repeat(np.arange(self.n_rows), np.diff(wanted.indptr)) * wanted.shape[1] + wanted.indices
+        return np.isin(self.row * wanted.shape[1] + self.column, keys)
+
+    @staticmethod
+    def join(blocks: list["Pairs"]) -> "Pairs":
+        """Put blocks of users behind each other."""
+        first = np.cumsum([0] + [block.n_rows for block in blocks])
+        rows = [block.row + start for block, start in zip(blocks, first[:-1], strict=True)]
+        columns, scores = [block.column for block in blocks], [block.scores for block in blocks]
+        return Pairs(np.concatenate(rows), np.concatenate(columns), np.concatenate(scores), int(first[-1]))
+
+
+def retrieve(
+    scores: list[np.ndarray],
+    n: int,
+    order: np.ndarray,
+    seen: sp.csr_array,
+    *,
+    keep_seen: bool,
+    choose_by: list[np.ndarray] | None = None,
+    also: sp.csr_array | None = None,
+) -> Pairs:
+    """Take the n best items of each user in each of several score arrays, and give what every array says of them.
+
+    Seen items take no place. With `keep_seen` those that score as high as what was taken are taken too. `choose_by`
+    names other arrays to choose by, and `also` is a pattern of pairs to take in any case.
+    """
+    chosen = np.zeros(seen.shape, dtype=bool)
+    rows = np.arange(len(chosen))
+    for one in scores if choose_by is None else choose_by:
+        unseen = one.copy()
+        mask_scores(unseen, seen)
+        columns, values = top_k(unseen, min(n, unseen.shape[1]), order)
+        chosen[rows[:, None], columns] |= values > -np.inf
+        if keep_seen:
+            row = np.repeat(rows, np.diff(seen.indptr))
+            high = one[row, seen.indices] >= values[row, -1]
+            chosen[row[high], seen.indices[high]] = True
+    if also is not None:
+        chosen[np.repeat(rows, np.diff(also.indptr)), also.indices] = True
+    row, column = np.nonzero(chosen)
+    return Pairs(row, column, np.column_stack([one[row, column] for one in scores]), len(chosen))
+
+
+def split_repeats(wanted: sp.csr_array, seen: sp.csr_array, exclude_seen: bool) -> tuple[sp.csr_array, bool]:
+    """Return what is asked for, without seen items where they are excluded, and whether anybody came back to one."""
+    one = sp.csr_array((np.ones(wanted.nnz), wanted.indices, wanted.indptr), shape=wanted.shape)
+    both = sp.csr_array(one.multiply(seen))
+    both.data[:] = 1
+    repeats = both.nnz > 0
+    if repeats and exclude_seen:
+        one = sp.csr_array(one - both)
+        one.eliminate_zeros()
+    return one, repeats
+
+
+def judge(pairs: Pairs, labels: np.ndarray, n_wanted: np.ndarray, k: int):
+    """Return a function that gives the NDCG at k of a value for each pair, over the users with something wanted."""
+    hits = pairs.padded(labels.astype(np.float32)) > 0
+    k = min(k, hits.shape[1])
+    discount = 1 / np.log2(np.arange(k) + 2)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(n_wanted, k)]
+    order, filled = np.arange(hits.shape[1]), ideal > 0
+
+    def value(scores: np.ndarray) -> float:
+        best, _ = top_k(pairs.padded(scores), k, order)
+        gained = np.take_along_axis(hits, best, axis=1) @ discount
+        return float(np.mean(gained[filled] / ideal[filled])) if filled.any() else 0.0
+
+    return value
+
+
+def importances(rank, pairs: Pairs, labels: np.ndarray, table: np.ndarray, n_wanted: np.ndarray, k: int, rng):
+    """Return how much NDCG at k falls when a feature is shuffled among the pairs; `rank(pairs, table)` gives scores."""
+    n_users = min(_N_JUDGED, pairs.n_rows)
+    some = slice(0, pairs.starts[n_users])
+    pairs, table = pairs.keep(np.arange(pairs.n_rows) < n_users), table[some]
+    value = judge(pairs, labels[some], n_wanted[:n_users], k)
+    whole, falls = value(rank(pairs, table)), np.empty(table.shape[1])
+    for feature in range(table.shape[1]):
+        shuffled = table.copy()
+        shuffled[:, feature] = rng.permutation(shuffled[:, feature])
+        falls[feature] = whole - value(rank(pairs, shuffled))
+    return falls

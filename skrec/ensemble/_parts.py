@@ -1,0 +1,293 @@
+"""What ensembles of recommenders share: their parts, fitted and asked together, on one scale."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from joblib import Parallel, delayed
+from scipy.stats import rankdata
+from sklearn.base import clone
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils.metaestimators import _BaseComposition
+
+from ..base import BaseRecommender
+from ..dummy import PopularityRecommender
+from ..utils._frame_parameter import shallow
+from ..utils._histories import Histories
+from ..utils._selection import dense
+from ..utils._validation import id_kind, lookup
+
+NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")
+_RRF = 60  # of Cormack et al.
+
+
+@dataclass(frozen=True)
+class EnsembleRows:
+    """Users as each part encodes them; sliced by rows like a matrix.
+
+    Attributes
+    ----------
+    matrix : CSR array of shape (n_users, n_items)
+        Number of events with each item of the ensemble.
+    histories : Histories
+        The events, coded by position in the ensemble's `items_`.
+    parts : tuple
+        The users in the form that each part scores.
+    fallback : object
+        The users in the form that the fallback scores, None if it is not needed.
+    features : ndarray of shape (n_users, n_features) or None
+        Features of the users.
+    """
+
+    matrix: sp.csr_array
+    histories: Histories
+    parts: tuple
+    fallback: object
+    features: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of users and of items."""
+        return self.matrix.shape
+
+    def __getitem__(self, rows: slice) -> "EnsembleRows":
+        return EnsembleRows(
+            self.matrix[rows],
+            self.histories[rows],
+            tuple(part[rows] for part in self.parts),
+            None if self.fallback is None else self.fallback[rows],
+            None if self.features is None else self.features[rows],
+        )
+
+
+class PartsRecommender(_BaseComposition, BaseRecommender):
+    """Base of recommenders made of named recommenders; the parameter with the parts is named by `_parts_name`."""
+
+    _needs_order = True
+    _parts_name = "recommenders"
+
+    @abstractmethod
+    def __init__(self):
+        """Only assign."""
+
+    def get_params(self, deep: bool = True) -> dict:
+        """Return the parameters, and with `deep` the parts by name and their parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return what is inside the parts as well, as ``<name>__<parameter>``.
+
+        Returns
+        -------
+        dict
+            The parameters.
+        """
+        return self._get_params(self._parts_name, deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters, parts by name, or parameters of parts.
+
+        Parameters
+        ----------
+        **params : dict
+            ``<name>=recommender`` replaces a part, ``<name>="drop"`` leaves it out, ``<name>__<parameter>=`` sets a
+            parameter of it.
+
+        Returns
+        -------
+        object
+            The recommender itself.
+        """
+        self._set_params(self._parts_name, **params)
+        return self
+
+    # ---- fitting ---------------------------------------------------------------------------------------------
+
+    def _named_parts(self) -> tuple[list[str], list[BaseRecommender]]:
+        """Check the parameter with the parts and return the names and recommenders that are not dropped."""
+        label, pairs = self._parts_name, getattr(self, self._parts_name)
+        if not isinstance(pairs, (list, tuple)) or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs):
+            raise TypeError(f"{label} must be a list of (name, recommender) pairs, got {pairs!r}")
+        if not pairs:
+            raise ValueError(f"{label} is empty: give at least one (name, recommender) pair")
+        names = [name for name, _ in pairs]
+        for name in names:
+            if not isinstance(name, str) or "__" in name or name in self.get_params(deep=False):
+                raise ValueError(
+                    f"{label} has the name {name!r}: a name must be a string without '__' that is no parameter of "
+                    f"{type(self).__name__}"
+                )
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{label} has the name {twice!r} twice: give each part a name of its own")
+        kept = [(name, part) for name, part in pairs if not (isinstance(part, str) and part == "drop")]
+        if not kept:
+            raise ValueError(f"{label} has only dropped parts: keep at least one")
+        for name, part in kept:
+            if not isinstance(part, BaseRecommender):
+                raise TypeError(
+                    f"{label} has {name!r}, which is {part!r} and no recommender: give an instance of a skrec model"
+                )
+            if self.prefit and not hasattr(part, "items_"):
+                raise ValueError(f"{label} has {name!r}, which is not fitted: fit it, or leave prefit=True out")
+        return [name for name, _ in kept], [part for _, part in kept]
+
+    def _read_training(self, X) -> Histories:
+        histories = self._read(X)
+        if not len(histories.codes):
+            raise ValueError("X has no item in any history: nothing can be learned from it")
+        return histories
+
+    def _fit_parts(self, X, histories: Histories, names, parts) -> None:
+        """Fit clones of the parts and of the fallback on histories, and learn the items of all."""
+        if self.prefit:
+            fitted = list(parts)
+        else:
+            jobs = (
+                delayed(_fit_part)(self._parts_name, name, part, X) for name, part in zip(names, parts, strict=True)
+            )
+            fitted = Parallel(n_jobs=self.n_jobs)(jobs)
+        fallback = PopularityRecommender() if self.fallback is None else self.fallback
+        if not hasattr(fallback, "items_") or not self.prefit:
+            fallback = _fit_part("fallback", None, fallback, X)
+        setattr(self, f"{self._parts_name}_", fitted)
+        self.fallback_ = fallback
+        self._names = list(names)
+        self._join_items(fitted)
+        self.popularity_ = np.bincount(self._presence(histories).indices, minlength=self.n_items_)
+
+    def _join_items(self, fitted, first: np.ndarray | None = None) -> None:
+        """Learn the union of the parts' items, sorted, or behind those that come first."""
+        kinds = {id_kind(part.items_) for part in fitted}
+        if "string" in kinds and len(kinds) > 1:
+            raise TypeError(f"{self._parts_name} were fitted on ids of several types: fit them on the same histories")
+        items = np.unique(np.concatenate([part.items_ for part in fitted]))
+        if first is not None:
+            items = np.concatenate([first, items[lookup(items, first) < 0].astype(first.dtype)])
+        self.items_, self.n_items_ = items, len(items)
+        self._columns = [self._columns_of(part) for part in fitted]
+        self._fallback_columns = self._columns_of(self.fallback_)
+
+    def _columns_of(self, part) -> np.ndarray | None:
+        """Return the position of each item of a part, None where the items are those of the ensemble."""
+        if np.array_equal(part.items_, self.items_):
+            return None
+        return lookup(part.items_, self.items_, self._parts_name)
+
+    @property
+    def _parts(self) -> list[BaseRecommender]:
+        return getattr(self, f"{self._parts_name}_")
+
+    @property
+    def _named(self) -> Bunch:
+        return Bunch(**dict(zip(self._names, self._parts, strict=True)))
+
+    # ---- asking ----------------------------------------------------------------------------------------------
+
+    def _presence(self, histories: Histories) -> sp.csr_array:
+        """Return how many events each user has with each item of the ensemble."""
+        known = histories if histories.ids is self.items_ else histories.on_items(self.items_)
+        ones = np.ones(len(known.codes), dtype=np.float32)
+        matrix = sp.csr_array((ones, known.codes, known.indptr), shape=(len(known), self.n_items_))
+        matrix.sum_duplicates()
+        return matrix
+
+    def _encode(self, X) -> EnsembleRows:
+        histories = self._read(X).on_items(self.items_)
+        cold = (histories.lengths == 0).any()
+        parts = tuple(part._encode(X) for part in self._parts)
+        return EnsembleRows(self._presence(histories), histories, parts, self.fallback_._encode(X) if cold else None)
+
+    def _block_width(self) -> int:
+        return (len(self._parts) + 4) * self.n_items_ + max(part._block_width() for part in self._parts)
+
+    def _expand(self, scores, columns: np.ndarray | None) -> np.ndarray:
+        """Bring a part's scores to the items of the ensemble; what it does not know is its lowest for that user."""
+        scores = np.asarray(dense(scores), dtype=np.float32)
+        if columns is None:
+            return scores
+        full = np.empty((len(scores), self.n_items_), dtype=np.float32)
+        full[:] = scores.min(axis=1, keepdims=True) if scores.shape[1] else 0
+        known = columns >= 0
+        full[:, columns[known]] = scores[:, known]
+        return full
+
+    def _scorers(self, at: float | None) -> list:
+        return [part._scorer(at) for part in self._parts]
+
+    def _part_scores(self, scorer, rows: EnsembleRows, number: int, normalization: str) -> np.ndarray:
+        """Return one part's scores of a block of users, normalised."""
+        return normalize(self._expand(scorer(rows.parts[number]), self._columns[number]), normalization)
+
+    def _serve_cold(self, scores: np.ndarray, rows: EnsembleRows, at: float | None) -> np.ndarray:
+        """Let the fallback answer for users of whom nothing is known; in place."""
+        cold = np.diff(rows.matrix.indptr) == 0
+        if cold.any():
+            score = self.fallback_._scorer(at)
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], cold, [False]])))
+            for start, stop in edges.reshape(-1, 2):  # runs of such users
+                run = slice(start, stop)
+                scores[run] = self._expand(score(rows.fallback[run]), self._fallback_columns)
+        return scores
+
+    def _cold_sources(self, rows: EnsembleRows, sources: np.ndarray) -> np.ndarray:
+        cold = np.diff(rows.matrix.indptr) == 0
+        sources[cold] = "popularity" if self.fallback is None else "fallback"
+        return sources
+
+    def _with_new_items(self, item_features):
+        able = [takes_new_items(part) for part in self._parts]
+        if not any(able):
+            return super()._with_new_items(item_features)
+        wider = shallow(self)
+        parts = [
+            part._with_new_items(item_features) if can else part for part, can in zip(self._parts, able, strict=True)
+        ]
+        setattr(wider, f"{self._parts_name}_", parts)
+        wider._join_items(parts, self.items_)
+        n_new = wider.n_items_ - self.n_items_
+        wider.popularity_ = np.concatenate([self.popularity_, np.zeros(n_new, dtype=self.popularity_.dtype)])
+        return wider
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        pairs = getattr(self, self._parts_name)
+        parts = [pair[1] for pair in pairs if isinstance(pair[1], BaseRecommender)] if isinstance(pairs, list) else []
+        if parts:
+            tags.personalized = any(get_tags(part).personalized for part in parts)
+            tags.fit_randomness = any(get_tags(part).fit_randomness for part in parts)
+        return tags
+
+
+def _fit_part(label: str, name: str | None, part, X):
+    try:
+        return clone(part).fit(X)
+    except Exception as error:
+        message = f"{label if name is None else f'{label} has {name!r}, which'} failed to fit: {error}"
+        kind = next((kind for kind in (ValueError, TypeError, ImportError) if isinstance(error, kind)), None)
+        if kind is None:
+            error.add_note(message)
+            raise
+        raise kind(message) from error
+
+
+def takes_new_items(part: BaseRecommender) -> bool:
+    """Tell whether a fitted recommender can learn of items at request time."""
+    if isinstance(part, PartsRecommender):
+        return any(map(takes_new_items, part._parts))
+    return type(part)._with_new_items is not BaseRecommender._with_new_items
+
+
+def normalize(scores: np.ndarray, how: str) -> np.ndarray:
+    """Bring the scores of each user, shape (n_users, n_items), to one scale, perhaps in place."""
+    if how in ("rank", "rrf"):
+        place = rankdata(-scores, axis=1).astype(np.float32)
+        return (len(scores.T) - place) / max(1, len(scores.T) - 1) if how == "rank" else (_RRF + 1) / (_RRF + place)
+    if how == "softmax":
+        scores = np.exp((scores - scores.max(axis=1, keepdims=True)) / 2)
+    scores -= scores.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    spread = np.sqrt(np.einsum("ij,ij->i", scores, scores) / scores.shape[1])[:, None]
+    scores /= np.where(spread > 0, spread, 1)
+    return scores

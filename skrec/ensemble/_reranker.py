@@ -1,0 +1,385 @@
+"""The last step: varied, calibrated and ruled lists from any recommender."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import BaseRecommender
+from ..utils._frame_parameter import FrameParameter, shallow
+from ..utils._requests import allowed_columns, removed_entries
+from ..utils._selection import stack
+from ..utils._topk import map_blocks
+from ..utils._validation import is_nested
+from ._item_tables import stock_mask
+from ._rules import Rules, with_forced
+
+
+def _inner_has(name: str):
+    def check(self):
+        return hasattr(getattr(self, "recommender_", self.recommender), name)
+
+    return check
+
+
+class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
+    r"""Reorder what another recommender found, by variety, by the mix of the history, and by the rules of the shop.
+
+    The `n_candidates` best of the recommender are asked for, and the list is built from them one place at a time. The
+    relevance :math:`r_i` of a candidate is its score, brought to 0 (the last candidate) to 1 (the first) for each user
+    and multiplied by `boost`. With the `trade_off` :math:`\lambda` and the list so far :math:`L`, the next item has the
+    largest
+
+    .. math::
+
+        (1 - \lambda)\, r_i - \lambda \cdot \begin{cases}
+        \max_{j \in L} \cos(v_i, v_j) & \text{"mmr"} \\
+        |L|^{-1} \sum_{j \in L} \cos(v_i, v_j) & \text{"mean"} \\
+        \sum_c p_c \log \bigl(p_c / q_c(L \cup i)\bigr) & \text{"calibrated"}
+        \end{cases}
+
+    maximal marginal relevance [1]_, mean dissimilarity [2]_ or calibration [3]_, where :math:`p` is the mix of
+    categories in the history and :math:`q = 0.99\,\bar q + 0.01\,p` that of the list :math:`\bar q`, smoothed.
+
+    Parameters
+    ----------
+    recommender : recommender
+        Any recommender of skrec, an ensemble for instance. It is cloned and fitted, unless `prefit`.
+    n_candidates : int, default=100
+        Number of candidates; at least the length of the list is taken.
+    diversity : {"mmr", "mean", "calibrated"} or None, default=None
+        What to reorder by; None keeps the order of the relevance. For the same accuracy ``"mean"`` gave more variety
+        than ``"mmr"``; ``"calibrated"`` keeps the small tastes of a user in the list.
+    trade_off : float, default=0.3
+        The weight :math:`\lambda` of diversity, 0 to 1.
+    categories : dict or pandas Series, default=None
+        The category, or a list of categories, of each item id; a column of an item frame, for instance. Items
+        without one are like nothing. With ``"mmr"`` and ``"mean"`` None compares the `item_factors_` of the
+        recommender.
+    max_per_category : int, default=None
+        Number of items of one category in a list; more come only where no other candidate is left.
+    must_include : array-like of shape (n_included,), default=None
+        Items that every list has, at the latest in its last places, also for users who have seen them.
+    must_exclude : array-like of shape (n_excluded,), default=None
+        Items that no list has. Ids the recommender does not know are passed over.
+    boost : dict or pandas Series, default=None
+        Factor of the relevance by item id, at least 0; 1 for items it does not name.
+    in_stock : callable, dict or pandas Series, default=None
+        Which items may be recommended now: a function from the array of all ids to an array of booleans, called at
+        each request, or a boolean by item id, true for items it does not name.
+    explore : float, default=0.0
+        Share of the places, rounded, that are drawn at random from the candidates behind those that would fill the
+        list, to learn about them.
+    prefit : bool, default=False
+        Whether `recommender` is fitted already; a clone then keeps it fitted, so that a search over the other
+        parameters fits nothing.
+    k : int, default=10
+        Number of items to recommend.
+    exclude_seen : bool, default=True
+        Whether a user's own items come last; wins over the recommender's.
+    random_state : int, RandomState instance or None, default=None
+        Seed of what is explored.
+
+    Attributes
+    ----------
+    recommender_ : recommender
+        The fitted recommender.
+    seed_ : int
+        What the draw of explored items begins with.
+    items_ : ndarray of shape (n_items,)
+        Its item ids.
+    n_items_ : int
+        Number of items.
+    popularity_ : ndarray of shape (n_items,)
+        Number of training users with each item.
+
+    See Also
+    --------
+    skrec.metrics.intra_list_diversity_at_k : Measures the variety of lists.
+    BlendRecommender : Joins several recommenders, and can be one's `recommender`.
+
+    Notes
+    -----
+    `decision_function` and the scores of `recommend` are those of the recommender, so that along a list they need not
+    fall; an item that `must_include` added from outside the candidates shows ``-inf``.
+
+    What is explored depends on the seed and the user's candidates: asking twice gives the same list.
+
+    Cost: that of `n_candidates` recommendations, and for each place one operation per candidate, times the size of the
+    item vectors (at most 256; longer ones are reduced to 64), or with ``"calibrated"`` the number of an item's
+    categories. All users of a block are served at once.
+
+    References
+    ----------
+    .. [1] J. Carbonell and J. Goldstein, "The Use of MMR, Diversity-Based Reranking for Reordering Documents and
+       Producing Summaries", SIGIR 1998.
+    .. [2] B. Smyth and P. McClave, "Similarity vs. Diversity", ICCBR 2001, section 3 (bounded greedy selection).
+    .. [3] H. Steck, "Calibrated Recommendations", RecSys 2018, sections 3 and 4.
+
+    Examples
+    --------
+    >>> from skrec.ensemble import Reranker
+    >>> from skrec.neighbors import ItemKNN
+    >>> histories = [["tea", "coffee", "milk"], ["tea", "coffee", "cocoa", "milk"], ["tea", "coffee", "cocoa"]]
+    >>> kinds = {"tea": "drink", "coffee": "drink", "cocoa": "drink", "milk": "dairy"}
+    >>> ItemKNN(k=2).fit(histories).predict([["tea"]])
+    array([['coffee', 'cocoa']], dtype=object)
+    >>> Reranker(ItemKNN(), categories=kinds, max_per_category=1, k=2).fit(histories).predict([["tea"]])
+    array([['coffee', 'milk']], dtype=object)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRecommender._parameter_constraints,
+        "recommender": [HasMethods(["fit", "recommend"])],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "diversity": [StrOptions({"mmr", "mean", "calibrated"}), None],
+        "trade_off": [Interval(Real, 0, 1, closed="both")],
+        "categories": "no_validation",  # the tables of items say more
+        "max_per_category": [Interval(Integral, 1, None, closed="left"), None],
+        "must_include": ["array-like", None],
+        "must_exclude": ["array-like", None],
+        "boost": "no_validation",
+        "in_stock": "no_validation",
+        "explore": [Interval(Real, 0, 1, closed="both")],
+        "prefit": ["boolean"],
+        "random_state": ["random_state"],
+    }
+    del _parameter_constraints["vectorizer"]
+
+    _frames = ("categories", "boost", "in_stock")
+
+    def __init__(
+        self,
+        recommender,
+        *,
+        n_candidates=100,
+        diversity=None,
+        trade_off=0.3,
+        categories=None,
+        max_per_category=None,
+        must_include=None,
+        must_exclude=None,
+        boost=None,
+        in_stock=None,
+        explore=0.0,
+        prefit=False,
+        k=10,
+        exclude_seen=True,
+        random_state=None,
+    ):
+        self.recommender = recommender
+        self.n_candidates = n_candidates
+        self.diversity = diversity
+        self.trade_off = trade_off
+        self.categories = categories
+        self.max_per_category = max_per_category
+        self.must_include = must_include
+        self.must_exclude = must_exclude
+        self.boost = boost
+        self.in_stock = in_stock
+        self.explore = explore
+        self.prefit = prefit
+        self.k = k
+        self.exclude_seen = exclude_seen
+        self.random_state = random_state
+
+    def __sklearn_clone__(self):
+        if not self.prefit:
+            return super().__sklearn_clone__()
+        bare = shallow(self)
+        bare.recommender = None
+        return super(Reranker, bare).__sklearn_clone__().set_params(recommender=self.recommender)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the recommender and read the rules.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,)
+            One row per user; not used with ``prefit=True``.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Reranker
+            The fitted reranker itself.
+        """
+        if self.prefit:
+            check_is_fitted(
+                self.recommender, "items_", msg="recommender is not fitted: fit it, or leave prefit=True out"
+            )
+            self.recommender_ = self.recommender
+        else:
+            self.recommender_ = clone(self.recommender).fit(X)
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._bind()
+        return self
+
+    def _bind(self) -> None:
+        """Bring the rules to the order of the recommender's items."""
+        inner = self.recommender_
+        self.items_, self.n_items_, self.popularity_ = inner.items_, inner.n_items_, inner.popularity_
+        self._rules = Rules(self, inner)
+
+    def recommend(
+        self,
+        X,
+        k=None,
+        *,
+        candidates=None,
+        exclude=None,
+        exclude_seen=None,
+        at=None,
+        item_features=None,
+        return_scores=False,
+        return_source=False,
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
+        """Recommend items to each user, with the wishes of one request; see `BaseRecommender.recommend`.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user.
+        k : int, default=None
+            Number of items; None takes the constructor's `k`.
+        candidates : array-like of shape (n_candidates,), default=None
+            The only items that may be recommended.
+        exclude : array-like of shape (n_excluded,), or one such list per user, default=None
+            Items that must not be recommended; it wins over `must_include`.
+        exclude_seen : bool, default=None
+            Whether the user's own items come last; None takes the constructor's `exclude_seen`.
+        at : date or number, default=None
+            The moment of asking, for models that know time.
+        item_features : pandas DataFrame of shape (n_new_items, n_features), default=None
+            Features of items that came after `fit`, for models that score items by their features.
+        return_scores : bool, default=False
+            Whether to return the recommender's scores as well.
+        return_source : bool, default=False
+            Whether to return as well what gave each item: the recommender's sources, ``"must_include"`` or
+            ``"explore"``.
+
+        Returns
+        -------
+        items : ndarray of shape (n_users, n_columns)
+            Item ids, in the order of the list.
+        scores : ndarray of shape (n_users, n_columns)
+            Only with ``return_scores=True``.
+        sources : ndarray of shape (n_users, n_columns)
+            Only with ``return_source=True``.
+        """
+        check_is_fitted(self)
+        if item_features is not None:
+            wishes = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
+            returned = {"return_scores": return_scores, "return_source": return_source}
+            return self._with_new_items(item_features).recommend(X, k, **wishes, **returned)
+        k = self.k if k is None else k
+        if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
+            raise ValueError(f"k must be an integer of at least 1, got {k!r}")
+        per_user = exclude is not None and is_nested(exclude)
+        allowed = np.zeros(self.n_items_, dtype=bool)
+        allowed[allowed_columns(self.items_, candidates, None if per_user else exclude)] = True
+        allowed &= self._rules.allowed
+        if callable(self.in_stock):
+            allowed &= stock_mask(self.in_stock, self.items_)
+        if not allowed.any():
+            raise ValueError("in_stock, must_exclude and exclude leave no item to recommend: allow some")
+        forced = self._rules.forced[allowed[self._rules.forced]]
+        if len(forced) > k:
+            raise ValueError(f"must_include has {len(forced)} items for lists of k={k}: raise k or name fewer")
+        found = self.recommender_.recommend(
+            X,
+            max(k, self.n_candidates),
+            candidates=None if allowed.all() else self.items_[allowed],
+            exclude=exclude if per_user else None,
+            exclude_seen=self.exclude_seen if exclude_seen is None else exclude_seen,
+            at=at,
+            return_scores=True,
+            return_source=return_source,
+        )
+        removed = removed_entries(self.items_, exclude, len(found[0])) if per_user and len(forced) else None
+        codes, scores, is_forced = with_forced(self._codes(found[0]), found[1], forced, removed)
+        k = min(k, found[0].shape[1])
+        mix = self._rules.mix(self.recommender_, X) if self.diversity == "calibrated" else None
+        blocks = map_blocks(
+            lambda rows: self._rules.lists(codes[rows], scores[rows], is_forced[rows], mix and mix(rows), k),
+            len(codes),
+            self._rules.row_bytes(codes.shape[1]),
+        )
+        picked, drawn = (stack([block[part] for block in blocks], (0, k), np.int64) for part in (0, 1))
+        answer = [self.items_[np.take_along_axis(codes, picked, axis=1)]]
+        if return_scores:
+            answer.append(np.take_along_axis(scores, picked, axis=1))
+        if return_source:
+            sources = np.full(codes.shape, "must_include", dtype=object)
+            sources[:, : found[2].shape[1]] = found[2]
+            sources = np.take_along_axis(sources, picked, axis=1)
+            sources[drawn.astype(bool)] = "explore"
+            answer.append(sources)
+        return answer[0] if len(answer) == 1 else tuple(answer)
+
+    def _codes(self, ids: np.ndarray) -> np.ndarray:
+        """Return positions in `items_`; by hashing, since there are many."""
+        import pandas as pd
+
+        return pd.Index(self.items_).get_indexer(ids.ravel()).reshape(ids.shape)
+
+    # ---- what the recommender does -----------------------------------------------------------------------------
+
+    @available_if(_inner_has("similar_items"))
+    def similar_items(self, items, k=None, *, return_scores=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Find the items most similar to each given item, as the recommender does.
+
+        Parameters
+        ----------
+        items : array-like of shape (n,)
+            Item ids.
+        k : int, default=None
+            Number of similar items; None takes the constructor's `k`.
+        return_scores : bool, default=False
+            Whether to return the similarities as well.
+
+        Returns
+        -------
+        similar : ndarray of shape (n, min(k, n_items - 1))
+            Item ids, most similar first.
+        scores : ndarray of shape (n, min(k, n_items - 1))
+            Only with ``return_scores=True``.
+        """
+        check_is_fitted(self)
+        return self.recommender_.similar_items(items, self.k if k is None else k, return_scores=return_scores)
+
+    def _encode(self, X):
+        return self.recommender_._encode(X)
+
+    def _seen(self, rows):
+        return self.recommender_._seen(rows)
+
+    def _scorer(self, at):
+        return self.recommender_._scorer(at)
+
+    def _block_width(self):
+        return self.recommender_._block_width()
+
+    def _sources(self, rows, found):
+        return self.recommender_._sources(rows, found)
+
+    def _contributions(self, rows, columns):
+        return self.recommender_._contributions(rows, columns)
+
+    def _with_new_items(self, item_features):
+        wider = shallow(self)
+        wider.recommender_ = self.recommender_._with_new_items(item_features)
+        wider._bind()
+        return wider
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.recommender) if isinstance(self.recommender, BaseRecommender) else tags
+        tags.personalized, tags.fit_randomness = inner.personalized, inner.fit_randomness
+        return tags

@@ -1,0 +1,400 @@
+"""Retrieve with several recommenders, rank with a classifier."""
+
+from dataclasses import replace
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import _fit_context, clone, is_regressor
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from ..base import BaseRecommender
+from ..utils._frame_parameter import FrameParameter
+from ..utils._topk import map_blocks, popularity_order
+from ._explain import explain_ranking
+from ._pair_features import ItemColumns, PairFeatures, as_table, joined
+from ._pairs import Pairs, draw_questions, hold_out, importances, retrieve, split_repeats
+from ._parts import PartsRecommender
+from ._ranker import BoostedRanker
+
+_DEFAULT_RANKER = {
+    "learning_rate": 0.05,
+    "max_iter": 100,
+    "max_leaf_nodes": 7,
+    "min_samples_leaf": 50,
+    "l2_regularization": 10.0,
+}
+
+
+class TwoStageRecommender(FrameParameter, PartsRecommender):
+    r"""Retrieve candidates with several recommenders, then rank them with a classifier that has learned whom to trust.
+
+    The first stage is fast and knows one thing each: what follows what, what stands together, what resembles what, what
+    is bought again. It reduces the catalogue to some hundred candidates for each user. The second stage sees each pair
+    of user and candidate as a row of numbers and estimates :math:`P(\text{wanted} \mid \text{pair})`; any classifier of
+    scikit-learn will do. It learns honestly [1]_: the retrievers are fitted on histories without their last events, are
+    asked for candidates, and those that came true are the positive rows. Then the retrievers are fitted again on
+    everything.
+
+    The features of a pair, by name:
+
+    - each retriever, and the sum of all as ``blend``: its z-scored score, the log of its place among the candidates;
+    - the item: log of its events, also in the last `windows`, its age and idle time (with times), its numbers in
+      `item_features`, the events of each of its labels;
+    - the user: length of the history, time since its last event, what `user_features` gives;
+    - both: how often the user had the item or each of its labels, the share of the history, 1 / steps since, days
+      since; the mean share of its tags; how far its numbers are from the history's mean (a price: log of the ratio).
+
+    Parameters
+    ----------
+    retrievers : list of (str, recommender) pairs
+        The first stage. ``set_params(name="drop")`` leaves one out, ``set_params(name__parameter=...)`` reaches inside.
+        Their own `exclude_seen` and `k` have no say.
+    ranker : classifier, ranker, regressor or None, default=None
+        The second stage: anything with `predict_proba`, a ranker whose `fit` takes `group`, such as LightGBM's
+        ``LGBMRanker``, or a regressor. None is a HistGradientBoostingClassifier of 100 small trees.
+    n_candidates : int, default=100
+        Number of items to retrieve.
+    merge : {"blend", "union"}, default="blend"
+        Whether candidates are the best `n_candidates` of the sum of the z-scored scores, or those of each retriever.
+    holdout : "last", float or str, default="last"
+        What the second stage learns from: the last `n_last` events of each user, or what came in the last days, such as
+        30 or ``"30D"``. Say days where people buy baskets: the last event of a basket is easily told from its others.
+    n_last : int, default=1
+        Number of last events with ``holdout="last"``.
+    n_holdouts : int, default=1
+        How often to hold out: 2 or more step back in time, fit the retrievers again on still shorter histories and
+        learn from all steps, so that one season is not all there is. With ``prefit=True`` it is 1.
+    max_users : int, default=10000
+        Number of users, drawn at random in each holdout, on whom the second stage learns; None takes all.
+    item_features : pandas or polars DataFrame of shape (n_items, n_columns), default=None
+        Numbers, labels and lists of labels of the items, indexed by item id. Texts are left to a
+        :class:`~skrec.neighbors.ContentRecommender` among the retrievers.
+    user_features : transformer, default=None
+        Gives numbers for each row of `X`, such as :class:`~skrec.feature_extraction.BehaviorFeatures`.
+    windows : sequence of float or str, default=("7D", "30D", "90D")
+        Recent windows in which the events of an item are counted; only with times.
+    fallback : recommender, default=None
+        Answers for users of whose history nothing is known, for instance
+        ``PopularityRecommender(by=["age_band"])``; None recommends what is popular.
+    prefit : bool, default=False
+        Whether the retrievers are fitted already and are used as they are; honest only if they have not seen what is
+        held out of the histories passed to `fit`.
+    n_jobs : int, default=None
+        Number of processes that fit retrievers; None is one, -1 all processors.
+    k : int, default=10
+        Number of items to recommend.
+    exclude_seen : bool, default=True
+        Whether a user's own items come last. With False, and if anybody came back to an item in the held-out part, own
+        items are candidates too: one list joins buying again and discovery.
+    random_state : int, RandomState instance or None, default=None
+        Draws the users and seeds the default ranker. The retrievers have their own.
+
+    Attributes
+    ----------
+    ranker_ : estimator
+        The fitted second stage.
+    retrievers_ : list of recommenders
+        The fitted first stage.
+    named_retrievers_ : Bunch
+        The fitted first stage by name.
+    feature_names_ : list of str
+        Names of the features of a pair.
+    feature_importances_ : ndarray of shape (n_features,)
+        How much NDCG at `k` on training pairs of 1,000 users falls when the feature is shuffled among them.
+    repeats_ : bool
+        Whether anybody came back to an item in the held-out part.
+    fallback_ : recommender
+        The fitted fallback.
+    items_ : ndarray of shape (n_items,)
+        Item ids in the order of the scores: the union of the retrievers' items.
+    n_items_ : int
+        Number of items.
+    popularity_ : ndarray of shape (n_items,)
+        Number of training users with each item.
+
+    See Also
+    --------
+    BlendRecommender : The same parts with fixed weights; nothing to overfit.
+
+    Notes
+    -----
+    A candidate's score is the ranker's, log-odds for a classifier; all other items stand below, in the order of the
+    blend. Cost of `fit`: the retrievers once more per holdout, and the ranker on at most ``max_users * n_candidates``
+    rows of each. Users none of whose held-out items was retrieved teach nothing and are left out.
+
+    References
+    ----------
+    .. [1] D. H. Wolpert, "Stacked Generalization", Neural Networks 5(2), 1992.
+
+    Examples
+    --------
+    >>> from skrec.datasets import make_histories
+    >>> from skrec.ensemble import TwoStageRecommender
+    >>> from skrec.linear_model import EASE
+    >>> from skrec.neighbors import TransitionRecommender
+    >>> histories = make_histories(200, 50, random_state=0)
+    >>> model = TwoStageRecommender([("ease", EASE()), ("next", TransitionRecommender())], k=3, random_state=0)
+    >>> model.fit(histories).predict(histories[:2]).shape
+    (2, 3)
+    >>> list(model.explain(histories[:1], k=1))
+    ['user', 'item', 'score', 'retriever', 'place', 'feature', 'value', 'contribution']
+    """
+
+    _parameter_constraints: dict = {
+        **{name: rule for name, rule in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
+        "retrievers": "no_validation",  # _named_parts says more
+        "ranker": [HasMethods(["fit", "predict"]), None],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "merge": [StrOptions({"blend", "union"})],
+        "holdout": "no_validation",  # as_duration says more
+        "n_last": [Interval(Integral, 1, None, closed="left")],
+        "n_holdouts": [Interval(Integral, 1, None, closed="left")],
+        "max_users": [Interval(Integral, 1, None, closed="left"), None],
+        "item_features": "no_validation",  # read_item_features says more
+        "user_features": [HasMethods(["fit", "transform"]), None],
+        "windows": ["array-like"],
+        "fallback": [BaseRecommender, None],
+        "prefit": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+    _parts_name = "retrievers"
+
+    def __init__(
+        self,
+        retrievers,
+        *,
+        ranker=None,
+        n_candidates=100,
+        merge="blend",
+        holdout="last",
+        n_last=1,
+        n_holdouts=1,
+        max_users=10_000,
+        item_features=None,
+        user_features=None,
+        windows=("7D", "30D", "90D"),
+        fallback=None,
+        prefit=False,
+        n_jobs=None,
+        k=10,
+        exclude_seen=True,
+        random_state=None,
+    ):
+        self.retrievers = retrievers
+        self.ranker = ranker
+        self.n_candidates = n_candidates
+        self.merge = merge
+        self.holdout = holdout
+        self.n_last = n_last
+        self.n_holdouts = n_holdouts
+        self.max_users = max_users
+        self.item_features = item_features
+        self.user_features = user_features
+        self.windows = windows
+        self.fallback = fallback
+        self.prefit = prefit
+        self.n_jobs = n_jobs
+        self.k = k
+        self.exclude_seen = exclude_seen
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None) -> "TwoStageRecommender":
+        """Fit the retrievers without the last events, the ranker on these, and the retrievers on everything.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,)
+            One row per user.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        TwoStageRecommender
+            The fitted recommender itself.
+        """
+        names, parts = self._named_parts()
+        histories = self._read_training(X)
+        rng = check_random_state(self.random_state)
+        ranker = self._checked_ranker(rng)
+        known, end, lessons = X, None, []
+        for _ in range(1 if self.prefit else self.n_holdouts):
+            known, held, end = hold_out(known, self._read(known), self.holdout, self.n_last, end)
+            self._fit_first_stage(known, self._read(known), names, parts)
+            lessons += self._lessons(known, held, rng)
+        self._fit_ranker(ranker, lessons, rng)
+        self._fit_first_stage(X, histories, names, parts)
+        return self
+
+    def _checked_ranker(self, rng):
+        if self.ranker is None:
+            seed = rng.randint(np.iinfo(np.int32).max)
+            return BoostedRanker(**_DEFAULT_RANKER, early_stopping=False, random_state=seed)
+        if (
+            has_fit_parameter(self.ranker, "group")
+            or hasattr(self.ranker, "predict_proba")
+            or is_regressor(self.ranker)
+        ):
+            return clone(self.ranker)
+        raise TypeError(
+            f"ranker must be a classifier with predict_proba, a ranker or a regressor, got {self.ranker!r}: wrap a "
+            "classifier without probabilities in CalibratedClassifierCV"
+        )
+
+    def _fit_first_stage(self, X, histories, names, parts) -> None:
+        """Fit all that does not need the held-out part."""
+        self._fit_parts(X, histories, names, parts)
+        columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
+        self._pairs = PairFeatures(names, self.windows, isinstance(self.holdout, str) and self.holdout == "last")
+        self._pairs.fit(histories.on_items(self.items_), self.n_items_, columns)
+        self.user_features_, self._user_names = None, []
+        if self.user_features is not None:
+            self.user_features_ = clone(self.user_features).fit(X)
+            named = hasattr(self.user_features_, "get_feature_names_out")
+            names = self.user_features_.get_feature_names_out() if named else None
+            names = range(as_table(self.user_features_.transform(X)).shape[1]) if names is None else names
+            self._user_names = [f"user {name}" for name in names]
+
+    def _lessons(self, X, held, rng) -> list[tuple]:
+        """Return, by block of users: candidates of those with a hit, which are hits, features, number of wishes."""
+        asked, wanted = draw_questions(X, held, self.max_users, rng)
+        rows = self._encode(asked)
+        wanted, self.repeats_ = split_repeats(self._presence(wanted), rows.matrix, self.exclude_seen)
+        n_wanted, scorers = np.diff(wanted.indptr), self._scorers(None)
+
+        def lesson(block):
+            part = rows[block]
+            pairs, _ = self._retrieve(scorers, part, keep_seen=self.repeats_ and not self.exclude_seen)
+            labels = pairs.labels(wanted[block])
+            self.feature_names_, table = self._pairs.table(part, pairs, self._user_names, None)
+            teaches = np.bincount(pairs.row[labels], minlength=pairs.n_rows) > 0
+            kept = teaches[pairs.row]
+            return pairs.keep(teaches), labels[kept], table[kept], n_wanted[block][teaches]
+
+        return map_blocks(lesson, rows.shape[0], 4 * self._block_width())
+
+    def _fit_ranker(self, ranker, lessons: list[tuple], rng) -> None:
+        pairs = Pairs.join([lesson[0] for lesson in lessons])
+        labels, table, n_wanted = (np.concatenate([lesson[number] for lesson in lessons]) for number in (1, 2, 3))
+        if not len(labels):
+            raise ValueError(
+                f"no held-out item is among the n_candidates={self.n_candidates} candidates of its user: raise "
+                "n_candidates, or hold out more (n_last, holdout)"
+            )
+        groups = {"group": np.diff(pairs.starts)} if has_fit_parameter(ranker, "group") else {}
+        self.ranker_ = ranker.fit(table, labels.astype(np.int32), **groups)
+        self.feature_importances_ = importances(self._rank, pairs, labels, table, n_wanted, self.k, rng)
+
+    # ---- asking ----------------------------------------------------------------------------------------------
+
+    def _encode(self, X):
+        rows = super()._encode(X)
+        if self.user_features_ is None:
+            return rows
+        return replace(rows, features=as_table(self.user_features_.transform(X)))
+
+    def _retrieve(self, scorers, rows, *, keep_seen: bool, also=None) -> tuple[Pairs, np.ndarray]:
+        """Return the candidates of a block of users and the blend of all scores."""
+        scores = [self._part_scores(scorer, rows, number, "zscore") for number, scorer in enumerate(scorers)]
+        blend = np.sum(scores, axis=0)
+        choose_by = [blend] if self.merge == "blend" else scores
+        order = popularity_order(self.popularity_)
+        wishes = {"keep_seen": keep_seen, "choose_by": choose_by, "also": also}
+        return retrieve([*scores, blend], self.n_candidates, order, rows.matrix, **wishes), blend
+
+    def _value(self, table: np.ndarray) -> np.ndarray:
+        """Return what the ranker gives each pair: log-odds of a classifier, else its prediction."""
+        if not len(table):
+            return np.empty(0)
+        if has_fit_parameter(self.ranker_, "group") or not hasattr(self.ranker_, "predict_proba"):
+            return np.asarray(self.ranker_.predict(table), dtype=np.float64)
+        chance = np.clip(np.asarray(self.ranker_.predict_proba(table), dtype=np.float64)[:, -1], 1e-9, 1 - 1e-9)
+        return np.log(chance) - np.log1p(-chance)
+
+    def _rank(self, pairs: Pairs, table: np.ndarray) -> np.ndarray:
+        """Return the score of each pair; equal ones are told apart by their place in the blend."""
+        place = pairs.places(pairs.scores[:, -1])
+        return (self._value(table) - 1e-4 * place / self.n_items_).astype(np.float32)
+
+    def _scorer(self, at):
+        scorers = self._scorers(at)
+
+        def score(rows):
+            pairs, scores = self._retrieve(scorers, rows, keep_seen=self.repeats_)
+            _, table = self._pairs.table(rows, pairs, self._user_names, at)
+            ranked = self._rank(pairs, table)
+            floor = np.zeros(pairs.n_rows, dtype=np.float32)
+            filled = np.flatnonzero(np.diff(pairs.starts))
+            if len(filled):
+                floor[filled] = np.minimum.reduceat(ranked, pairs.starts[filled]) - 1
+            scores += (floor - scores.max(axis=1))[:, None]
+            scores[pairs.row, pairs.column] = ranked
+            return self._serve_cold(scores, rows, at)
+
+        return score
+
+    def _best_placed(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each pair which retriever places it best among the candidates, and at which place, from 0."""
+        places = np.array([pairs.places(pairs.scores[:, number]) for number in range(len(self._parts))])
+        return places.argmin(axis=0), places.min(axis=0)
+
+    def _sources(self, rows, found):
+        names, scorers = np.array([*self._names, "blend"], dtype=object), self._scorers(None)
+
+        def best(block):
+            part = rows[block]
+            pairs, _ = self._retrieve(scorers, part, keep_seen=self.repeats_)
+            source = np.full(part.shape, len(self._names))
+            source[pairs.row, pairs.column] = self._best_placed(pairs)[0]
+            return self._cold_sources(part, names[np.take_along_axis(source, found[block], axis=1)])
+
+        blocks = map_blocks(best, rows.shape[0], 4 * self._block_width())
+        return np.concatenate(blocks) if blocks else np.empty(found.shape, dtype=object)
+
+    def explain(self, X, items=None, *, k: int = 3, n_reasons: int = 3):
+        """Say which retriever brought each item, at which place, and which features raised or lowered it.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,)
+            The users to explain, a few.
+        items : array-like of ids, or one such list per user, default=None
+            The items to explain; None explains what is recommended.
+        k : int, default=3
+            Number of recommendations to explain where `items` is None.
+        n_reasons : int, default=3
+            Number of features to name for each item, those with the largest contributions.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per user, item and feature: `user` (the index of `X`, else the row number), `item`, the ranker's
+            `score`, the `retriever` that places it best, its `place` there among the candidates (1 is the best), the
+            `feature`, its `value`, and its `contribution` to the score. ``attrs["contributions"]`` says what these are:
+            "shap" where the ranker gives Shapley values (LightGBM), else "occlusion": what the score loses when the
+            feature is set to its median among the user's candidates. Users whom the fallback serves are left out.
+        """
+        check_is_fitted(self)
+        return explain_ranking(self, X, items, k, n_reasons)
+
+    @property
+    def named_retrievers_(self) -> Bunch:
+        """The fitted first stage by name."""
+        return self._named
+
+    def _with_new_items(self, item_features):
+        wider = super()._with_new_items(item_features)
+        columns = self._pairs.columns
+        if columns is not None:
+            columns = ItemColumns(joined(self.item_features, item_features), wider.items_, like=columns)
+        wider._pairs = self._pairs.extend(wider.n_items_, columns)
+        return wider
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.fit_randomness = True  # rankers sum and bin in the order of the rows
+        return tags
