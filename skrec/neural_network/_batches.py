@@ -32,7 +32,7 @@ def dropped(codes: np.ndarray, share: float, rng) -> np.ndarray:
     return np.where((codes != PADDING) & (rng.random(codes.shape) < share), UNKNOWN, codes) if share else codes
 
 
-def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None):
+def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, packed=False):
     """Return a dataset of batches of left-padded rows, trimmed to the longest row of the batch.
 
     Parameters
@@ -45,6 +45,9 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None):
         Makes what Keras trains on, such as (inputs, target), of (row numbers, trimmed codes, random generator).
     seed : callable, default=None
         Returns the seed when training begins; None keeps the rows in the order of their length.
+    packed : bool, default=False
+        Whether a batch has as many tokens as `batch_size` rows have on average, and so more of the short rows: where
+        the loss is a mean over tokens, all tokens then weigh the same.
     """
     tf = load_tensorflow()
     lengths, state = lengths_of(rows), {}
@@ -64,8 +67,15 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None):
                     for part in (order[start : start + pool] for start in range(0, len(order), pool))
                 ]
             )
+        bounds = np.minimum(np.arange(n_batches + 1) * batch_size, len(order))
+        if packed:
+            ends = np.cumsum(lengths[order])
+            bounds = np.searchsorted(ends, np.arange(n_batches + 1) * (ends[-1] / n_batches), side="right")
+            steps = np.arange(n_batches + 1)  # no batch may be empty
+            bounds = np.minimum(np.maximum.accumulate(bounds - steps) + steps, len(order) - steps[::-1])
+            bounds[0], bounds[-1] = 0, len(order)
         for number in range(n_batches) if seed is None else rng.permutation(n_batches):
-            part = order[number * batch_size : (number + 1) * batch_size]
+            part = order[bounds[number] : bounds[number + 1]]
             yield examples(part, trimmed(rows[part], lengths[part]), rng)
 
     rng = np.random.default_rng(0)

@@ -262,15 +262,37 @@ class NetMixin(CallbackSupportMixin):
         net.callbacks = [*(self.callbacks or ()), *self._keras_callbacks(keras, validation is not None, judge)]
         if net.initialized_:
             net._initialize_callbacks()
+        before, stopped = self.n_iter_, False
         try:
             arguments = {} if validation is None else {"validation_data": validation}
-            net.fit(inputs, target, weight, epochs=epochs, initial_epoch=self.n_iter_, **arguments)
+            net.fit(inputs, target, weight, epochs=epochs, initial_epoch=before, **arguments)
+        except KeyboardInterrupt:
+            stopped = True
+            self._keep_best(before)
         finally:
             net.callbacks = net._fit_callbacks = []
         for name, values in net.model_.history.history.items():
             self.history_.setdefault(name, []).extend(float(value) for value in values)
         self.n_iter_ = len(self.history_["loss"])
+        if stopped:
+            raise KeyboardInterrupt(
+                f"training was stopped after {self.n_iter_} epochs; the estimator keeps the best weights so far"
+            )
         return self
+
+    def _keep_best(self, before):
+        """After Ctrl-C put the best weights so far back; without a finished epoch there is no net."""
+        history = getattr(getattr(self.net_, "model_", None), "history", None)
+        if history is None or not history.epoch or history.epoch[0] < before:
+            if not before:
+                del self.net_, self.n_iter_, self.history_
+            raise KeyboardInterrupt(
+                "training was stopped before an epoch was over: "
+                + ("the estimator is as it was after its last epoch" if before else "the estimator is not fitted")
+            )
+        for callback in self.net_.callbacks:
+            if getattr(callback, "best_weights", None) is not None:
+                self.net_.model_.set_weights(callback.best_weights)
 
     def _hold(self, model):
         """Return a wrapper around a function that builds the model, or around a model that is there."""

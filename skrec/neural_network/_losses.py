@@ -1,0 +1,154 @@
+"""Losses of the nets that recommend: which item comes next, out of all of them or out of a sample."""
+
+from functools import cache
+
+import numpy as np
+
+from skrec.neural_network._keras import load_keras, load_tensorflow
+
+# the loss, and the power of the popularity by which its negatives are drawn
+LOSSES = {"softmax": 1.0, "gbce": 0.0, "bpr_max": 0.5}
+
+
+def next_item_loss(name: str, hidden, target, table, sample, calibration: float = 0.75, regularization: float = 1.0):
+    """Return the loss of each position.
+
+    Parameters
+    ----------
+    name : {"softmax", "gbce", "bpr_max"}
+        The loss.
+    hidden : tensor of shape (n_positions, n_components)
+        What the net says at each position.
+    target : int tensor of shape (n_positions,)
+        The code of the item that came next, 1 is the first.
+    table : tensor of shape (n_items + 1, n_components)
+        The vectors of all codes; 0 is no item.
+    sample : tuple of tensors or None
+        Codes of negative items drawn for the whole batch (n_negatives,), and the log of how often each is expected in
+        the sample; None takes all items, which only "softmax" can.
+    calibration : float, default=0.75
+        The `t` of gBCE: 0 is binary cross-entropy, 1 calibrates fully.
+    regularization : float, default=1.0
+        Weight of the negatives' squared scores in BPR-max.
+    """
+    tf = load_tensorflow()
+    if sample is None:
+        logits = tf.matmul(hidden, table[1:], transpose_b=True)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(target - 1, tf.cast(logits, tf.float32))
+    negatives, log_expected = sample
+    positive = tf.reduce_sum(hidden * tf.gather(table, target), axis=1)
+    negative = tf.matmul(hidden, tf.gather(table, negatives), transpose_b=True)
+    positive, negative = tf.cast(positive, tf.float32), tf.cast(negative, tf.float32)
+    itself = tf.equal(target[:, None], negatives[None, :])  # drawn, but it is the positive one: no negative
+    if name == "softmax":
+        corrected = tf.where(itself, -1e9, negative - log_expected[None, :])
+        return tf.reduce_logsumexp(tf.concat([positive[:, None], corrected], axis=1), axis=1) - positive
+    if name == "gbce":
+        rate = tf.cast(tf.shape(negatives)[0], tf.float32) / tf.cast(tf.shape(table)[0] - 2, tf.float32)
+        power = rate * (calibration * (1 - 1 / rate) + 1 / rate)
+        missed = tf.where(itself, 0.0, tf.nn.softplus(negative))
+        return power * tf.nn.softplus(-positive) + tf.reduce_sum(missed, axis=1)
+    share = tf.nn.softmax(tf.where(itself, -1e9, negative), axis=1)
+    ranked = tf.reduce_sum(share * tf.sigmoid(positive[:, None] - negative), axis=1)
+    return -tf.math.log(ranked + 1e-24) + regularization * tf.reduce_sum(share * negative**2, axis=1)
+
+
+@cache
+def layers():
+    """Return the layer of item vectors and the model that is trained on next items, which Keras can store."""
+    keras, tf = load_keras(), load_tensorflow()
+
+    @keras.saving.register_keras_serializable(package="skrec")
+    class ItemTable(keras.layers.Layer):
+        """One vector per item; code 0 is no item. Known features of the items add their projection."""
+
+        def __init__(self, n_items, n_components, n_features=0, **keywords):
+            super().__init__(**keywords)
+            self.n_items, self.n_components, self.n_features = n_items, n_components, n_features
+
+        def build(self, shape):
+            spread = keras.initializers.RandomNormal(stddev=self.n_components**-0.5 / 2)
+            size = (self.n_items + 1, self.n_components)
+            self.vectors = self.add_weight(shape=size, initializer=spread, name="vectors")
+            if self.n_features:
+                size = (self.n_items + 1, self.n_features)
+                self.features = self.add_weight(shape=size, initializer="zeros", trainable=False, name="features")
+                size = (self.n_features, self.n_components)
+                self.projection = self.add_weight(shape=size, initializer="glorot_uniform", name="projection")
+            self.built = True
+
+        def table(self):
+            """Return the vectors of all codes (n_items + 1, n_components)."""
+            own = tf.convert_to_tensor(self.vectors)
+            if not self.n_features:
+                return own
+            return own + tf.matmul(tf.convert_to_tensor(self.features), tf.convert_to_tensor(self.projection))
+
+        def call(self, codes):
+            return tf.gather(self.table(), codes)
+
+        def compute_output_shape(self, shape):
+            return (*shape, self.n_components)
+
+        def get_config(self):
+            sizes = {"n_items": self.n_items, "n_components": self.n_components, "n_features": self.n_features}
+            return {**super().get_config(), **sizes}
+
+    @keras.saving.register_keras_serializable(package="skrec")
+    class NextItemModel(keras.Model):
+        """An encoder of item codes, trained to name the item that follows each position."""
+
+        def __init__(self, encoder, loss="softmax", n_negatives=0, power=1.0, tied=True, **keywords):
+            super().__init__(**keywords)
+            self.encoder, self.loss_name, self.n_negatives, self.power = encoder, loss, n_negatives, power
+            self.seed_generator = keras.random.SeedGenerator(0)  # set anew when training begins
+            self.tied, read = tied, encoder.get_layer("items")
+            self.named = read if tied else ItemTable(read.n_items, read.n_components, read.n_features, name="named")
+
+        def build(self, shape=None):
+            if not self.tied:
+                self.named.build(shape)
+            if self.n_negatives:
+                size = (self.named.n_items,)
+                self.shares = self.add_weight(shape=size, initializer="ones", trainable=False, name="shares")
+            self.built = True
+
+        def call(self, inputs, training=False):
+            return self.encoder(inputs, training=training)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            real = tf.greater(y, 0)
+            hidden, target = tf.boolean_mask(y_pred, real), tf.boolean_mask(y, real)
+            table = tf.cast(self.named.table(), hidden.dtype)
+            sample = self.draw() if self.n_negatives else None
+            return tf.reduce_mean(next_item_loss(self.loss_name, hidden, target, table, sample))
+
+        def set_popularity(self, popularity):
+            """Let items be drawn in proportion to their popularity to the power of `power`."""
+            if self.n_negatives:
+                shares = np.maximum(popularity, 1).astype(np.float64) ** self.power
+                self.shares.assign((shares / shares.sum()).astype(np.float32))
+
+        def set_features(self, features):
+            """Give the items, all codes but 0, their known features (n_items, n_features)."""
+            for table in {id(table): table for table in (self.encoder.get_layer("items"), self.named)}.values():
+                table.features.assign(np.pad(features, [(1, 0), (0, 0)]))
+
+        def draw(self):
+            """Draw codes of negatives, with replacement; return them and the log of their expected count."""
+            total = tf.cumsum(self.shares)
+            drawn = tf.searchsorted(
+                total, keras.random.uniform((self.n_negatives,), seed=self.seed_generator) * total[-1], side="right"
+            )
+            drawn = tf.minimum(drawn, tf.shape(total)[0] - 1)
+            return drawn + 1, tf.math.log(tf.gather(self.shares, drawn) * self.n_negatives)
+
+        def get_config(self):
+            own = {"loss": self.loss_name, "n_negatives": self.n_negatives, "power": self.power, "tied": self.tied}
+            return {**super().get_config(), "encoder": keras.saving.serialize_keras_object(self.encoder), **own}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(keras.saving.deserialize_keras_object(config.pop("encoder")), **config)
+
+    return ItemTable, NextItemModel

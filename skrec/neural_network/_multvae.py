@@ -1,0 +1,366 @@
+"""MultVAE: a variational autoencoder of histories with a multinomial likelihood."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skrec.base import BaseRecommender
+from skrec.decomposition._embedding import EmbeddingMixin
+from skrec.neural_network._autoencoder import code_layer, history_batches, multinomial_loss, split_rows
+from skrec.neural_network._keras import NetMixin, load_keras
+from skrec.neural_network._towers import widths_of
+from skrec.utils._selection import stack
+from skrec.utils._topk import map_blocks, mask_scores, popularity_order, top_k
+
+_MOST_JUDGED = 2000  # held-out users who decide when training stops
+_ASKED = 0.2  # share of their items that is asked for
+_ONCE = {"epochs": 1, "partial": True}  # how partial_fit trains
+
+
+class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
+    r"""Variational autoencoder of histories with a multinomial likelihood.
+
+    A history :math:`x` of unit length, some of whose items are left out in training, is read by a net that gives the
+    mean and the variance of a code; a second net turns a code into the scores of all items,
+
+    .. math:: z \sim \mathcal N\big(\mu(x), \sigma^2(x)\big), \qquad
+              s = W g(z) + b, \qquad \pi = \operatorname{softmax}(s),
+
+    and training minimises, with a weight :math:`\beta` that rises from 0,
+
+    .. math:: -\sum_i x_i \log \pi_i
+              + \beta \, \mathrm{KL}\big(\mathcal N(\mu, \sigma^2) \,\Vert\, \mathcal N(0, I)\big),
+
+    as in [1]_; with the default `target` the sum goes over the items left out, and the softmax over all that were not
+    given. When answering, the whole history is read and the code is its mean. With ``denoising=True`` the code has
+    no noise and no divergence: Mult-DAE of the same paper.
+
+    Parameters
+    ----------
+    n_components : int, default=200
+        Length of the code.
+    hidden : sequence of int, default=()
+        Width of the layers between history and code, the same in reverse between code and scores, with tanh. The paper
+        has (600,); none was better on MovieLens-1M.
+    dropout : float, default=0.5
+        Share of a history's items left out of what the net reads in training.
+    beta : float, default=0.2
+        Most weight of the divergence; 1 is the evidence lower bound.
+    annealing_epochs : int, default=50
+        Epochs over which the weight of the divergence rises from 0 to `beta`.
+    denoising : bool, default=False
+        Whether to train the denoising autoencoder, without noise in the code.
+    target : {"all", "left_out"}, default="left_out"
+        What the net should name: all items of the history, as in the paper, or those alone that it was not given, among
+        the items it was not given. Take "all" where people buy again and ``exclude_seen=False``.
+    epochs : int, default=200
+        Most passes over the histories.
+    batch_size : int, default=256
+        Users of a training step.
+    learning_rate : float, default=0.003
+        Step length of the optimizer.
+    schedule : {"constant", "cosine"}, default="constant"
+        How the step length changes over the epochs.
+    optimizer : str, default="adam"
+        Any optimizer Keras knows by name.
+    weight_decay : float, default=0.0
+        Share of the weights taken off in each step, times the step length.
+    early_stopping : bool, default=True
+        Whether some users are held out, given a random 80 % of their items, to stop when the NDCG at `k` of the other
+        20 % has not risen for `patience` epochs, and keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the users held out for that, 2,000 at most.
+    patience : int, default=10
+        Epochs to wait for a better score.
+    callbacks : list of Keras callbacks, default=None
+        Called while training.
+    mixed_precision : bool, default=False
+        Whether to compute in bfloat16; worth it on a GPU and on processors with AMX.
+    jit_compile : bool, default=False
+        Whether to compile with XLA.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the net that is there; the items must be the same.
+    vectorizer : transformer, "passthrough" or None, default=None
+        Turns histories into the matrix; None is ``HistoryVectorizer()``. Counts and other weights weigh the likelihood.
+    k : int, default=10
+        Number of recommendations.
+    exclude_seen : bool, default=True
+        Whether a user's own items come last.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the first weights, the order of the users, the items left out and the noise.
+    verbose : int, default=0
+        1 prints a line per epoch, 2 a progress bar.
+
+    Attributes
+    ----------
+    item_factors_ : ndarray of shape (n_items, width), dtype float32
+        The last layer's weights :math:`W`; width is ``hidden[0]``, or `n_components` without inner layers.
+    item_bias_ : ndarray of shape (n_items,), dtype float32
+        The last layer's bias :math:`b`.
+    items_ : ndarray of shape (n_items,)
+        Item ids in the order of the scores.
+    n_items_ : int
+        Number of items.
+    popularity_ : ndarray of shape (n_items,)
+        Number of training users who have each item.
+    history_ : dict of str to list of float
+        The loss of each epoch, and `val_score`, the NDCG of the held-out users.
+    n_iter_ : int
+        Epochs trained.
+    vectorizer_ : transformer
+        The fitted vectorizer.
+
+    See Also
+    --------
+    skrec.linear_model.EASE : One parameter, seconds instead of minutes; measure it first.
+    skrec.decomposition.ALS : Vectors of users and items without a net.
+
+    Notes
+    -----
+    Weights: ``3 * n_items * n_components``, or with inner layers ``2 * n_items * hidden[0]`` and
+    ``3 * hidden[-1] * n_components``. An epoch costs 6 * n_users * weights
+    operations, whatever the number of events; only one batch of the matrix, ``batch_size * n_items`` numbers, is dense
+    at a time. Scoring a user costs ``2 * n_items * width`` operations. A
+    history without known items has the code 0 and gets what is popular. Needs the extra `deep`.
+
+    References
+    ----------
+    .. [1] D. Liang, R. G. Krishnan, M. D. Hoffman and T. Jebara, "Variational Autoencoders for Collaborative
+       Filtering", WWW 2018.
+
+    Examples
+    --------
+    >>> from skrec.neural_network import MultVAE
+    >>> histories = [["tea", "milk"], ["tea", "milk", "sugar"], ["nails", "hammer"], ["hammer", "nails", "saw"]] * 8
+    >>> model = MultVAE(4, hidden=(16,), epochs=40, batch_size=8, learning_rate=0.02, early_stopping=False, k=2,
+    ...                 random_state=0)
+    >>> model.fit(histories).predict([["tea"]])
+    array([['milk', 'sugar']], dtype=object)
+    >>> model.transform([["tea"], []]).shape
+    (2, 4)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRecommender._parameter_constraints,
+        **NetMixin._training_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden": ["array-like"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "annealing_epochs": [Interval(Integral, 0, None, closed="left")],
+        "denoising": ["boolean"],
+        "target": [StrOptions({"all", "left_out"})],
+    }
+
+    def __init__(
+        self,
+        n_components=200,
+        *,
+        hidden=(),
+        dropout=0.5,
+        beta=0.2,
+        annealing_epochs=50,
+        denoising=False,
+        target="left_out",
+        epochs=200,
+        batch_size=256,
+        learning_rate=0.003,
+        schedule="constant",
+        optimizer="adam",
+        weight_decay=0.0,
+        early_stopping=True,
+        validation_fraction=0.1,
+        patience=10,
+        callbacks=None,
+        mixed_precision=False,
+        jit_compile=False,
+        warm_start=False,
+        vectorizer=None,
+        k=10,
+        exclude_seen=True,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.hidden = hidden
+        self.dropout = dropout
+        self.beta = beta
+        self.annealing_epochs = annealing_epochs
+        self.denoising = denoising
+        self.target = target
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.callbacks = callbacks
+        self.mixed_precision = mixed_precision
+        self.jit_compile = jit_compile
+        self.warm_start = warm_start
+        self.vectorizer = vectorizer
+        self.k = k
+        self.exclude_seen = exclude_seen
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fit(self, matrix, histories):
+        self._check_settings()
+        matrix, judge, partial = self._trainable(matrix), None, getattr(self, "_partial", False)
+        rng = check_random_state(self.random_state)
+        if self.early_stopping and not partial:
+            n_users = matrix.shape[0]
+            n_judged = min(_MOST_JUDGED, int(np.ceil(self.validation_fraction * n_users)))
+            if n_judged == n_users:
+                raise ValueError(
+                    f"early_stopping=True holds out {n_judged} of {n_users} users with two items, and none is left: "
+                    "lower validation_fraction, or set early_stopping=False"
+                )
+            order = rng.permutation(n_users)
+            given, asked = split_rows(matrix[order[:n_judged]], _ASKED, rng)
+            matrix = matrix[np.sort(order[n_judged:])]
+
+            def judge(model):
+                return self._judge(given, asked)
+
+        self._train(matrix, rng, judge=judge, **(_ONCE if partial else {}))
+
+    def _trainable(self, matrix) -> sp.csr_array:
+        """Return the rows that have two items at least."""
+        matrix = sp.csr_array(matrix, dtype=np.float32, copy=True)
+        matrix.eliminate_zeros()
+        able = np.diff(matrix.indptr) >= 2
+        if not able.any():
+            raise ValueError("X has no user with two items, so nothing goes together: pass longer histories")
+        return matrix if able.all() else matrix[able]
+
+    def _check_settings(self):
+        """Raise where parameters do not go together, or a net that goes on has learned another number of items."""
+        widths_of(self.hidden)
+        if self.target == "left_out" and not self.dropout:
+            raise ValueError("target='left_out' needs items that are left out, and dropout=0: set it to 0.5, say")
+        if self._goes_on() and (n_items := self.net_.model_.output_shape[-1]) != self.n_items_:
+            raise ValueError(
+                f"warm_start=True goes on with a net of {n_items} items, and X has {self.n_items_}: keep the items, or "
+                "fit anew with warm_start=False"
+            )
+
+    def _train(self, matrix, rng, **how):
+        seed, hidden_only = int(rng.randint(2**31 - 1)), self.target == "left_out"
+        seed += self.n_iter_ if self._goes_on("partial" in how) else 0
+        data = history_batches(matrix, self.batch_size, self.dropout, hidden_only, seed)
+        rise = max(1, self.annealing_epochs * len(data))
+        try:
+            self._fit_net(lambda: self._autoencoder(rise), data, loss=multinomial_loss(), **how)
+        finally:
+            if hasattr(
+                getattr(self, "net_", None), "model_"
+            ):  # also after Ctrl-C, when the best weights so far are kept
+                self._take_last_layer()
+
+    def _take_last_layer(self):
+        last = self.net_.model_.get_layer("scores")
+        self.item_factors_ = np.ascontiguousarray(np.asarray(last.kernel).T, dtype=np.float32)
+        self.item_bias_ = np.asarray(last.bias, dtype=np.float32)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Train the net for one more epoch on these users alone.
+
+        The items are those of the first call; others in `X` are passed over. All of `X` is learned from, without a
+        held-out part.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        MultVAE
+            The recommender itself.
+        """
+        if hasattr(self, "net_"):
+            self._train(self._trainable(self._encode(X)), check_random_state(self.random_state), **_ONCE)
+            return self
+        self._partial = True  # `fit` learns the items as well
+        try:
+            return self.fit(X)
+        finally:
+            del self._partial
+
+    def _autoencoder(self, rise):
+        """Return the net, from a dense block of histories to the scores of all items."""
+        keras = load_keras()
+        layers, dense, size = keras.layers, keras.layers.Dense, int(self.n_components)
+        widths = widths_of(self.hidden)
+        history = keras.Input((self.n_items_,), dtype="float32", name="history")
+        hidden = layers.UnitNormalization(name="unit_length")(history)
+        for step, width in enumerate(widths):
+            hidden = dense(width, "tanh", name=f"encoder_{step}")(hidden)
+        mean = dense(size, dtype="float32", name="mean")(hidden)
+        if self.denoising:
+            code = mean
+        else:
+            spread = dense(size, dtype="float32", name="log_variance")(hidden)
+            code = code_layer()(float(self.beta), rise, name="code")(mean, spread)
+        for step, width in enumerate(reversed(widths)):
+            code = dense(width, "tanh", name=f"decoder_{step}")(code)
+        decoded = layers.Activation("linear", name="decoded")(code)
+        return keras.Model(history, dense(self.n_items_, dtype="float32", name="scores")(decoded))
+
+    def _judge(self, given, asked) -> float:
+        """Return the NDCG at k of the items asked for."""
+        order, k = popularity_order(self.popularity_), min(self.k, self.n_items_)
+        gains = 1 / np.log2(np.arange(2, k + 2))
+        last = self.net_.model_.get_layer("scores")
+        factors, bias = np.asarray(last.kernel), np.asarray(last.bias)
+
+        def block_of(block):
+            scores = self._outputs(given[block].toarray(), "decoded") @ factors + bias
+            if self.exclude_seen:
+                mask_scores(scores, given[block])
+            found, _ = top_k(scores, k, order)
+            wanted = asked[block].toarray() > 0
+            most = np.cumsum(gains)[np.minimum(np.count_nonzero(wanted, axis=1), k) - 1]
+            return np.take_along_axis(wanted, found, axis=1) @ gains / most
+
+        return float(np.concatenate(map_blocks(block_of, given.shape[0], 4 * self._block_width())).mean())
+
+    def _user_factors(self, rows) -> np.ndarray:
+        blocks = map_blocks(lambda part: self._said(rows[part], "mean"), rows.shape[0], 4 * self._block_width())
+        return stack(blocks, (0, int(self.n_components)))
+
+    def _said(self, rows, layer) -> np.ndarray:
+        """Return what a layer says of each row; zeros for rows without items."""
+        said = self._outputs(sp.csr_array(rows, dtype=np.float32).toarray(), layer)
+        said[np.diff(rows.indptr) == 0] = 0
+        return said
+
+    def _score(self, matrix):
+        scores = self._said(matrix, "decoded") @ self.item_factors_.T + self.item_bias_
+        scores[np.diff(matrix.indptr) == 0] = 0
+        return scores
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.n_components)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.fit_randomness = True
+        return tags
+
+    def __setstate__(self, state):
+        if "net_" in state:
+            code_layer(), multinomial_loss()  # Keras must know them before it reads the net
+        super().__setstate__(state)

@@ -1,0 +1,304 @@
+"""What the nets share that recommend the next item from the order of a history."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skrec.base import BaseRecommender
+from skrec.decomposition._embedding import EmbeddingMixin
+from skrec.neural_network._batches import by_length, length_batches, lengths_of
+from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
+from skrec.neural_network._losses import LOSSES, layers
+from skrec.utils._frame_parameter import FrameParameter
+from skrec.utils._histories import OrderedRows
+from skrec.utils._item_features import dense_features, encode_items
+from skrec.utils._topk import mask_scores
+
+_MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
+_FULL_SOFTMAX = 5_000  # items up to which n_negatives="auto" takes them all
+_FEATURES = 64  # numbers that item features are reduced to
+_GAPS = 16  # classes of time between an event and the one before
+
+
+@dataclass(frozen=True)
+class EncodedRows(OrderedRows):
+    """Users with what the net makes of them, read in one go, by length; sliced by rows."""
+
+    vectors: np.ndarray
+
+    def __getitem__(self, rows: slice) -> "EncodedRows":
+        return EncodedRows(self.histories[rows], self.matrix[rows], self.vectors[rows])
+
+
+def padded(histories, length: int, values: np.ndarray | None = None) -> np.ndarray:
+    """Return the last `length` items of each user as codes 1 and more, with 0 before them: int32 (n_users, longest).
+
+    `values`, one per event, take the place of the items.
+    """
+    values = histories.codes + 1 if values is None else values
+    sizes = np.minimum(np.diff(histories.indptr), length)
+    rows = np.zeros((len(sizes), max(1, int(sizes.max(initial=0)))), dtype=np.int32)
+    column = np.arange(-rows.shape[1], 0)
+    filled = column >= -sizes[:, None]
+    rows[filled] = values[(histories.indptr[1:, None] + column)[filled]]
+    return rows
+
+
+def thinned(inputs: dict[str, np.ndarray], share: float, rng) -> dict[str, np.ndarray]:
+    """Leave out a share of the events at random, and move the others to the end of their rows."""
+    keep = (inputs["codes"] > 0) & (rng.random(inputs["codes"].shape) >= share)
+    order = np.argsort(keep, axis=1, kind="stable")
+    return {name: np.take_along_axis(np.where(keep, values, 0), order, axis=1) for name, values in inputs.items()}
+
+
+def time_gaps(histories) -> np.ndarray:
+    """Return the time between each event and the one before it in its history; NaN for the first: (n_events,)."""
+    gaps = np.full(len(histories.codes), np.nan)
+    gaps[1:] = np.diff(histories.time)
+    starts = histories.indptr[:-1]
+    gaps[starts[starts < len(gaps)]] = np.nan
+    return gaps
+
+
+class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
+    """Base of the nets that name the next item: a subclass says what its net makes of the events.
+
+    The score of an item is the product of its vector and the encoder's output at the last event.
+    """
+
+    _needs_order = True
+    _parameter_constraints: dict = {
+        **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
+        **NetMixin._training_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "max_length": [Interval(Integral, 2, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "event_dropout": [Interval(Real, 0, 1, closed="left")],
+        "loss": [StrOptions(set(LOSSES))],
+        "n_negatives": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "tied": ["boolean"],
+        "item_features": "no_validation",  # read_item_features says more
+        "item_encoder": [HasMethods(["fit_transform", "transform"]), None],
+        "time_gaps": ["boolean"],
+    }
+
+    def _encode_events(self, vectors, codes, real, age):
+        """Return what the net says at each event, a tensor (n_users, length, n_components).
+
+        `vectors` are those of the events' items, `codes` the items themselves (0 for padding), `real` is false at
+        padding, and `age` is 1 at the last event and counts backwards.
+        """
+        raise NotImplementedError
+
+    def _check_sizes(self):
+        """Raise where parameters do not go together."""
+        if self.loss != "softmax" and self.n_negatives == 0:
+            raise ValueError(
+                f"n_negatives=0 takes all items, and loss={self.loss!r} needs a sample: pass 1024, or 'auto'"
+            )
+        if self.n_negatives != "auto" and self.n_negatives > self.n_items_:
+            raise ValueError(
+                f"n_negatives={self.n_negatives} is more than the {self.n_items_} items: pass 0, which takes them all"
+            )
+
+    # ---- training --------------------------------------------------------------------------------------------
+
+    def _fit(self, rows, histories):
+        self._check_sizes()
+        goes_on = self._goes_on()
+        if goes_on and not np.array_equal(self.items_, self._net_items):
+            raise ValueError(
+                f"warm_start=True goes on with the net of {len(self._net_items)} items, and X has other items: pass "
+                "histories of the same items, or set warm_start=False"
+            )
+        rng = check_random_state(self.random_state)
+        if not goes_on:
+            self._net_items, self._features = self.items_, None
+            if self.item_features is not None:
+                self.item_encoder_, matrix = encode_items(self.item_features, self.item_encoder, self.items_)
+                _, self._features = dense_features(matrix, _FEATURES, rng)
+            if self.time_gaps:
+                self._gap_edges = self._learn_gaps(rows.histories)
+        inputs, judge = self._inputs(rows.histories, self.max_length + 1), None
+        codes = inputs["codes"]
+        able = np.flatnonzero(lengths_of(codes) >= 2)
+        if not len(able):
+            raise ValueError("X has no user with two events, so nothing follows anything: pass longer histories")
+        if self.early_stopping:
+            n_judged = min(_MOST_JUDGED, int(np.ceil(self.validation_fraction * len(able))))
+            judged = np.sort(rng.choice(able, n_judged, replace=False))
+            target = codes[judged, -1] - 1
+            for values in inputs.values():
+                values[judged, 1:], values[judged, 0] = values[judged, :-1], 0
+            asked, seen = {name: values[judged] for name, values in inputs.items()}, rows.matrix[judged]
+            able = np.flatnonzero(lengths_of(codes) >= 2)
+
+            def judge(model):
+                return self._judge(model, asked, target, seen)
+
+        self._train({name: values[able] for name, values in inputs.items()}, int(rng.randint(2**31 - 1)), judge=judge)
+
+    def _train(self, inputs, seed, **how):
+        """Train on rows of events, and take the item vectors from the net, also where Ctrl-C ended the training."""
+
+        def examples(users, codes, rng):
+            read = {name: values[users, -codes.shape[1] :] for name, values in inputs.items()}
+            if self.event_dropout:
+                read = thinned(read, self.event_dropout, rng)
+            target = read["codes"][:, 1:]
+            read = {name: values[:, :-1] for name, values in read.items()}
+            return (read if self.time_gaps else read["codes"]), target
+
+        batches = length_batches(inputs["codes"], self.batch_size, examples, seed=lambda: seed, packed=True)
+        try:
+            self._fit_net(self._next_item_model, batches, loss="sparse_categorical_crossentropy", **how)
+        finally:
+            if hasattr(self, "net_"):
+                self.item_factors_ = self._item_vectors(self.net_.model_)
+
+    def partial_fit(self, X, y=None) -> "SequenceRecommender":
+        """Train one more epoch on these histories alone; before the first `fit`, fit.
+
+        The items are those of `fit`: events of others are passed over, and so is a history that keeps less than two.
+        Nothing is exact: the net moves a little towards the new events, and forgets a little of the old.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,)
+            The histories with the new events, each with what came before them.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SequenceRecommender
+            The model itself.
+        """
+        if not hasattr(self, "net_"):
+            return self.fit(X)
+        self._validate_params()
+        inputs = self._inputs(self._read(X).on_items(self.items_), self.max_length + 1)
+        able = np.flatnonzero(lengths_of(inputs["codes"]) >= 2)
+        if len(able):
+            seed = (self._seed + self.n_iter_) % 2**31
+            inputs = {name: values[able] for name, values in inputs.items()}
+            self._train(inputs, seed, epochs=1, partial=True)
+        return self
+
+    def _next_item_model(self):
+        keras, (table_kind, model_kind) = load_keras(), layers()
+        ops, n_features = keras.ops, 0 if self._features is None else self._features.shape[1]
+        size = int(self.n_components)
+        table = table_kind(self.n_items_, size, n_features, name="items")
+        codes = keras.Input((None,), dtype="int32", name="codes")
+        vectors, inputs = table(codes), codes
+        if self.time_gaps:
+            gaps = keras.Input((None,), dtype="int32", name="gaps")
+            near_zero = keras.initializers.RandomNormal(stddev=0.02)
+            by_gap = keras.layers.Embedding(_GAPS + 2, size, near_zero, name="by_gap")(gaps)
+            vectors, inputs = keras.layers.Add(name="timed")([vectors, by_gap]), {"codes": codes, "gaps": gaps}
+        place = ops.cumsum(ops.ones_like(codes), axis=1)
+        age = ops.subtract(place[:, -1:] + 1, place)  # the same whatever the padding
+        said = self._encode_events(vectors, codes, ops.greater(codes, 0), age)
+        encoder = keras.Model(inputs, said, name="encoder")
+        how = {"loss": self.loss, "n_negatives": self._sample_size(), "power": LOSSES[self.loss], "tied": self.tied}
+        model = model_kind(encoder, **how, name="next_item")
+        example = np.ones((1, 2), dtype=np.int32)
+        model({"codes": example, "gaps": example} if self.time_gaps else example)
+        model.set_popularity(self.popularity_)
+        if n_features:
+            model.set_features(self._features)
+        return model
+
+    def _sample_size(self) -> int:
+        if self.n_negatives != "auto":
+            return int(self.n_negatives)
+        return 0 if self.loss == "softmax" and self.n_items_ <= _FULL_SOFTMAX else min(1024, self.n_items_)
+
+    # ---- what the net reads and says ---------------------------------------------------------------------------
+
+    def _learn_gaps(self, histories) -> np.ndarray:
+        self._check_times(histories)
+        gaps = time_gaps(histories)
+        shares = np.arange(1, _GAPS) / _GAPS
+        return np.unique(np.quantile(gaps[~np.isnan(gaps)], shares)) if np.isfinite(gaps).any() else np.zeros(1)
+
+    @staticmethod
+    def _check_times(histories):
+        if histories.time is None:
+            raise ValueError("time_gaps=True needs histories with the column 'time': see to_histories(time=)")
+
+    def _inputs(self, histories, length) -> dict[str, np.ndarray]:
+        """Return the codes of the last events, and their time gaps where the net reads them."""
+        inputs = {"codes": padded(histories, length)}
+        if self.time_gaps:
+            self._check_times(histories)
+            gaps = time_gaps(histories)
+            classes = np.where(np.isnan(gaps), 1, 2 + np.searchsorted(self._gap_edges, gaps))
+            inputs["gaps"] = padded(histories, length, classes)
+        return inputs
+
+    def _item_vectors(self, model) -> np.ndarray:
+        return np.asarray(model.named.table())[1:].astype(np.float32)
+
+    def _judge(self, model, asked, target, seen) -> float:
+        """Return the NDCG at k of held-out next items."""
+        vectors = self._item_vectors(model)
+        users = self._last_outputs(model, asked)
+        ranks = []
+        for start in range(0, len(target), 256):
+            block = slice(start, start + 256)
+            scores = users[block] @ vectors.T
+            wanted = scores[np.arange(len(scores)), target[block]][:, None].copy()
+            if self.exclude_seen:
+                mask_scores(scores, seen[block])
+            ranks.append(np.count_nonzero(scores > wanted, axis=1))
+        ranks = np.concatenate(ranks)
+        return float(np.mean(np.where(ranks < self.k, 1 / np.log2(ranks + 2), 0)))
+
+    def _last_outputs(self, model, inputs) -> np.ndarray:
+        """Return the encoder's output at the last event of each row; zeros for rows without events."""
+        call = self.net_.calls.setdefault("last", None) or self._last_call(model)
+        self.net_.calls["last"] = call
+        codes = inputs["codes"]
+        users = np.zeros((len(codes), self.n_components), dtype=np.float32)
+        for part, block in by_length(codes, BLOCK):
+            users[part] = call({name: values[part, -block.shape[1] :] for name, values in inputs.items()})
+        users[lengths_of(codes) == 0] = 0
+        return users
+
+    def _last_call(self, model):
+        tf = load_tensorflow()
+
+        @tf.function
+        def last(inputs):
+            said = model.encoder(inputs if self.time_gaps else inputs["codes"], training=False)
+            return tf.cast(said[:, -1], tf.float32)
+
+        names = ("codes", "gaps") if self.time_gaps else ("codes",)
+        compiled = last.get_concrete_function({name: tf.TensorSpec((None, None), tf.int32) for name in names})
+        return lambda inputs: compiled({name: tf.constant(inputs[name]) for name in names}).numpy()
+
+    def _encode(self, X) -> EncodedRows:
+        rows = super()._encode(X)
+        vectors = self._last_outputs(self.net_.model_, self._inputs(rows.histories, self.max_length))
+        return EncodedRows(rows.histories, rows.matrix, vectors)
+
+    def _user_factors(self, rows) -> np.ndarray:
+        return rows.vectors
+
+    def _score(self, rows):
+        return rows.vectors @ self.item_factors_.T
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.fit_randomness = True
+        return tags
+
+    def __setstate__(self, state):
+        if "net_" in state:
+            layers()  # Keras finds the layers of a stored net by their names
+        super().__setstate__(state)

@@ -1,0 +1,323 @@
+"""SASRec and GRU4Rec: losses against NumPy, training, storing, exporting."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import protocols
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+pytest.importorskip("tensorflow")
+
+import skrec
+from skrec.neural_network import GRU4Rec, SASRec, export_net
+from skrec.neural_network._losses import layers, next_item_loss
+from skrec.neural_network._sequence import padded, time_gaps
+from skrec.utils._histories import read_histories
+
+N_ITEMS = 12
+CIRCLE = [[(start + step) % N_ITEMS for step in range(8)] for start in range(N_ITEMS)] * 4
+QUICK = {"epochs": 2, "batch_size": 16, "early_stopping": False, "random_state": 0}
+LEARNS = {"epochs": 60, "learning_rate": 0.01, "batch_size": 16, "early_stopping": False, "random_state": 0, "k": 1}
+
+
+def next_of(histories):
+    return [(history[-1] + 1) % N_ITEMS for history in histories]
+
+
+# ---- losses --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scored():
+    rng = np.random.default_rng(0)
+    hidden, table = rng.normal(size=(5, 4)).astype(np.float32), rng.normal(size=(10, 4)).astype(np.float32)
+    target, negatives = np.array([1, 3, 9, 3, 5]), np.array([3, 2, 7, 7])
+    return hidden, table, target, negatives, np.log(np.array([0.3, 0.2, 0.9, 0.9], dtype=np.float32))
+
+
+def log_sigmoid(x):
+    return -np.log1p(np.exp(-x))
+
+
+def test_full_softmax_is_the_cross_entropy_over_all_items(scored):
+    hidden, table, target, _, _ = scored
+    logits = hidden @ table[1:].T
+    expected = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(5), target - 1]
+    np.testing.assert_allclose(next_item_loss("softmax", hidden, target, table, None), expected, rtol=1e-5)
+
+
+def test_sampled_softmax_corrects_by_the_expected_count_and_drops_hits(scored):
+    hidden, table, target, negatives, log_expected = scored
+    expected = []
+    for row, item in zip(hidden, target, strict=True):
+        positive = row @ table[item]
+        others = [row @ table[one] - log for one, log in zip(negatives, log_expected, strict=True) if one != item]
+        expected.append(np.log(np.exp([positive, *others]).sum()) - positive)
+    found = next_item_loss("softmax", hidden, target, table, (negatives, log_expected))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_sampled_softmax_tends_to_the_full_one(scored):
+    hidden, table, target, _, _ = scored
+    rng = np.random.default_rng(0)
+    shares = rng.random(9) + 0.2
+    shares /= shares.sum()
+    drawn = rng.choice(9, 200_000, p=shares)
+    sample = (drawn + 1, np.log(shares[drawn] * len(drawn)).astype(np.float32))
+    full = next_item_loss("softmax", hidden, target, table, None)
+    np.testing.assert_allclose(next_item_loss("softmax", hidden, target, table, sample), full, rtol=0.02)
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
+def test_gbce(scored, calibration):
+    hidden, table, target, negatives, log_expected = scored
+    rate = len(negatives) / (9 - 1)
+    power = rate * (calibration * (1 - 1 / rate) + 1 / rate)
+    expected = []
+    for row, item in zip(hidden, target, strict=True):
+        missed = [log_sigmoid(-(row @ table[one])) for one in negatives if one != item]
+        expected.append(-power * log_sigmoid(row @ table[item]) - np.sum(missed))
+    found = next_item_loss("gbce", hidden, target, table, (negatives, log_expected), calibration=calibration)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_bpr_max(scored):
+    hidden, table, target, negatives, log_expected = scored
+    expected = []
+    for row, item in zip(hidden, target, strict=True):
+        scores = np.array([row @ table[one] for one in negatives if one != item])
+        share = np.exp(scores) / np.exp(scores).sum()
+        ranked = (share / (1 + np.exp(scores - row @ table[item]))).sum()
+        expected.append(-np.log(ranked) + 0.5 * (share * scores**2).sum())
+    found = next_item_loss("bpr_max", hidden, target, table, (negatives, log_expected), regularization=0.5)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+# ---- what goes in --------------------------------------------------------------------------------------------
+
+
+def test_padded_keeps_the_last_events_and_pads_before():
+    histories = read_histories([[1, 2, 3], [4], []]).on_items(np.arange(1, 5))
+    assert padded(histories, 2).tolist() == [[2, 3], [0, 4], [0, 0]]
+    assert padded(histories, 9, np.array([7, 8, 9, 5])).tolist() == [[7, 8, 9], [0, 0, 5], [0, 0, 0]]
+
+
+def test_time_gaps_are_those_inside_a_history():
+    frame = pd.DataFrame({"item": [["a", "b", "c"], [], ["a"]], "time": [[1.0, 4.0, 4.0], [], [9.0]]})
+    np.testing.assert_array_equal(time_gaps(read_histories(frame)), [np.nan, 3.0, 0.0, np.nan])
+
+
+# ---- training ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SASRec(16, dropout=0.1, **LEARNS),
+        SASRec(16, n_blocks=2, n_heads=2, dropout=0.0, n_negatives=6, **LEARNS),
+        SASRec(16, tied=False, dropout=0.0, loss="bpr_max", n_negatives=8, **LEARNS),
+        GRU4Rec(16, n_units=16, **LEARNS),
+        GRU4Rec(16, n_units=16, cell="lstm", dropout=0.0, loss="gbce", n_negatives=8, **LEARNS),
+    ],
+    ids=["softmax", "sampled, two blocks", "bpr_max, not tied", "gru", "lstm, gbce"],
+)
+def test_learns_what_follows(model):
+    asked = [[3, 4, 5], [9, 10, 11], [7]]
+    assert model.fit(CIRCLE).predict(asked)[:, 0].tolist() == next_of(asked)
+    assert model.item_factors_.shape == (N_ITEMS, 16)
+    assert model.transform(asked).shape == (3, 16)
+    assert not model.transform([[], [99]]).any()
+    assert model.history_["loss"][-1] < model.history_["loss"][0]
+
+
+def test_early_stopping_keeps_the_best_weights():
+    model = SASRec(8, epochs=12, learning_rate=0.02, batch_size=16, validation_fraction=0.5, patience=2, random_state=0)
+    model.fit(CIRCLE)
+    scores = model.history_["val_score"]
+    best = int(np.argmax(scores))
+    assert model.n_iter_ == len(scores) == min(12, best + 1 + 2)
+    again = SASRec(8, epochs=best + 1, learning_rate=0.02, batch_size=16, validation_fraction=0.5, random_state=0)
+    np.testing.assert_array_equal(again.fit(CIRCLE).item_factors_, model.item_factors_)
+
+
+class Stopper:
+    """Press Ctrl-C at the beginning of an epoch."""
+
+    def __new__(cls, epoch):
+        import keras
+
+        def begin(number, logs=None):
+            if number == epoch:
+                raise KeyboardInterrupt
+
+        return keras.callbacks.LambdaCallback(on_epoch_begin=begin)
+
+
+def test_ctrl_c_keeps_the_best_weights_so_far():
+    model = GRU4Rec(8, n_units=8, **{**QUICK, "epochs": 5}, callbacks=[Stopper(2)])
+    with pytest.raises(KeyboardInterrupt, match="after 2 epochs; the estimator keeps the best weights"):
+        model.fit(CIRCLE)
+    assert model.n_iter_ == 2
+    again = GRU4Rec(8, n_units=8, **{**QUICK, "epochs": 2}).fit(CIRCLE)
+    np.testing.assert_array_equal(model.decision_function(CIRCLE[:5]), again.decision_function(CIRCLE[:5]))
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_nothing():
+    model = GRU4Rec(8, n_units=8, **QUICK, callbacks=[Stopper(0)])
+    with pytest.raises(KeyboardInterrupt, match="the estimator is not fitted"):
+        model.fit(CIRCLE)
+    assert not hasattr(model, "net_")
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model, "item_factors_")
+
+
+def test_partial_fit_goes_on_with_known_items():
+    model = SASRec(16, **{**QUICK, "learning_rate": 0.01}).fit(CIRCLE)
+    factors, before = model.item_factors_.copy(), model.decision_function([[5, 4, 3]])[0]
+    backwards = [history[::-1] for history in CIRCLE]
+    for _ in range(4):
+        model.partial_fit([*backwards, [99, 98], [5]])
+    assert model.n_iter_ == len(model.history_["loss"]) == 6
+    after = model.decision_function([[5, 4, 3]])[0]
+    assert after[2] - after.mean() > before[2] - before.mean() + 0.1
+    assert not np.array_equal(factors, model.item_factors_)
+    assert model.partial_fit([[99, 98]]).n_iter_ == 6  # nothing to learn from
+    assert 99 not in model.items_
+
+
+def test_warm_start_needs_the_same_items():
+    model = SASRec(8, warm_start=True, **QUICK).fit(CIRCLE)
+    with pytest.raises(ValueError, match="warm_start=True goes on with the net of 12 items"):
+        model.fit([[1, 2, 99]] * 3)
+
+
+# ---- features and times --------------------------------------------------------------------------------------
+
+
+def test_item_features_bring_alike_items_together():
+    kinds = pd.DataFrame(
+        {"kind": ["even" if item % 2 == 0 else "odd" for item in range(N_ITEMS)]}, index=range(N_ITEMS)
+    )
+    model = SASRec(8, item_features=kinds, **QUICK).fit(CIRCLE)
+    factors = model.item_factors_ / np.linalg.norm(model.item_factors_, axis=1, keepdims=True)
+    alike = factors @ factors.T
+    even = np.arange(N_ITEMS) % 2 == 0
+    assert alike[np.ix_(even, even)].mean() > alike[np.ix_(even, ~even)].mean() + 0.2
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.decision_function(CIRCLE[:5]), model.decision_function(CIRCLE[:5]))
+    with pytest.raises(ValueError, match=r"no row for 2 of 12 items, such as 10, 11"):
+        SASRec(8, item_features=kinds.iloc[:10], **QUICK).fit(CIRCLE)
+
+
+def test_time_gaps_tell_what_follows():
+    rng = np.random.default_rng(0)
+    items, times = [], []
+    for _ in range(200):  # after a long pause people return to item 0, else they go on
+        walk, clock = [int(rng.integers(1, 10))], [0.0]
+        for _ in range(6):
+            long = rng.random() < 0.4
+            clock.append(clock[-1] + (50.0 if long else 1.0))
+            walk.append(walk[-1] % 10 + 1 if clock[-1] - clock[-2] < 10 else 0)
+        items.append(walk)
+        times.append(clock)
+    frame = pd.DataFrame({"item": items, "time": times})
+    told = {"n_components": 16, "epochs": 15, "learning_rate": 0.01, "early_stopping": False, "random_state": 0}
+    with_gaps = GRU4Rec(n_units=16, time_gaps=True, **told).fit(frame)
+    asked = pd.DataFrame({"item": [[4, 5], [4, 5]], "time": [[0.0, 1.0], [0.0, 50.0]]})
+    assert np.abs(np.diff(with_gaps.decision_function(asked), axis=0)).max() > 0.1
+    with pytest.raises(ValueError, match="time_gaps=True needs histories with the column 'time'"):
+        with_gaps.predict([[4, 5]])
+    again = pickle.loads(pickle.dumps(with_gaps))
+    np.testing.assert_array_equal(again.decision_function(asked), with_gaps.decision_function(asked))
+
+
+# ---- errors --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "X", "error", "message"),
+    [
+        ({}, [[1], [2], []], ValueError, "X has no user with two events"),
+        ({}, np.ones((3, 4)), TypeError, "X is a matrix, which has no order"),
+        ({"max_length": 1}, CIRCLE, ValueError, "'max_length' parameter"),
+        ({"n_negatives": 13}, CIRCLE, ValueError, "n_negatives=13 is more than the 12 items"),
+        ({"loss": "gbce", "n_negatives": 0}, CIRCLE, ValueError, "loss='gbce' needs a sample"),
+        ({"epochs": 0}, CIRCLE, ValueError, "'epochs' parameter"),
+        ({"item_features": "no frame"}, CIRCLE, TypeError, "item_features must be a pandas frame"),
+        ({"time_gaps": True}, CIRCLE, ValueError, "time_gaps=True needs histories with the column 'time'"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SASRec, GRU4Rec])
+def test_bad_input(kind, parameters, X, error, message):
+    model = kind(**parameters)
+    with pytest.raises(error, match=message):
+        model.fit(X)
+    assert not hasattr(model, "net_")
+
+
+def test_heads_must_divide_the_components():
+    with pytest.raises(ValueError, match="n_heads=3 does not divide n_components=64: choose a divisor"):
+        SASRec(n_heads=3).fit(CIRCLE)
+
+
+# ---- storing and exporting -----------------------------------------------------------------------------------
+
+
+def test_a_new_process_loads_the_model(tmp_path):
+    model = SASRec(8, tied=False, n_negatives=4, **QUICK).fit(CIRCLE)
+    skrec.save(model, tmp_path / "model.skrec")
+    code = (
+        "import sys, numpy, skrec; model = skrec.load(sys.argv[1]); "
+        "numpy.save(sys.argv[2], model.partial_fit([[1, 2, 3]] * 4).decision_function([[1, 2], [5]]))"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "model.skrec", tmp_path / "scores.npy"], check=True)
+    expected = model.partial_fit([[1, 2, 3]] * 4).decision_function([[1, 2], [5]])
+    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "model", [SASRec(8, n_heads=2, **QUICK), GRU4Rec(8, n_units=8, **QUICK)], ids=["sasrec", "gru"]
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # tf2onnx on NumPy 2
+def test_onnx_gives_the_same_scores(model, tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    histories = [[1, 2, 3], [7], [0, 1, 2, 3, 4, 5]]
+    model.fit(CIRCLE)
+    session = runtime.InferenceSession(export_net(model, tmp_path / "net.onnx"))
+    codes = padded(read_histories(histories).on_items(model.items_), model.max_length)
+    user, scores = session.run(["user", "scores"], {"codes": codes})
+    np.testing.assert_allclose(scores, model.decision_function(histories), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(user, model.transform(histories), rtol=1e-4, atol=1e-5)
+
+
+def test_saved_model_gives_the_same_scores(tmp_path):
+    import tensorflow as tf
+
+    model = GRU4Rec(8, n_units=8, **QUICK).fit(CIRCLE)
+    served = tf.saved_model.load(str(export_net(model, tmp_path / "net", format="saved_model")))
+    codes = padded(read_histories(CIRCLE[:3]).on_items(model.items_), model.max_length)
+    found = served.signatures["serving_default"](codes=tf.constant(codes))["scores"]
+    np.testing.assert_allclose(found, model.decision_function(CIRCLE[:3]), rtol=1e-4, atol=1e-5)
+
+
+def test_layers_are_registered_once():
+    assert layers() is layers()
+
+
+# ---- real data -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not protocols.available("s3rec_beauty_sequences"), reason="needs s3rec_beauty_sequences")
+@pytest.mark.parametrize(
+    ("model", "floor"), [(SASRec(epochs=12, random_state=0), 0.042), (GRU4Rec(epochs=8, random_state=0), 0.03)]
+)
+def test_quality_floor(model, floor):
+    task = protocols.s3rec("beauty")
+    assert model.fit(task.X_train).score(task.X_test, task.y_test) > floor
