@@ -11,7 +11,7 @@ from ..feature_extraction import HistoryVectorizer
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._item_features import encode_items, encode_more, item_ids, read_item_features
 from ..utils._selection import dense
-from ..utils._validation import lookup
+from ..utils._validation import as_kind, lookup
 
 _RECENCY = 0.6  # of vectorizer=None
 _DENSE = 0.25  # share of stored entries from which features are kept as an array
@@ -138,7 +138,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
         if not matrix.nnz:
             raise ValueError("X holds no event of an item: pass one history with an item at least")
         if histories is not None:
-            self.items_ = _as_kind(self.items_, histories.ids.dtype)
+            self.items_ = as_kind(self.items_, histories.ids.dtype)
         if self.vectorizer is None:  # the decay acts when asking only, so that it may be set here
             self.vectorizer_.set_params(recency=_RECENCY)
         self.item_encoder_, features = encode_items(
@@ -179,7 +179,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
             return self
         more = encode_more(self.item_encoder_, frame[new], unit_norm=True)
         wider = shallow(self)
-        wider.items_ = np.concatenate([self.items_, _as_kind(ids[new], self.items_.dtype)])
+        wider.items_ = np.concatenate([self.items_, as_kind(ids[new], self.items_.dtype)])
         wider.n_items_ = len(wider.items_)
         wider.popularity_ = np.concatenate([self.popularity_, np.zeros(int(new.sum()), self.popularity_.dtype)])
         if sp.issparse(self.item_factors_):
@@ -213,11 +213,3 @@ class ContentRecommender(FrameParameter, BaseRecommender):
         weights = self._weigh(rows)
         parts = dense(self.item_factors_[weights.indices] @ self.item_factors_[columns].T)
         return weights.indices, weights.data[:, None] * parts * self._boost[columns]
-
-
-def _as_kind(ids: np.ndarray, dtype) -> np.ndarray:
-    """Return integer ids in another integer type if it holds them all, so that ids leave as the histories have them."""
-    if ids.dtype == dtype or ids.dtype.kind not in "iu" or np.dtype(dtype).kind not in "iu":
-        return ids
-    other = ids.astype(dtype)
-    return other if np.array_equal(other, ids) else ids

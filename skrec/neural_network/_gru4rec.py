@@ -25,9 +25,9 @@ class GRU4Rec(SequenceRecommender):
         The recurrent cell.
     max_length : int, default=50
         The latest events of a history that are read; bounds memory and time.
-    dropout : float, default=0.3
+    dropout : float, default=0.4
         Share of the numbers set to zero in training, in the input and in the state.
-    event_dropout : float, default=0.4
+    event_dropout : float, default=0.1
         Share of the events left out of a history at random, others in each epoch: the net also learns what comes a
         little later, which helps where the order of near events says little.
     loss : {"softmax", "gbce", "bpr_max"}, default="softmax"
@@ -45,11 +45,11 @@ class GRU4Rec(SequenceRecommender):
         columns.
     time_gaps : bool, default=False
         Whether the net also reads the time between an event and the one before; needs the column `time`.
-    epochs : int, default=30
+    epochs : int, default=25
         Most passes over the histories.
     batch_size : int, default=128
-        Users of a training step.
-    learning_rate : float, default=0.005
+        A training step takes as many events as so many users have on average.
+    learning_rate : float, default=0.003
         Step length of the optimizer.
     schedule : {"constant", "cosine"}, default="cosine"
         How the step length changes over the epochs.
@@ -144,17 +144,17 @@ class GRU4Rec(SequenceRecommender):
         n_units=128,
         cell="gru",
         max_length=50,
-        dropout=0.3,
-        event_dropout=0.4,
+        dropout=0.4,
+        event_dropout=0.1,
         loss="softmax",
         n_negatives="auto",
         tied=True,
         item_features=None,
         item_encoder=None,
         time_gaps=False,
-        epochs=30,
+        epochs=25,
         batch_size=128,
-        learning_rate=0.005,
+        learning_rate=0.003,
         schedule="cosine",
         optimizer="adam",
         weight_decay=0.0,

@@ -44,8 +44,8 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     n_components : int, default=200
         Length of the code.
     hidden : sequence of int, default=()
-        Width of the layers between history and code, the same in reverse between code and scores, with tanh. The paper
-        has (600,); none was better on MovieLens-1M.
+        Width of the layers between history and code, the same in reverse between code and scores, with tanh; () has
+        none. The paper has (600,).
     dropout : float, default=0.5
         Share of a history's items left out of what the net reads in training.
     beta : float, default=0.2
@@ -238,7 +238,8 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         matrix.eliminate_zeros()
         able = np.diff(matrix.indptr) >= 2
         if not able.any():
-            raise ValueError("X has no user with two items, so nothing goes together: pass longer histories")
+            few = "only one item, 1 feature(s)" if matrix.shape[1] == 1 else "no user with two items"
+            raise ValueError(f"X has {few}, so nothing goes together: pass longer histories")
         return matrix if able.all() else matrix[able]
 
     def _check_settings(self):
@@ -260,9 +261,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         try:
             self._fit_net(lambda: self._autoencoder(rise), data, loss=multinomial_loss(), **how)
         finally:
-            if hasattr(
-                getattr(self, "net_", None), "model_"
-            ):  # also after Ctrl-C, when the best weights so far are kept
+            if hasattr(getattr(self, "net_", None), "model_"):  # Ctrl-C too keeps the best weights
                 self._take_last_layer()
 
     def _take_last_layer(self):

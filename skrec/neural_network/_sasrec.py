@@ -33,9 +33,9 @@ class SASRec(SequenceRecommender):
         Attention heads of a block; must divide `n_components`.
     max_length : int, default=50
         The latest events of a history that are read; bounds memory and time.
-    dropout : float, default=0.3
+    dropout : float, default=0.4
         Share of the numbers set to zero in training, in the input and behind each part of a block.
-    event_dropout : float, default=0.4
+    event_dropout : float, default=0.1
         Share of the events left out of a history at random, others in each epoch: the net also learns what comes a
         little later, which helps where the order of near events says little.
     loss : {"softmax", "gbce", "bpr_max"}, default="softmax"
@@ -53,11 +53,11 @@ class SASRec(SequenceRecommender):
         columns.
     time_gaps : bool, default=False
         Whether the net also reads the time between an event and the one before; needs the column `time`.
-    epochs : int, default=30
+    epochs : int, default=25
         Most passes over the histories.
     batch_size : int, default=128
-        Users of a training step.
-    learning_rate : float, default=0.005
+        A training step takes as many events as so many users have on average.
+    learning_rate : float, default=0.003
         Step length of the optimizer.
     schedule : {"constant", "cosine"}, default="cosine"
         How the step length changes over the epochs.
@@ -153,17 +153,17 @@ class SASRec(SequenceRecommender):
         n_blocks=1,
         n_heads=1,
         max_length=50,
-        dropout=0.3,
-        event_dropout=0.4,
+        dropout=0.4,
+        event_dropout=0.1,
         loss="softmax",
         n_negatives="auto",
         tied=True,
         item_features=None,
         item_encoder=None,
         time_gaps=False,
-        epochs=30,
+        epochs=25,
         batch_size=128,
-        learning_rate=0.005,
+        learning_rate=0.003,
         schedule="cosine",
         optimizer="adam",
         weight_decay=0.0,

@@ -8,14 +8,13 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
-from skrec.neighbors._content import _as_kind
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._sequence import padded
 from skrec.neural_network._towers import history_means, layers, next_item_batches, next_item_ndcg, widths_of
 from skrec.neural_network._user_features import described, user_encoder, user_numbers
 from skrec.utils._frame_parameter import FrameParameter, shallow
 from skrec.utils._item_features import dense_features, encode_items, encode_more, item_ids, read_item_features
-from skrec.utils._validation import lookup
+from skrec.utils._validation import as_kind, lookup
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
@@ -267,7 +266,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         able = np.flatnonzero(known.lengths >= 2)
         if not len(able):
             raise ValueError("X has no user with two events, so nothing follows anything: pass longer histories")
-        self.items_ = _as_kind(self.items_, histories.ids.dtype)
+        self.items_ = as_kind(self.items_, histories.ids.dtype)
         users = features = None
         if self.user_features:
             self.user_encoder_ = user_encoder(histories.features).fit(histories.features)
@@ -302,9 +301,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         try:
             self._fit_net(lambda: self._towers(features, users, counts, first), data, loss=_LOSS, judge=judge)
         finally:
-            if hasattr(
-                getattr(self, "net_", None), "model_"
-            ):  # also after Ctrl-C, when the best weights so far are kept
+            if hasattr(getattr(self, "net_", None), "model_"):  # Ctrl-C too keeps the best weights
                 self.item_factors_ = self._item_vectors()
 
     def _towers(self, features, users, counts, first):

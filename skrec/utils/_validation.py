@@ -141,6 +141,14 @@ def lookup(ids: np.ndarray, vocabulary: np.ndarray, name: str = "X") -> np.ndarr
     return np.where(vocabulary[position] == ids, position, -1).astype(np.int32)
 
 
+def as_kind(ids: np.ndarray, dtype) -> np.ndarray:
+    """Return integer ids in another integer type if it holds them all, so that ids leave as the histories have them."""
+    if ids.dtype == dtype or ids.dtype.kind not in "iu" or np.dtype(dtype).kind not in "iu":
+        return ids
+    other = ids.astype(dtype)
+    return other if np.array_equal(other, ids) else ids
+
+
 def is_nested(values) -> bool:
     """Tell a list of lists of ids, one per user, from one list of ids."""
     first = next(iter(values), None)
