@@ -17,6 +17,7 @@ from skrec.neighbors import (
     SessionKNN,
     TransitionRecommender,
 )
+from skrec.neural_network import GRU4Rec, MultVAE, SASRec, TwoTower
 from skrec.utils._check_data import planted_features
 from skrec.utils.estimator_checks import yield_recommender_checks
 
@@ -61,6 +62,22 @@ MATRIX_ESTIMATORS = [
     ],
     BM25Transformer(),
 ]
+QUICK = {"epochs": 40, "learning_rate": 0.02, "batch_size": 16, "early_stopping": False, "random_state": 0}
+NETS = [
+    SASRec(8, max_length=8, dropout=0.0, event_dropout=0.0, **QUICK),
+    GRU4Rec(8, n_units=8, max_length=8, dropout=0.0, event_dropout=0.0, **QUICK),
+    MultVAE(4, hidden=(16,), **QUICK),
+    TwoTower(8, hidden=(), dropout=0.0, recency=1.0, **{**QUICK, "batch_size": 64, "epochs": 30}),
+]
+# each fit of a net takes seconds for its graph: the other checks, which fit many times, are slow
+FEW_FITS = {
+    "bad_input",
+    "candidates_and_exclude",
+    "checkerboard",
+    "clone_and_storage",
+    "empty_and_unknown",
+    "scores_agree",
+}
 ONE_DIMENSIONAL = "predict gives k items a user; the check wants one value a row"
 EXPECTED_FAILURES = {
     "check_estimator_sparse_array": ONE_DIMENSIONAL,
@@ -77,13 +94,23 @@ def test_sklearn_check_estimator(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize(
-    ("name", "check", "model"),
-    [
-        pytest.param(name, check, model, id=f"{model}-{name}")
-        for model in RECOMMENDERS
+def contract(models, marks=lambda name: ()):
+    """Return a test case for each check of each model."""
+    return [
+        pytest.param(name, check, model, id=f"{type(model).__name__}-{number}-{name}", marks=marks(name))
+        for number, model in enumerate(models)
         for name, check in yield_recommender_checks(model)
-    ],
-)
+    ]
+
+
+@pytest.mark.parametrize(("name", "check", "model"), contract(RECOMMENDERS))
 def test_recommender_contract(name, check, model):
+    check()
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "model"), contract(NETS, lambda name: () if name in FEW_FITS else pytest.mark.slow)
+)
+def test_contract_of_nets(name, check, model):
+    pytest.importorskip("tensorflow")
     check()

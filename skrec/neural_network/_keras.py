@@ -7,7 +7,6 @@ one without a change to them.
 
 import os
 import tempfile
-import zlib
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -132,9 +131,9 @@ def _judge(function, net):
 
 def _reseed(net):
     """Let the random layers of a net that goes on begin from its seed: Keras does not store how far they were."""
-    for layer in net.model_._flatten_layers() if net.initialized_ else ():
+    for number, layer in enumerate(net.model_._flatten_layers() if net.initialized_ else ()):
         if (generator := getattr(layer, "seed_generator", getattr(layer, "generator", None))) is not None:
-            generator.state.assign([net._random_state, zlib.crc32(layer.name.encode())])
+            generator.state.assign([net._random_state, number])  # names inside layers differ between processes
 
 
 def take(inputs, rows):

@@ -295,10 +295,12 @@ def test_a_new_process_loads_the_model(tmp_path):
     code = (
         "import sys, numpy, skrec; model = skrec.load(sys.argv[1]); "
         "numpy.save(sys.argv[2], model.decision_function([[1, 2], [5]])); "
-        "model.partial_fit([[1, 2, 3]] * 4); assert model.n_iter_ == 3"
+        "numpy.save(sys.argv[3], model.partial_fit([[1, 2, 3]] * 4).item_factors_)"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "model.skrec", tmp_path / "scores.npy"], check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), model.decision_function([[1, 2], [5]]))
+    files = [tmp_path / name for name in ("model.skrec", "scores.npy", "factors.npy")]
+    subprocess.run([sys.executable, "-c", code, *files], check=True)
+    np.testing.assert_array_equal(np.load(files[1]), model.decision_function([[1, 2], [5]]))
+    np.testing.assert_allclose(model.partial_fit([[1, 2, 3]] * 4).item_factors_, np.load(files[2]), atol=1e-5)
 
 
 @pytest.mark.parametrize(
