@@ -12,6 +12,7 @@ _GRIDS = {
     "SessionKNN": {"recency": [0.6, 0.8], "idf": [0.0, 0.75, 1.5], "length_penalty": [0.25, 0.5]},
     "BuyAgainRecommender": {"half_life": [80.0, 180.0, 365.0], "prior_weight": [2.0, 5.0, 10.0]},
     "TIFUKNN": {"alpha": [0.3, 0.5, 0.7], "n_neighbors": [50, 200]},
+    "ContentRecommender": {"popularity_power": [0.0, 0.1, 0.2, 0.3]},
     "EASE": {"l2": [30.0, 100.0, 300.0, 1000.0]},
     "SLIM": {"l1": [1.0, 3.0], "l2": [30.0, 200.0, 500.0]},
     "ALS": {"l2": [0.003, 0.01, 0.03], "n_components": [32, 64, 128]},
