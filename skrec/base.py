@@ -224,9 +224,9 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         check_is_fitted(self)
         if item_features is not None:
-            wishes = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
-            returned = {"return_scores": return_scores, "return_source": return_source}
-            return self._with_new_items(item_features).recommend(X, k, **wishes, **returned)
+            how = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
+            how |= {"return_scores": return_scores, "return_source": return_source}
+            return self._with_new_items(item_features).recommend(X, k, **how)
         k = self.k if k is None else k
         if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
             raise ValueError(f"k must be an integer of at least 1, got {k!r}")

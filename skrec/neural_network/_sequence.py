@@ -63,6 +63,34 @@ def time_gaps(histories) -> np.ndarray:
     return gaps
 
 
+def next_item_ndcg(users, vectors, target, seen, k: int) -> float:
+    """Return the NDCG at k of one wanted item of each user.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_users, n_components)
+        Vectors of the users.
+    vectors : ndarray of shape (n_items, n_components)
+        Vectors of the items.
+    target : ndarray of shape (n_users,)
+        The wanted items.
+    seen : CSR array of shape (n_users, n_items) or None
+        Items that come last; the wanted one may be among them.
+    k : int
+        Length of the list.
+    """
+    ranks = []
+    for start in range(0, len(users), 256):
+        block = slice(start, start + 256)
+        scores = users[block] @ vectors.T
+        wanted = scores[np.arange(len(scores)), target[block]][:, None].copy()
+        if seen is not None:
+            mask_scores(scores, seen[block])
+        ranks.append(np.count_nonzero(scores > wanted, axis=1))
+    ranks = np.concatenate(ranks)
+    return float(np.mean(np.where(ranks < k, 1 / np.log2(ranks + 2), 0)))
+
+
 class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     """Base of the nets that name the next item: a subclass says what its net makes of the events.
 
@@ -246,18 +274,8 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
 
     def _judge(self, model, asked, target, seen) -> float:
         """Return the NDCG at k of held-out next items."""
-        vectors = self._item_vectors(model)
         users = self._last_outputs(model, asked)
-        ranks = []
-        for start in range(0, len(target), 256):
-            block = slice(start, start + 256)
-            scores = users[block] @ vectors.T
-            wanted = scores[np.arange(len(scores)), target[block]][:, None].copy()
-            if self.exclude_seen:
-                mask_scores(scores, seen[block])
-            ranks.append(np.count_nonzero(scores > wanted, axis=1))
-        ranks = np.concatenate(ranks)
-        return float(np.mean(np.where(ranks < self.k, 1 / np.log2(ranks + 2), 0)))
+        return next_item_ndcg(users, self._item_vectors(model), target, seen if self.exclude_seen else None, self.k)
 
     def _last_outputs(self, model, inputs) -> np.ndarray:
         """Return the encoder's output at the last event of each row; zeros for rows without events."""

@@ -7,7 +7,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from skrec.neural_network._keras import load_keras, load_tensorflow
-from skrec.utils._topk import mask_scores
 
 
 def widths_of(hidden) -> list[int]:
@@ -181,34 +180,6 @@ def history_means(codes: np.ndarray, vectors: np.ndarray, recency: float) -> np.
     row, column = np.nonzero(real)
     entries = weight[row, column].astype(np.float32), (row, codes[row, column] - 1)
     return sp.csr_array(entries, shape=(len(codes), len(vectors))) @ vectors
-
-
-def next_item_ndcg(users, vectors, target, seen, k: int) -> float:
-    """Return the NDCG at k of one wanted item of each user.
-
-    Parameters
-    ----------
-    users : ndarray of shape (n_users, n_components)
-        Vectors of the users.
-    vectors : ndarray of shape (n_items, n_components)
-        Vectors of the items.
-    target : ndarray of shape (n_users,)
-        The wanted items.
-    seen : CSR array of shape (n_users, n_items) or None
-        Items that come last; the wanted one may be among them.
-    k : int
-        Length of the list.
-    """
-    ranks = []
-    for start in range(0, len(users), 256):
-        block = slice(start, start + 256)
-        scores = users[block] @ vectors.T
-        wanted = scores[np.arange(len(scores)), target[block]][:, None].copy()
-        if seen is not None:
-            mask_scores(scores, seen[block])
-        ranks.append(np.count_nonzero(scores > wanted, axis=1))
-    ranks = np.concatenate(ranks)
-    return float(np.mean(np.where(ranks < k, 1 / np.log2(ranks + 2), 0)))
 
 
 def next_item_batches(histories, max_length: int, batch_size: int, seed: int, features=None):

@@ -9,8 +9,8 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
-from skrec.neural_network._sequence import padded
-from skrec.neural_network._towers import history_means, layers, next_item_batches, next_item_ndcg, widths_of
+from skrec.neural_network._sequence import next_item_ndcg, padded
+from skrec.neural_network._towers import history_means, layers, next_item_batches, widths_of
 from skrec.neural_network._user_features import described, user_encoder, user_numbers
 from skrec.utils._frame_parameter import FrameParameter, shallow
 from skrec.utils._item_features import dense_features, encode_items, encode_more, item_ids, read_item_features

@@ -17,7 +17,8 @@ from skrec.utils._histories import read_histories
 pytest.importorskip("tensorflow")
 
 from skrec.neural_network import TwoTower
-from skrec.neural_network._towers import history_means, in_batch_loss, next_item_batches, next_item_ndcg
+from skrec.neural_network._sequence import next_item_ndcg
+from skrec.neural_network._towers import history_means, in_batch_loss, next_item_batches
 
 CHEAP = {
     "n_components": 8,
