@@ -4,9 +4,10 @@ Prints Recall@20 and MRR@20 on RetailRocket and Diginetica. The models learn fro
 of a test session, from its first item on, is asked for the item that follows. Items that are in the session already
 may be recommended (``exclude_seen=False``): visitors return to what they have viewed, and every sixth to third view
 is such a return. With ``--validation`` the last training sessions, as many as there are test sessions, take the
-place of the test; the defaults of SessionKNN and TransitionRecommender were chosen on this part.
+place of the test; the defaults of SessionKNN and TransitionRecommender were chosen on this part. ``--nets`` adds SASRec
+and GRU4Rec, whose defaults were chosen on Beauty.
 
-    python benchmarks/bench_sessions.py [--validation] [retailrocket diginetica]
+    python benchmarks/bench_sessions.py [--validation] [--nets] [retailrocket diginetica]
 """
 
 import sys
@@ -63,9 +64,9 @@ def _lists(items: np.ndarray, indptr: np.ndarray) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), pa.array(items))
 
 
-def models() -> dict:
+def models(nets: bool) -> dict:
     """Return the models by name."""
-    return {
+    made = {
         "popularity": PopularityRecommender(),
         "ItemKNN": ItemKNN(),
         "ItemKNN, 100, recency .6": ItemKNN(100, vectorizer=RECENT),
@@ -74,6 +75,11 @@ def models() -> dict:
         "Transition..., backward .5": TransitionRecommender(backward=0.5),
         "SessionKNN": SessionKNN(),
     }
+    if nets:
+        from skrec.neural_network import GRU4Rec, SASRec
+
+        made |= {"SASRec": SASRec(random_state=0), "GRU4Rec": GRU4Rec(random_state=0)}
+    return made
 
 
 def main(arguments):
@@ -83,7 +89,7 @@ def main(arguments):
     for name in names:
         task = sessions(name, validation=validation)
         print(f"{task.name}: {len(task.X_train)} training sessions, {len(task.y_test)} questions")
-        for label, model in models().items():
+        for label, model in models("--nets" in arguments).items():
             model.set_params(exclude_seen=task.exclude_seen, k=K)
             start = time.perf_counter()
             model.fit(task.X_train)

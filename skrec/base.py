@@ -77,6 +77,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
 
     # ---- what a model overrides ------------------------------------------------------------------------------
 
+    _scores_are_logits = False  # True: the exponential of a score says how likely the item is
     _needs_order = False  # True: `_fit` and `_score` take OrderedRows, and there may be no parameter `vectorizer`
 
     def _fit(self, matrix: sp.csr_array, histories: Histories | None) -> None:

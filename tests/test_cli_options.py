@@ -41,6 +41,27 @@ def test_fit_counts_unless_told_otherwise(folder, options, binary):
     assert load("m.skrec").vectorizer.binary is binary
 
 
+def test_a_hybrid_takes_what_the_log_has(folder, capsys):
+    events = pd.read_csv("log.csv")
+    events.assign(name="thing " + events["item"].astype(str)).to_csv("log.csv", index=False)
+    common = ["--model", "hybrid", "-q", "-k", "3", "-o"]
+    parts = {"ease", "next", "session"}
+    for options, more, holdout in [
+        ([], {"popular"}, "10%"),
+        (["--include-seen", "--name", "name"], {"popular", "content", "again", "tifu"}, "10%"),
+        (["--set", "n_holdouts=1", "--set", "popular=drop"], set(), "10%"),
+    ]:
+        assert main(["fit", *LOG, *common, "m.skrec", *options]) == 0
+        model = load("m.skrec")
+        assert set(model.named_retrievers_) == parts | more and model.holdout == holdout
+        assert main(["recommend", "m.skrec", "log.csv", "-q", "-o", "r.csv"]) == 0
+        assert pd.read_csv("r.csv").groupby("user").size().eq(3).all()
+    assert main(["fit", *LOG[:5], "--model", "blend", "-q", "-o", "m.skrec"]) == 0
+    assert load("m.skrec").holdout == "last" and len(load("m.skrec").weights_) == 3
+    assert main(["fit", *LOG, "--set", "session__neighbors=3", *common, "m.skrec"]) == 2
+    assert "unknown parameter 'session__neighbors' of hybrid" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["evaluate", "compare"])
 def test_settings_of_one_model(folder, command):
     arguments = [command, *LOG, "--model", "ease", "--model", "item-knn", "--include-seen", "-q", "-o"]

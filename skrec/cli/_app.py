@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._models import MODELS, NEED_TIME, check_k, check_name, make_model, parse_settings, settings_by_model
+from ._models import MODELS, NEED_TIME, QUICK, check_k, check_name, make_model, parse_settings, settings_by_model
 from ._screen import Screen, UserError
 
 app = typer.Typer(
@@ -113,11 +113,14 @@ def fit(
     check_k(k)
     check_name(model, time)
     check_output(output, "--output")
-    estimator = make_model(model, parse_settings(settings or []), k=k, exclude_seen=exclude_seen is not False)
+    given = parse_settings(settings or [])
+    options = {"k": k, "exclude_seen": exclude_seen is not False, "timed": time is not None}
+    make_model(model, given, **options)  # wrong settings are told before the work
     columns = _columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
     with screen.working("Reading the log"):
         histories = cut_log(read_log(log, columns), since, until)
         names = None if name is None else item_names(log, item, name)
+    estimator = make_model(model, given, names=names, **options)
     described = facts(histories)
     _say_facts(screen, described)
     _say_seen(screen, exclude_seen)
@@ -138,8 +141,10 @@ def evaluate(
     time: Time = None,
     weight: Weight = None,
     event: Event = None,
+    name: Name = None,
     models: Annotated[
-        list[str] | None, typer.Option("--model", help=f"All, or one of {', '.join(MODELS)}; repeatable.")
+        list[str] | None,
+        typer.Option("--model", help=f"All but the nets, or one of {', '.join(MODELS)}; repeatable."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -168,7 +173,7 @@ def evaluate(
 ) -> None:
     """Compare models honestly: they learn from the past and are asked for what came after."""
     from . import _evaluate as steps
-    from ._data import TABLES, check_output, facts, read_log, write_table
+    from ._data import TABLES, check_output, facts, item_names, read_log, write_table
 
     screen: Screen = context.obj
     check_k(k)
@@ -180,11 +185,15 @@ def evaluate(
     if at is not None and split is Split.last:
         raise UserError("--at belongs to --split time: leave one of them out")
     fixed = settings_by_model(settings or [], _chosen_names(models, time))
-    chosen = {}
-    for name, given in fixed.items():
-        chosen[name] = make_model(name, given, k=k, exclude_seen=exclude_seen is not False)
+
+    def make(names=None) -> dict:
+        options = {"k": k, "exclude_seen": exclude_seen is not False, "timed": time is not None, "names": names}
+        return {kind: make_model(kind, given, **options) for kind, given in fixed.items()}
+
+    make()  # wrong settings are told before the work
     with screen.working("Reading the log"):
         histories = read_log(log, _columns(user=user, item=item, time=time, weight=weight, event=event))
+        chosen = make(None if name is None else item_names(log, item, name))
     _say_facts(screen, facts(histories))
     _say_seen(screen, exclude_seen)
     question = steps.hold_out(histories, split.value, at, exclude_seen is not False, known_only)
@@ -269,7 +278,7 @@ def _columns(**columns: str | None) -> dict[str, str]:
 
 def _chosen_names(models: list[str] | None, time: str | None) -> list[str]:
     if not models or models == ["all"]:
-        return [name for name in MODELS if time is not None or name not in NEED_TIME]
+        return [name for name in QUICK if time is not None or name not in NEED_TIME]
     for name in models:
         if name == "all":
             raise UserError("--model all stands alone: leave out the other models")

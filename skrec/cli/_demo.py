@@ -11,7 +11,7 @@ from ..utils._histories import read_histories
 from ._app import save_model
 from ._data import facts, write_table
 from ._evaluate import ask, hold_out, popularity, show_leaderboard
-from ._models import COUNTED, MODELS, make_model
+from ._models import COUNTED, HYBRIDS, QUICK, make_model
 from ._screen import Screen, UserError
 
 AT = "2011-11-01"
@@ -41,15 +41,16 @@ def run(screen: Screen, folder: Path) -> None:
     repeats = hold_out(histories, "time", AT, False, True)
     for sentence in repeats.sentences:
         screen.say(sentence)
-    models = {name: make_model(name, {}, k=10, exclude_seen=False) for name in MODELS}
+    described_by = {"k": 10, "timed": True, "names": names}
+    models = {name: make_model(name, {}, exclude_seen=False, **described_by) for name in QUICK}
     first, details = ask(screen, models, repeats, 10, keep=True)
     screen.say()
     show_leaderboard(screen, first, f"1. {_REPEATS} (--include-seen)")
 
-    # the same fitted models, asked again; those that counted learn once more without
+    # the same fitted models, asked again; those that counted or weighed learn once more without repeats
     new = hold_out(histories, "time", AT, True, True)
     fitted = {name: FrozenEstimator(clone_fitted(details[name].estimator)) for name in models if name in details}
-    fitted |= {name: make_model(name, {}, k=10, exclude_seen=True) for name in COUNTED}
+    fitted |= {name: make_model(name, {}, exclude_seen=True, **described_by) for name in (*COUNTED, *HYBRIDS)}
     second, details_new = ask(screen, fitted, new, 10)
     for column in _ONLY_ONCE:
         second[column] = first[column].reindex(second.index)

@@ -22,16 +22,30 @@ MODELS = {
     "pure-svd": ("skrec.decomposition", "PureSVD", {"random_state": 0}),
     "bpr": ("skrec.decomposition", "BPR", {"random_state": 0}),
     "als": ("skrec.decomposition", "ALS", {"random_state": 0}),
+    "blend": ("skrec.ensemble", "BlendRecommender", {"weights": "auto", "random_state": 0}),
+    "hybrid": ("skrec.ensemble", "TwoStageRecommender", {"random_state": 0}),
+    "multvae": ("skrec.neural_network", "MultVAE", {"random_state": 0}),
+    "gru4rec": ("skrec.neural_network", "GRU4Rec", {"random_state": 0}),
+    "sasrec": ("skrec.neural_network", "SASRec", {"random_state": 0}),
 }
+NETS = ("multvae", "gru4rec", "sasrec")  # minutes rather than seconds, and another extra: only by name
+HYBRIDS = ("blend", "hybrid")
+QUICK = tuple(name for name in MODELS if name not in NETS)
 NEED_TIME = {"popularity-30d"}
 # better with counts where repeats are included, on the validation parts of Online Retail and Complete Journey
 COUNTED = ("rp3beta", "ease", "slim", "pure-svd", "als")
 _OWN_OPTIONS = {"k": "-k", "exclude_seen": "--exclude-seen or --include-seen"}
 
 
-def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool):
-    """Build a model by its name, with settings as `set_params` takes them; some count where repeats are included."""
+def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool, timed: bool = False, names=None):
+    """Build a model by its name, with settings as `set_params` takes them; some count where repeats are included.
+
+    `timed` tells whether the histories have times, and `names` is a Series with the names of the items: the hybrids
+    make use of both.
+    """
     module, kind, preset = MODELS[name]
+    if name in HYBRIDS:
+        preset = {**preset, **_hybrid(name, exclude_seen, timed, names)}
     model = getattr(importlib.import_module(module), kind)(**preset)
     counted = name in COUNTED and not exclude_seen
     if counted or ("vectorizer" in model.get_params() and any(key.startswith("vectorizer__") for key in settings)):
@@ -43,9 +57,37 @@ def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool):
         if key in _OWN_OPTIONS:
             raise UserError(f"--set {key} has an option of its own: use {_OWN_OPTIONS[key]}")
         if key not in known:
-            choices = sorted(set(known) - set(_OWN_OPTIONS))
-            raise UserError(f"--set names the unknown parameter {key!r} of {name}{_meant(key, choices)}")
+            meant = _meant(key, sorted(set(known) - set(_OWN_OPTIONS)))
+            raise UserError(f"--set names the unknown parameter {key!r} of {name}{meant}")
     return model.set_params(**settings, k=k, exclude_seen=exclude_seen)
+
+
+def _hybrid(name: str, exclude_seen: bool, timed: bool, names) -> dict:
+    """Return the parameters of an ensemble: its parts, and what it learns from."""
+    from ..dummy import PopularityRecommender
+    from ..feature_extraction import HistoryVectorizer
+    from ..linear_model import EASE
+    from ..neighbors import (
+        TIFUKNN,
+        BuyAgainRecommender,
+        ContentRecommender,
+        SessionKNN,
+        TransitionRecommender,
+    )
+
+    parts = [
+        ("ease", EASE(vectorizer=HistoryVectorizer(binary=exclude_seen))),
+        ("next", TransitionRecommender()),
+        ("session", SessionKNN()),
+    ]
+    if not exclude_seen:
+        parts += [("again", BuyAgainRecommender()), ("tifu", TIFUKNN())]
+    if timed:
+        parts.append(("popular", PopularityRecommender(window="30D")))
+    if names is not None:
+        parts.append(("content", ContentRecommender(names.to_frame("name"))))
+    made = {"recommenders" if name == "blend" else "retrievers": parts, "holdout": "10%" if timed else "last"}
+    return made | ({"n_holdouts": 3} if timed and name == "hybrid" else {})
 
 
 def check_name(name: str, time: str | None = None) -> None:
@@ -92,4 +134,5 @@ def check_k(k: int) -> None:
 
 def _meant(given: str, choices: list[str]) -> str:
     close = difflib.get_close_matches(given, choices, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(choices)}"
+    plain = [choice for choice in choices if "__" not in choice]
+    return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(plain)}"

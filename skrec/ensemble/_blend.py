@@ -41,15 +41,16 @@ class BlendRecommender(PartsRecommender):
     recommenders : list of (str, recommender) pairs
         The parts. ``set_params(name="drop")`` leaves one out, ``set_params(name__parameter=...)`` reaches inside. Their
         own `exclude_seen` and `k` have no say.
-    normalization : {"zscore", "rank", "softmax", "rrf"}, or one of them per part, default="zscore"
-        How scores become comparable.
+    normalization : {"auto", "zscore", "rank", "softmax", "rrf"}, or one of them per part, default="auto"
+        How scores become comparable. "auto" is "softmax" for nets, whose scores are logits, and "zscore" for all else.
     weights : array-like of shape (n_parts,), "auto" or None, default=None
         Weight of each part; None weighs all alike. ``"auto"`` learns them on held-out items: the parts are fitted on
         the histories without these, the weights climb from equal ones by the NDCG at `k` of what was held out, and
         the parts are fitted again on everything.
     holdout : "last", float or str, default="last"
         What ``weights="auto"`` holds out: the last event of each user, or what came in the last days, such as 30 or
-        ``"30D"``. Say days where people buy baskets: the last event of a basket is easily told from its others.
+        ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last event
+        of a basket is easily told from its others.
     max_users : int, default=5000
         Number of users, drawn at random, on whom weights are learned.
     fallback : recommender, default=None
@@ -118,7 +119,7 @@ class BlendRecommender(PartsRecommender):
     _parameter_constraints: dict = {
         **{name: rule for name, rule in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         "recommenders": "no_validation",  # _named_parts says more
-        "normalization": [StrOptions(set(NORMALIZATIONS)), "array-like"],
+        "normalization": [StrOptions({"auto", *NORMALIZATIONS}), "array-like"],
         "weights": ["array-like", StrOptions({"auto"}), None],
         "holdout": "no_validation",  # as_duration says more
         "max_users": [Interval(Integral, 1, None, closed="left")],
@@ -132,7 +133,7 @@ class BlendRecommender(PartsRecommender):
         self,
         recommenders,
         *,
-        normalization="zscore",
+        normalization="auto",
         weights=None,
         holdout="last",
         max_users=5000,
@@ -173,7 +174,7 @@ class BlendRecommender(PartsRecommender):
         """
         names, parts = self._named_parts()
         histories = self._read_training(X)
-        self._normalizations = self._chosen_normalizations(len(parts))
+        self._normalizations = self._chosen_normalizations(parts)
         weights = self._given_weights(names)
         if weights is None:
             known, held, _ = hold_out(X, histories, self.holdout)
@@ -182,17 +183,6 @@ class BlendRecommender(PartsRecommender):
         self._fit_parts(X, histories, names, parts)
         self.weights_ = weights
         return self
-
-    def _chosen_normalizations(self, n_parts: int) -> list[str]:
-        if isinstance(self.normalization, str):
-            return [self.normalization] * n_parts
-        chosen = list(self.normalization)
-        if len(chosen) != n_parts or not all(isinstance(one, str) and one in NORMALIZATIONS for one in chosen):
-            raise ValueError(
-                f"normalization must be one of {', '.join(NORMALIZATIONS)}, or one of them for each of the {n_parts} "
-                f"parts, got {self.normalization!r}"
-            )
-        return chosen
 
     def _given_weights(self, names: list[str]) -> np.ndarray | None:
         """Return the weights of the parts that are not dropped, None if they are to be learned."""
@@ -228,22 +218,15 @@ class BlendRecommender(PartsRecommender):
         pairs = Pairs.join(map_blocks(pairs_of, rows.shape[0], 4 * self._block_width()))
         return climb(pairs, pairs.labels(wanted), np.diff(wanted.indptr), self.k)
 
-    def _normalized(self, scorers, rows) -> list[np.ndarray]:
-        return [
-            self._part_scores(scorer, rows, number, how)
-            for number, (scorer, how) in enumerate(zip(scorers, self._normalizations, strict=True))
-        ]
-
     def _scorer(self, at):
         scorers = self._scorers(at)
 
         def score(rows):
             total = np.zeros(rows.shape, dtype=np.float32)
-            for number, weight in enumerate(self.weights_):
-                if weight:
-                    part = self._part_scores(scorers[number], rows, number, self._normalizations[number])
-                    part *= np.float32(weight)
-                    total += part
+            for number in np.flatnonzero(self.weights_):
+                (part,) = self._normalized(scorers, rows, [number])
+                part *= np.float32(self.weights_[number])
+                total += part
             return self._serve_cold(total, rows, at)
 
         return score

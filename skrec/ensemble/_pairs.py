@@ -22,11 +22,28 @@ def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | Non
     """
     if isinstance(holdout, str) and holdout == "last":
         return *split_last(X, n_last), None
-    days = as_duration(holdout, "holdout")
+    share = _as_share(holdout)
+    days = as_duration(holdout, "holdout") if share is None else None
     if histories.time is None:
         raise ValueError(f"holdout={holdout!r} needs histories with the column 'time': see to_histories(time=)")
-    at = (float(histories.time.max()) if end is None else end) - days
+    end = float(histories.time.max()) if end is None else end
+    if share is not None:
+        days = share * (end - float(histories.time.min()))
+    at = end - days
     return *split_time(X, at), at
+
+
+def _as_share(holdout) -> float | None:
+    """Read "10%" as .1; return None for what is no share."""
+    if not isinstance(holdout, str) or not holdout.endswith("%"):
+        return None
+    try:
+        share = float(holdout[:-1]) / 100
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise ValueError(f"holdout must be a share between 0% and 100%, such as '10%', got {holdout!r}")
+    return share
 
 
 def draw_questions(X, y, max_users: int | None, rng) -> tuple[object, Histories]:

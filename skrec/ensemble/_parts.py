@@ -176,6 +176,18 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
             return None
         return lookup(part.items_, self.items_, self._parts_name)
 
+    def _chosen_normalizations(self, parts: list[BaseRecommender]) -> list[str]:
+        """Return the normalization of each part."""
+        chosen = [self.normalization] * len(parts) if isinstance(self.normalization, str) else list(self.normalization)
+        known = ("auto", *NORMALIZATIONS)
+        if len(chosen) != len(parts) or not all(isinstance(one, str) and one in known for one in chosen):
+            raise ValueError(
+                f"normalization must be one of {', '.join(known)}, or one of them for each of the {len(parts)} "
+                f"{self._parts_name}, got {self.normalization!r}"
+            )
+        auto = ["softmax" if part._scores_are_logits else "zscore" for part in parts]
+        return [own if one == "auto" else one for one, own in zip(chosen, auto, strict=True)]
+
     @property
     def _parts(self) -> list[BaseRecommender]:
         return getattr(self, f"{self._parts_name}_")
@@ -217,9 +229,11 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
     def _scorers(self, at: float | None) -> list:
         return [part._scorer(at) for part in self._parts]
 
-    def _part_scores(self, scorer, rows: EnsembleRows, number: int, normalization: str) -> np.ndarray:
-        """Return one part's scores of a block of users, normalised."""
-        return normalize(self._expand(scorer(rows.parts[number]), self._columns[number]), normalization)
+    def _normalized(self, scorers: list, rows: EnsembleRows, which=None) -> list[np.ndarray]:
+        """Return the normalised scores that parts, all or the ones named by number, give a block of users."""
+        which = range(len(scorers)) if which is None else which
+        scores = [self._expand(scorers[number](rows.parts[number]), self._columns[number]) for number in which]
+        return [normalize(one, self._normalizations[number]) for one, number in zip(scores, which, strict=True)]
 
     def _serve_cold(self, scores: np.ndarray, rows: EnsembleRows, at: float | None) -> np.ndarray:
         """Let the fallback answer for users of whom nothing is known; in place."""

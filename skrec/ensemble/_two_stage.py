@@ -15,7 +15,7 @@ from ..utils._topk import map_blocks, popularity_order
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
 from ._pairs import Pairs, draw_questions, hold_out, importances, retrieve, split_repeats
-from ._parts import PartsRecommender
+from ._parts import NORMALIZATIONS, PartsRecommender
 from ._ranker import BoostedRanker
 
 _DEFAULT_RANKER = {
@@ -39,7 +39,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     The features of a pair, by name:
 
-    - each retriever, and the sum of all as ``blend``: its z-scored score, the log of its place among the candidates;
+    - each retriever, and the sum of all as ``blend``: its normalised score, the log of its place among the candidates;
     - the item: log of its events, also in the last `windows`, its age and idle time (with times), its numbers in
       `item_features`, the events of each of its labels;
     - the user: length of the history, time since its last event, what `user_features` gives;
@@ -56,11 +56,14 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         ``LGBMRanker``, or a regressor. None is a HistGradientBoostingClassifier of 100 small trees.
     n_candidates : int, default=100
         Number of items to retrieve.
+    normalization : {"auto", "zscore", "rank", "softmax", "rrf"}, or one of them per retriever, default="auto"
+        How scores become comparable, as in :class:`BlendRecommender`.
     merge : {"blend", "union"}, default="blend"
-        Whether candidates are the best `n_candidates` of the sum of the z-scored scores, or those of each retriever.
+        Whether candidates are the best `n_candidates` of the sum of the normalised scores, or those of each retriever.
     holdout : "last", float or str, default="last"
         What the second stage learns from: the last `n_last` events of each user, or what came in the last days, such as
-        30 or ``"30D"``. Say days where people buy baskets: the last event of a basket is easily told from its others.
+        30 or ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last
+        event of a basket is easily told from its others.
     n_last : int, default=1
         Number of last events with ``holdout="last"``.
     n_holdouts : int, default=1
@@ -147,6 +150,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         "retrievers": "no_validation",  # _named_parts says more
         "ranker": [HasMethods(["fit", "predict"]), None],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "normalization": [StrOptions({"auto", *NORMALIZATIONS}), "array-like"],
         "merge": [StrOptions({"blend", "union"})],
         "holdout": "no_validation",  # as_duration says more
         "n_last": [Interval(Integral, 1, None, closed="left")],
@@ -168,6 +172,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         *,
         ranker=None,
         n_candidates=100,
+        normalization="auto",
         merge="blend",
         holdout="last",
         n_last=1,
@@ -186,6 +191,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         self.retrievers = retrievers
         self.ranker = ranker
         self.n_candidates = n_candidates
+        self.normalization = normalization
         self.merge = merge
         self.holdout = holdout
         self.n_last = n_last
@@ -247,6 +253,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     def _fit_first_stage(self, X, histories, names, parts) -> None:
         """Fit all that does not need the held-out part."""
+        self._normalizations = self._chosen_normalizations(parts)
         self._fit_parts(X, histories, names, parts)
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
         self._pairs = PairFeatures(names, self.windows, isinstance(self.holdout, str) and self.holdout == "last")
@@ -299,7 +306,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     def _retrieve(self, scorers, rows, *, keep_seen: bool, also=None) -> tuple[Pairs, np.ndarray]:
         """Return the candidates of a block of users and the blend of all scores."""
-        scores = [self._part_scores(scorer, rows, number, "zscore") for number, scorer in enumerate(scorers)]
+        scores = self._normalized(scorers, rows)
         blend = np.sum(scores, axis=0)
         choose_by = [blend] if self.merge == "blend" else scores
         order = popularity_order(self.popularity_)

@@ -144,6 +144,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     (2, 4)
     """
 
+    _scores_are_logits = True
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         **NetMixin._training_constraints,

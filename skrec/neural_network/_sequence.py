@@ -97,6 +97,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
     The score of an item is the product of its vector and the encoder's output at the last event.
     """
 
+    _scores_are_logits = True
     _needs_order = True
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},

@@ -159,6 +159,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     array([['saw']], dtype=object)
     """
 
+    _scores_are_logits = True
     _needs_order = True
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},

@@ -106,9 +106,26 @@ def test_learning_weights_leaks_nothing(planted):
     assert seen[1] == full
 
 
+def test_scores_that_are_logits_are_brought_to_odds():
+    class Logits(PopularityRecommender):
+        _scores_are_logits = True
+
+    X = [[1, 2], [2, 3, 1], [1], [4]]
+    parts = [("plain", PopularityRecommender()), ("logits", Logits())]
+    auto, given = (
+        BlendRecommender(parts, normalization=how).fit(X).decision_function([[1]])
+        for how in ("auto", ["zscore", "softmax"])
+    )
+    np.testing.assert_array_equal(auto, given)
+
+
 def test_holdout_by_time_needs_times(planted):
     with pytest.raises(ValueError, match="holdout='30D' needs histories with the column 'time'"):
         BlendRecommender(PARTS, weights="auto", holdout="30D").fit([[1, 2], [2, 3, 1]])
+    with pytest.raises(ValueError, match="holdout='10%' needs histories with the column 'time'"):
+        BlendRecommender(PARTS, weights="auto", holdout="10%").fit([[1, 2], [2, 3, 1]])
+    with pytest.raises(ValueError, match="holdout must be a share between 0% and 100%"):
+        BlendRecommender(PARTS, weights="auto", holdout="100%").fit([[1, 2], [2, 3, 1]])
     with pytest.raises(TypeError, match="holdout must be a number of days or a duration"):
         BlendRecommender(PARTS, weights="auto", holdout="first").fit([[1, 2], [2, 3, 1]])
 
@@ -229,7 +246,7 @@ def test_a_part_that_fails_is_named(shop):
         (PARTS, {"weights": ["a", "b", "c"]}, TypeError, "weights must hold numbers"),
         (PARTS, {"weights": "best"}, ValueError, "weights"),
         (PARTS, {"normalization": "loud"}, ValueError, "normalization"),
-        (PARTS, {"normalization": ["rank"]}, ValueError, "normalization must be one of zscore, rank, softmax, rrf"),
+        (PARTS, {"normalization": ["rank"]}, ValueError, "normalization must be one of auto, zscore"),
         (PARTS, {"n_jobs": "all"}, ValueError, "n_jobs"),
     ],
 )

@@ -173,6 +173,7 @@ def test_holdouts_by_time_step_back():
     assert (known["item"][0], held[0], end) == ([1, 2], [3, 4], 70)
     known, held, end = hold_out(known, read_histories(known), 30, end=end)
     assert (known["item"][0], held[0], end) == ([1], [2], 40)
+    assert hold_out(X, histories, "20%")[2] == 80 and hold_out(X, histories, "50%", end=80)[2] == 40
 
 
 def test_the_second_stage_learns_whom_to_trust():
