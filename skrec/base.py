@@ -108,7 +108,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             "use a model with item features, such as ContentRecommender"
         )
 
-    def _sources(self, rows, found: np.ndarray) -> np.ndarray:
+    def _sources(self, rows, found: np.ndarray, at: float | None) -> np.ndarray:
         """Return which model or path gave each recommended item, found (n_users, k) as positions in `items_`."""
         known = np.diff(self._seen(rows).indptr) > 0
         by_user = np.where(known, type(self).__name__, "popularity").astype(object)
@@ -260,7 +260,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         if return_scores:
             answer.append(values)
         if return_source:
-            answer.append(self._sources(rows, best))
+            answer.append(self._sources(rows, best, at))
         return answer[0] if len(answer) == 1 else tuple(answer)
 
     def decision_function(self, X) -> np.ndarray:

@@ -231,8 +231,8 @@ class BlendRecommender(PartsRecommender):
 
         return score
 
-    def _sources(self, rows, found):
-        scorers, names = self._scorers(None), np.array(self._names, dtype=object)
+    def _sources(self, rows, found, at):
+        scorers, names = self._scorers(at), np.array(self._names, dtype=object)
 
         def strongest(block):
             part = rows[block]

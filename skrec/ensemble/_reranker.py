@@ -366,8 +366,8 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     def _block_width(self):
         return self.recommender_._block_width()
 
-    def _sources(self, rows, found):
-        return self.recommender_._sources(rows, found)
+    def _sources(self, rows, found, at):
+        return self.recommender_._sources(rows, found, at)
 
     def _contributions(self, rows, columns):
         return self.recommender_._contributions(rows, columns)

@@ -349,8 +349,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         places = np.array([pairs.places(pairs.scores[:, number]) for number in range(len(self._parts))])
         return places.argmin(axis=0), places.min(axis=0)
 
-    def _sources(self, rows, found):
-        names, scorers = np.array([*self._names, "blend"], dtype=object), self._scorers(None)
+    def _sources(self, rows, found, at):
+        names, scorers = np.array([*self._names, "blend"], dtype=object), self._scorers(at)
 
         def best(block):
             part = rows[block]

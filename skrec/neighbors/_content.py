@@ -201,7 +201,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
     def _score(self, matrix):
         return (self._weigh(matrix) @ self.item_factors_) @ self._columns
 
-    def _sources(self, rows, found):
+    def _sources(self, rows, found, at):
         profile = np.abs(self._weigh(rows) @ self.item_factors_).sum(axis=1)
         by_user = np.where(profile > 0, type(self).__name__, "popularity").astype(object)
         return np.repeat(by_user[:, None], found.shape[1], axis=1)

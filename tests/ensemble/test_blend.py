@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import rankdata
 from sklearn.base import clone
@@ -119,6 +120,17 @@ def test_scores_that_are_logits_are_brought_to_odds():
     np.testing.assert_array_equal(auto, given)
 
 
+def test_sources_are_those_of_the_moment():
+    """Today the second part adds most; at a later moment it has nothing in its window and the first does."""
+    X = pd.DataFrame({"item": [["a", "b"], ["a"], ["c"]], "time": [[0.0, 1.0], [2.0], [9.0]]})
+    parts = [("ever", PopularityRecommender()), ("lately", PopularityRecommender(window=2))]
+    model = BlendRecommender(parts, weights=[1, 3], k=1, exclude_seen=False).fit(X)
+    items, source = model.recommend(X[:1], return_source=True)
+    assert (items[0, 0], source[0, 0]) == ("c", "lately")
+    items, source = model.recommend(X[:1], at=90, return_source=True)
+    assert (items[0, 0], source[0, 0]) == ("a", "ever")
+
+
 def test_holdout_by_time_needs_times(planted):
     with pytest.raises(ValueError, match="holdout='30D' needs histories with the column 'time'"):
         BlendRecommender(PARTS, weights="auto", holdout="30D").fit([[1, 2], [2, 3, 1]])
@@ -201,8 +213,6 @@ def test_sources_name_the_strongest_part(planted):
 
 
 def test_moment_of_asking_reaches_the_parts():
-    import pandas as pd
-
     X = pd.DataFrame({"item": [["coat", "coat"], ["coat"], ["sandals"]], "time": [[1, 2], [2], [9]]})
     blend = BlendRecommender([("lately", PopularityRecommender(window=5))], exclude_seen=False, k=1).fit(X)
     asked = pd.DataFrame({"item": [["coat"]], "time": [[2]]})
