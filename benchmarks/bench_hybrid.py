@@ -2,10 +2,11 @@
 
 Prints HR and NDCG at 10 (20 for sessions) of each part, of the blend with equal and with learned weights, and of two
 stages with the default ranker and with LightGBM's LGBMRanker; then what each hybrid gains over its best part on the
-same users, with a 95 % bootstrap interval. Parts are fitted once per training set: the hybrids of one task share them.
-``--ablation`` leaves out one part after the other, ``--users N`` asks N random users who have something held out,
-``--validation`` measures on the validation parts, on which parameters were chosen, and ``--with-net`` adds SASRec.
-MovieLens-100k is not here: its official test is a random part of the ratings, which the last event does not resemble.
+same users, with a 95 % bootstrap interval, and the median time of a request for one user. Parts are fitted once per
+training set: the hybrids of one task share them. ``--ablation`` leaves out one part after the other, ``--users N`` asks
+N random users who have something held out, ``--validation`` measures on the validation parts, on which parameters were
+chosen, and ``--with-net`` adds SASRec. MovieLens-100k is not here: its official test is a random part of the ratings,
+which the last event does not resemble.
 
     python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net] [--users 5000] [beauty sports ml1m
         online_retail online_retail_new dunnhumby dunnhumby_new retailrocket diginetica]
@@ -153,6 +154,17 @@ def fewer_users(task, n_users):
     return protocols.Task(task.name, task.X_train, X, y, task.exclude_seen)
 
 
+def milliseconds(task, model, n_requests=200):
+    """Return the median time of one user's request, after some to warm up."""
+    times = []
+    for row in range(min(n_requests, count_rows(task.X_test) - 1)):
+        user = take_rows(task.X_test, np.array([row]))
+        start = time.perf_counter()
+        model.recommend(user, k=10)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times[20:]))
+
+
 def show(task, label, hits, ndcg, fit, ask, gain=""):
     low, high = bootstrap_interval(ndcg, random_state=0)
     print(
@@ -190,6 +202,7 @@ def run(name, validation, ablation, with_net, n_users):
         model.set_params(exclude_seen=task.exclude_seen)
         model, hits, ndcg, fit, ask = measure(task, model, k)
         show(task, label, hits, ndcg, fit, ask, gain_over(ndcg, best))
+        print(f"    one user at a time: {milliseconds(task, model):.1f} ms")
         if hasattr(model, "weights_"):
             print("    weights", dict(zip(parts, model.weights_.round(2).tolist(), strict=True)))
         else:

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from ..utils._threads import single_threaded_openmp
+
 
 class BoostedRanker(HistGradientBoostingClassifier):
     """HistGradientBoostingClassifier for numbers and two classes, whose trees can be stored without trust.
@@ -10,6 +12,15 @@ class BoostedRanker(HistGradientBoostingClassifier):
     scikit-learn follows the node numbers of a loaded tree without looking, so a forged file could make it read beyond
     its memory. Here the trees are stored as arrays and checked when they are loaded.
     """
+
+    def predict_proba(self, X):
+        """Return the probabilities of the classes, on one thread.
+
+        The caller cuts users into blocks and has a thread for each. A request of one user is a hundred rows, for which
+        threads that wait for each other at every tree take many times as long as one that does not.
+        """
+        with single_threaded_openmp():
+            return super().predict_proba(X)
 
     def __getstate__(self):
         state = dict(super().__getstate__())

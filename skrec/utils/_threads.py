@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 
 import joblib
 from threadpoolctl import ThreadpoolController
@@ -60,3 +61,16 @@ def single_threaded_blas():
             _users -= 1
             if _users == 0:
                 _limit.__exit__(None, None, None)
+
+
+def single_threaded_openmp():
+    """Return a context in which loops of OpenMP, begun by the calling thread, stay in it."""
+    return _openmp().limit(limits=1)
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Look for the OpenMP runtimes, those that scikit-learn has loaded among them; it takes milliseconds."""
+    import sklearn.utils.parallel  # noqa: F401
+
+    return ThreadpoolController().select(user_api="openmp")

@@ -15,14 +15,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-import skrec
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender
 from skrec.ensemble._pair_features import ItemColumns, PairFeatures
 from skrec.ensemble._pairs import Pairs, hold_out, retrieve
 from skrec.ensemble._parts import EnsembleRows
-from skrec.ensemble._ranker import BoostedRanker
 from skrec.feature_extraction import BehaviorFeatures
 from skrec.linear_model import EASE
 from skrec.model_selection import SameUsers, split_last
@@ -335,23 +333,6 @@ def test_sources_are_retrievers(planted):
     assert set(source[:, 0]) == {"ease", "next"}
     assert (source[:, 19] == "blend").all()
     assert (model.recommend([[]], return_source=True)[1] == "popularity").all()
-
-
-def test_trees_of_the_default_ranker_are_checked(tmp_path):
-    X = np.random.default_rng(0).normal(size=(400, 3))
-    ranker = BoostedRanker(max_iter=5, early_stopping=False).fit(X, X[:, 0] > 0)
-    again = skrec.load(skrec.save(ranker, tmp_path / "r.skrec"))
-    np.testing.assert_array_equal(again.predict_proba(X), ranker.predict_proba(X))
-    np.testing.assert_array_equal(clone(ranker).fit(X, X[:, 0] > 0).predict_proba(X), ranker.predict_proba(X))
-    for field, value in (("left", 10**6), ("right", 0), ("feature_idx", 3)):
-        state = ranker.__getstate__()
-        state["_tree_nodes"][field][0] = value
-        with pytest.raises(ValueError, match="the ranker's trees are damaged"):
-            BoostedRanker().__setstate__(state)
-    state = ranker.__getstate__()
-    state["_tree_sizes"][0] += 1
-    with pytest.raises(ValueError, match="the ranker's trees are damaged"):
-        BoostedRanker().__setstate__(state)
 
 
 def test_parts_of_parts_prefit_and_search(planted):
