@@ -77,7 +77,7 @@ def demo(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare all models on a real shop, the bundled Online Retail, in a minute or two."""
+    """Compare all models on a real shop, the bundled Online Retail, in two or three minutes."""
     from ._demo import run
 
     run(context.obj, output_dir)
