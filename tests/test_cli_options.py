@@ -62,6 +62,30 @@ def test_a_hybrid_takes_what_the_log_has(folder, capsys):
     assert "unknown parameter 'session__neighbors' of hybrid" in capsys.readouterr().err
 
 
+def test_models_are_told_names_of_what_they_learn_from_alone(folder, monkeypatch):
+    from skrec.cli import _evaluate
+
+    told = []
+    ask = _evaluate.ask
+
+    def watched(screen, models, *arguments, **keywords):
+        told.append(dict(models["hybrid"].retrievers)["content"].item_features)
+        return ask(screen, models, *arguments, **keywords)
+
+    monkeypatch.setattr(_evaluate, "ask", watched)
+    events = pd.read_csv("log.csv")
+    events["name"] = "thing " + events["item"].astype(str)
+    nameless = events["item"].iloc[0]
+    events.loc[events["item"] == nameless, "name"] = None
+    launched = pd.DataFrame({"user": [events["user"].iloc[0]], "item": [999], "name": ["thing new"]})
+    launched["time"] = events["time"].max()
+    pd.concat([events, launched]).to_csv("log.csv", index=False)
+    arguments = ["evaluate", *LOG, "--name", "name", "--model", "hybrid", "-q", "--set", "hybrid.n_holdouts=1"]
+    assert main([*arguments, "-o", "board.csv"]) == 0
+    assert pd.read_csv("board.csv")["error"].isna().all()
+    assert 999 not in told[0].index and nameless not in told[0].index and len(told[0]) > 10
+
+
 @pytest.mark.parametrize("command", ["evaluate", "compare"])
 def test_settings_of_one_model(folder, command):
     arguments = [command, *LOG, "--model", "ease", "--model", "item-knn", "--include-seen", "-q", "-o"]

@@ -193,11 +193,11 @@ def evaluate(
     make()  # wrong settings are told before the work
     with screen.working("Reading the log"):
         histories = read_log(log, _columns(user=user, item=item, time=time, weight=weight, event=event))
-        chosen = make(None if name is None else item_names(log, item, name))
+        names = None if name is None else item_names(log, item, name)
     _say_facts(screen, facts(histories))
     _say_seen(screen, exclude_seen)
     question = steps.hold_out(histories, split.value, at, exclude_seen is not False, known_only)
-    validation = None
+    chosen, validation = make(steps.known_names(names, question.X)), None
     if tune:
         chosen, validation = steps.with_searches(chosen, question, exclude_seen is not False, fixed)
     for sentence in question.sentences:

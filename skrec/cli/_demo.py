@@ -4,13 +4,12 @@ import shlex
 import time
 from pathlib import Path
 
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ..utils._histories import read_histories
 from ._app import save_model
 from ._data import facts, write_table
-from ._evaluate import ask, hold_out, popularity, show_leaderboard
+from ._evaluate import ask, hold_out, known_names, popularity, show_leaderboard
 from ._models import COUNTED, HYBRIDS, QUICK, make_model
 from ._screen import Screen, UserError
 
@@ -41,7 +40,7 @@ def run(screen: Screen, folder: Path) -> None:
     repeats = hold_out(histories, "time", AT, False, True)
     for sentence in repeats.sentences:
         screen.say(sentence)
-    described_by = {"k": 10, "timed": True, "names": names}
+    described_by = {"k": 10, "timed": True, "names": known_names(names, repeats.X)}
     models = {name: make_model(name, {}, exclude_seen=False, **described_by) for name in QUICK}
     first, details = ask(screen, models, repeats, 10, keep=True)
     screen.say()
@@ -66,7 +65,7 @@ def run(screen: Screen, folder: Path) -> None:
             screen.table([f"customer {example['user']}", ""], rows)
 
     with screen.working("Writing the files"):
-        model = clone(details[best].estimator).fit(histories)
+        model = make_model(best, {}, k=10, exclude_seen=False, timed=True, names=names).fit(histories)
         notes = {"columns": COLUMNS, "data": described, "since": None, "until": None, "model": best}
         save_model(model, folder / "model.skrec", notes, names)
         write_table(data.events[[*COLUMNS.values(), "Quantity"]], folder / "events.parquet")

@@ -55,6 +55,11 @@ def hold_out(histories, split: str, at, exclude_seen: bool, known_only: bool) ->
     return Bunch(X=X, y=y, sentences=sentences, split=split)
 
 
+def known_names(names, X):
+    """Keep the names of the items that a model learns from: what is sold later is not known yet."""
+    return None if names is None else names[names.index.isin(read_histories(X).ids)]
+
+
 def with_searches(models: dict, question: Bunch, exclude_seen: bool, fixed: dict) -> tuple[dict, tuple]:
     """Wrap models in searches over what is not `fixed`, and cut the part inside X that these choose by."""
     from sklearn.model_selection import GridSearchCV

@@ -85,7 +85,7 @@ def _hybrid(name: str, exclude_seen: bool, timed: bool, names) -> dict:
     if timed:
         parts.append(("popular", PopularityRecommender(window="30D")))
     if names is not None:
-        parts.append(("content", ContentRecommender(names.to_frame("name"))))
+        parts.append(("content", ContentRecommender(names.to_frame("name"), missing_features="ignore")))
     made = {"recommenders" if name == "blend" else "retrievers": parts, "holdout": "10%" if timed else "last"}
     return made | ({"n_holdouts": 3} if timed and name == "hybrid" else {})
 
