@@ -256,9 +256,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             row_bytes=4 * self._block_width(),
             product=product,
         )
-        answer = [self.items_[best]]
-        if return_scores:
-            answer.append(values)
+        answer = [self.items_[best], values] if return_scores else [self.items_[best]]
         if return_source:
             answer.append(self._sources(rows, best, at))
         return answer[0] if len(answer) == 1 else tuple(answer)
@@ -311,9 +309,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         k = min(self.k if k is None else k, self.n_items_ - 1)
         if k < 1:
             raise ValueError(f"k must be at least 1 and the model must know two items, got k={k} of {self.n_items_}")
-        itself = sp.csr_array(
-            (np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(len(codes), self.n_items_)
-        )
+        n = len(codes)
+        itself = sp.csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, self.n_items_))
         order = popularity_order(self.popularity_)
 
         def best(block):
@@ -321,7 +318,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             mask_scores(scores, itself[block], remove=True)
             return top_k(scores, k, order)
 
-        blocks = map_blocks(best, len(codes), 4 * self.n_items_)
+        blocks = map_blocks(best, n, 4 * self.n_items_)
         similar = self.items_[np.concatenate([b[0] for b in blocks])]
         return (similar, np.concatenate([b[1] for b in blocks])) if return_scores else similar
 
@@ -357,9 +354,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
 
     def _read(self, X) -> Histories:
         if self._needs_order and is_matrix(X) and not is_frame(X):
-            raise TypeError(
-                f"X is a matrix, which has no order: {type(self).__name__} needs histories, see to_histories"
-            )
+            name = type(self).__name__
+            raise TypeError(f"X is a matrix, which has no order: {name} needs histories, see to_histories")
         return read_histories(X)
 
     def _encode(self, X):
@@ -398,7 +394,6 @@ class BaseRecommender(CompactIdState, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = RecommenderTags.extend(super().__sklearn_tags__())
-        tags.input_tags.two_d_array = self._is_passthrough()
-        tags.input_tags.sparse = self._is_passthrough()
-        tags.input_tags.positive_only = self._is_passthrough()
+        inputs = tags.input_tags
+        inputs.two_d_array = inputs.sparse = inputs.positive_only = self._is_passthrough()
         return tags

@@ -3,7 +3,18 @@
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ..utils._threads import single_threaded_openmp
+
+def default_ranker(seed: int) -> "BoostedRanker":
+    """Return the ranker of ``ranker=None``, unfitted: a hundred small trees."""
+    return BoostedRanker(
+        learning_rate=0.05,
+        max_iter=100,
+        max_leaf_nodes=7,
+        min_samples_leaf=50,
+        l2_regularization=10.0,
+        early_stopping=False,
+        random_state=seed,
+    )
 
 
 class BoostedRanker(HistGradientBoostingClassifier):
@@ -12,15 +23,6 @@ class BoostedRanker(HistGradientBoostingClassifier):
     scikit-learn follows the node numbers of a loaded tree without looking, so a forged file could make it read beyond
     its memory. Here the trees are stored as arrays and checked when they are loaded.
     """
-
-    def predict_proba(self, X):
-        """Return the probabilities of the classes, on one thread.
-
-        The caller cuts users into blocks and has a thread for each. A request of one user is a hundred rows, for which
-        threads that wait for each other at every tree take many times as long as one that does not.
-        """
-        with single_threaded_openmp():
-            return super().predict_proba(X)
 
     def __getstate__(self):
         state = dict(super().__getstate__())

@@ -11,20 +11,13 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..base import BaseRecommender
 from ..utils._frame_parameter import FrameParameter
+from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks, popularity_order
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
 from ._pairs import Pairs, draw_questions, hold_out, importances, retrieve, split_repeats
 from ._parts import NORMALIZATIONS, PartsRecommender
-from ._ranker import BoostedRanker
-
-_DEFAULT_RANKER = {
-    "learning_rate": 0.05,
-    "max_iter": 100,
-    "max_leaf_nodes": 7,
-    "min_samples_leaf": 50,
-    "l2_regularization": 10.0,
-}
+from ._ranker import default_ranker
 
 
 class TwoStageRecommender(FrameParameter, PartsRecommender):
@@ -238,14 +231,10 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     def _checked_ranker(self, rng):
         if self.ranker is None:
-            seed = rng.randint(np.iinfo(np.int32).max)
-            return BoostedRanker(**_DEFAULT_RANKER, early_stopping=False, random_state=seed)
-        if (
-            has_fit_parameter(self.ranker, "group")
-            or hasattr(self.ranker, "predict_proba")
-            or is_regressor(self.ranker)
-        ):
-            return clone(self.ranker)
+            return default_ranker(rng.randint(np.iinfo(np.int32).max))
+        ranker = self.ranker
+        if has_fit_parameter(ranker, "group") or hasattr(ranker, "predict_proba") or is_regressor(ranker):
+            return clone(ranker)
         raise TypeError(
             f"ranker must be a classifier with predict_proba, a ranker or a regressor, got {self.ranker!r}: wrap a "
             "classifier without probabilities in CalibratedClassifierCV"
@@ -317,9 +306,12 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         """Return what the ranker gives each pair: log-odds of a classifier, else its prediction."""
         if not len(table):
             return np.empty(0)
-        if has_fit_parameter(self.ranker_, "group") or not hasattr(self.ranker_, "predict_proba"):
-            return np.asarray(self.ranker_.predict(table), dtype=np.float64)
-        chance = np.clip(np.asarray(self.ranker_.predict_proba(table), dtype=np.float64)[:, -1], 1e-9, 1 - 1e-9)
+        direct = has_fit_parameter(self.ranker_, "group") or not hasattr(self.ranker_, "predict_proba")
+        with single_threaded_openmp():  # blocks have threads already; in a small one they would wait at every tree
+            value = self.ranker_.predict(table) if direct else self.ranker_.predict_proba(table)[:, -1]
+        if direct:
+            return np.asarray(value, dtype=np.float64)
+        chance = np.clip(np.asarray(value, dtype=np.float64), 1e-9, 1 - 1e-9)
         return np.log(chance) - np.log1p(-chance)
 
     def _rank(self, pairs: Pairs, table: np.ndarray) -> np.ndarray:

@@ -6,7 +6,10 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import skrec
+from skrec.datasets import make_histories
+from skrec.ensemble import TwoStageRecommender
 from skrec.ensemble._ranker import BoostedRanker
+from skrec.neighbors import TransitionRecommender
 from skrec.utils._threads import _openmp
 
 
@@ -27,19 +30,21 @@ def test_trees_of_the_default_ranker_are_checked(tmp_path):
         BoostedRanker().__setstate__(state)
 
 
-def test_one_thread_gives_the_same_and_is_over_afterwards(monkeypatch):
-    X = np.random.default_rng(0).normal(size=(400, 3))
-    ranker = BoostedRanker(max_iter=5, early_stopping=False).fit(X, X[:, 0] > 0)
-    expected = HistGradientBoostingClassifier.predict_proba(ranker, X)
-    counted = []
+def test_rankers_are_asked_on_one_thread(monkeypatch):
+    threads = []
     raw_predict = HistGradientBoostingClassifier._raw_predict
 
     def watched(self, *arguments, **keywords):
-        counted.extend(runtime["num_threads"] for runtime in _openmp().info())
+        threads.extend(runtime["num_threads"] for runtime in _openmp().info())
         return raw_predict(self, *arguments, **keywords)
 
-    monkeypatch.setattr(HistGradientBoostingClassifier, "_raw_predict", watched)
-    before = [runtime["num_threads"] for runtime in _openmp().info()]
-    np.testing.assert_array_equal(ranker.predict_proba(X), expected)
-    assert set(counted) == {1}
-    assert [runtime["num_threads"] for runtime in _openmp().info()] == before
+    X = make_histories(80, 30, random_state=0)
+    for ranker in (None, HistGradientBoostingClassifier(max_iter=5)):
+        model = TwoStageRecommender([("next", TransitionRecommender())], ranker=ranker, random_state=0).fit(X)
+        before = [runtime["num_threads"] for runtime in _openmp().info()]
+        with monkeypatch.context() as patch:
+            patch.setattr(HistGradientBoostingClassifier, "_raw_predict", watched)
+            model.predict(X)
+        assert threads and set(threads) == {1}
+        assert [runtime["num_threads"] for runtime in _openmp().info()] == before
+        threads.clear()
