@@ -5,11 +5,11 @@ stages with the default ranker and with LightGBM's LGBMRanker; then what each hy
 same users, with a 95 % bootstrap interval, and the median time of a request for one user. Parts are fitted once per
 training set: the hybrids of one task share them. ``--ablation`` leaves out one part after the other, ``--users N`` asks
 N random users who have something held out, ``--validation`` measures on the validation parts, on which parameters were
-chosen, and ``--with-net`` adds SASRec. MovieLens-100k is not here: its official test is a random part of the ratings,
-which the last event does not resemble.
+chosen, ``--with-net`` adds SASRec, and ``--seed`` (0) is that of everything drawn. MovieLens-100k is not here: its
+official test is a random part of the ratings, which the last event does not resemble.
 
-    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net] [--users 5000] [beauty sports ml1m
-        online_retail online_retail_new dunnhumby dunnhumby_new retailrocket diginetica]
+    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net] [--seed 0] [--users 5000] [beauty
+        sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket diginetica]
 """
 
 import sys
@@ -100,13 +100,13 @@ def task_and_parts(name: str, validation: bool):
     return task, parts, {"holdout": "30D"}
 
 
-def hybrids(parts: dict, learning: dict, rankers: bool = True):
+def hybrids(parts: dict, learning: dict, seed: int, rankers: bool = True):
     """Yield the name of each hybrid and the hybrid."""
     named = list(parts.items())
     yield "blend", BlendRecommender(named)
-    yield "blend, learned weights", BlendRecommender(named, weights="auto", random_state=0, **learning)
+    yield "blend, learned weights", BlendRecommender(named, weights="auto", random_state=seed, **learning)
     steps = {"n_holdouts": 3} if learning else {}
-    two = TwoStageRecommender(named, random_state=0, **learning, **steps)
+    two = TwoStageRecommender(named, random_state=seed, **learning, **steps)
     if rankers:
         yield "two stages", two
     try:
@@ -114,7 +114,7 @@ def hybrids(parts: dict, learning: dict, rankers: bool = True):
     except ImportError:
         return
     trees = {"n_estimators": 200, "learning_rate": 0.05, "num_leaves": 15, "min_child_samples": 100}
-    ranker = LGBMRanker(**trees, random_state=0, verbose=-1, n_jobs=2)
+    ranker = LGBMRanker(**trees, random_state=seed, verbose=-1, n_jobs=2)
     yield "two stages, LGBMRanker", clone(two).set_params(ranker=ranker)
 
 
@@ -180,13 +180,13 @@ def gain_over(ndcg, best):
     return f"{difference / base:+.1%} ({low / base:+.1%} to {high / base:+.1%})"
 
 
-def run(name, validation, ablation, with_net, n_users):
+def run(name, seed, validation, ablation, with_net, n_users):
     task, parts, learning = task_and_parts(name, validation)
     task, k = fewer_users(task, n_users), 20 if name in ("retailrocket", "diginetica") else 10
     if with_net:
         from skrec.neural_network import SASRec
 
-        parts["net"] = SASRec(random_state=0)
+        parts["net"] = SASRec(random_state=seed)
     for part in parts.values():
         part.set_params(exclude_seen=task.exclude_seen)
     best = None
@@ -198,7 +198,7 @@ def run(name, validation, ablation, with_net, n_users):
         show(task, label, hits, ndcg, took, ask)
         if best is None or np.nanmean(ndcg) > np.nanmean(best):
             best = ndcg
-    for label, model in hybrids(parts, learning):
+    for label, model in hybrids(parts, learning, seed):
         model.set_params(exclude_seen=task.exclude_seen)
         model, hits, ndcg, fit, ask = measure(task, model, k)
         show(task, label, hits, ndcg, fit, ask, gain_over(ndcg, best))
@@ -214,19 +214,19 @@ def run(name, validation, ablation, with_net, n_users):
         return
     for left_out in parts:
         rest = {label: part for label, part in parts.items() if label != left_out}
-        for label, model in hybrids(rest, learning, rankers=False):
+        for label, model in hybrids(rest, learning, seed, rankers=False):
             if label != "blend":
                 _, hits, ndcg, fit, ask = measure(task, model.set_params(exclude_seen=task.exclude_seen), k)
                 show(task, f"{label} - {left_out}", hits, ndcg, fit, ask, gain_over(ndcg, best))
 
 
 def main(arguments):
-    n_users = int(arguments[arguments.index("--users") + 1]) if "--users" in arguments else None
+    n_users, seed = (int(arguments[arguments.index(f) + 1]) if f in arguments else 0 for f in ("--users", "--seed"))
     flags = {name: f"--{name}" in arguments for name in ("validation", "ablation", "with-net")}
     _parts._fit_part = fit_once
     print(f"{'task':38}{'model':34}{'HR':>8}{'NDCG':>8}  {'95 % interval':13}{'fit s':>8}{'ask s':>8}  over best")
     for name in [name for name in arguments if name in SETS] or SETS:
-        run(name, flags["validation"], flags["ablation"], flags["with-net"], n_users)
+        run(name, seed, flags["validation"], flags["ablation"], flags["with-net"], n_users)
         _fitted.clear()
 
 

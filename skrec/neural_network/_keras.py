@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skrec.neural_network._optimizers import alone, lazy_adam, make_optimizer
 from skrec.utils._optional import import_optional
 
 try:  # scikit-learn 1.9 and later
@@ -99,27 +100,6 @@ class _Precision:
         self.config.set_dtype_policy(self.before)
 
 
-def _optimizer(name, learning_rate, schedule, weight_decay, n_steps):
-    """Return an optimizer whose learning rate follows `schedule` over `n_steps` training steps."""
-    keras = load_keras()
-    if schedule == "cosine":
-        warmup = max(1, n_steps // 20)
-        learning_rate = keras.optimizers.schedules.CosineDecay(
-            learning_rate / 10, max(1, n_steps - warmup), 0.01, warmup_target=learning_rate, warmup_steps=warmup
-        )
-    optimizer = type(keras.optimizers.get(name))(learning_rate=learning_rate, weight_decay=weight_decay or None)
-    return _alone(optimizer)
-
-
-def _alone(optimizer):
-    """Let an optimizer skip the sum over replicas.
-
-    There is one replica here, and TensorFlow keeps that step's graph for ever: 6 MB a fit, see bench_keras.py.
-    """
-    optimizer._all_reduce_sum_gradients = lambda pairs: [pair for pair in pairs if pair[0] is not None]
-    return optimizer
-
-
 def _judge(function, net):
     """Return a callback that puts the score of the model into the log of each epoch, where early stopping looks."""
 
@@ -171,7 +151,9 @@ def from_bytes(stored):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.keras"
         path.write_bytes(np.asarray(stored, dtype=np.uint8).tobytes())
-        return load_keras().saving.load_model(path, safe_mode=True)
+        keras = load_keras()
+        lazy_adam()  # Keras finds it by its name
+        return keras.saving.load_model(path, safe_mode=True)
 
 
 def part_up_to(model, layer):
@@ -240,8 +222,8 @@ class NetMixin(CallbackSupportMixin):
                 with _Precision(self.mixed_precision):
                     model = build()
                 model.compile(
-                    optimizer=_optimizer(
-                        self.optimizer, self.learning_rate, schedule, self.weight_decay, epochs * n_steps
+                    optimizer=make_optimizer(
+                        keras, self.optimizer, self.learning_rate, schedule, self.weight_decay, epochs * n_steps
                     ),
                     loss=loss,
                     weighted_metrics=list(metrics),
@@ -370,5 +352,5 @@ class NetMixin(CallbackSupportMixin):
         super().__setstate__(state)
         if stored is not None:
             model = from_bytes(stored)
-            _alone(model.optimizer)
+            alone(model.optimizer)
             self.net_ = self._hold(model)

@@ -10,7 +10,9 @@ from skrec.neural_network._keras import load_keras, load_tensorflow
 LOSSES = {"softmax": 1.0, "gbce": 0.0, "bpr_max": 0.5}
 
 
-def next_item_loss(name: str, hidden, target, table, sample, calibration: float = 0.75, regularization: float = 1.0):
+def next_item_loss(
+    name: str, hidden, target, vectors, n_items, sample, calibration: float = 0.75, regularization: float = 1.0
+):
     """Return the loss of each position.
 
     Parameters
@@ -21,8 +23,10 @@ def next_item_loss(name: str, hidden, target, table, sample, calibration: float 
         What the net says at each position.
     target : int tensor of shape (n_positions,)
         The code of the item that came next, 1 is the first.
-    table : tensor of shape (n_items + 1, n_components)
-        The vectors of all codes; 0 is no item.
+    vectors : callable
+        Returns the vectors of some codes, a tensor (n_codes, n_components); those of all items for None.
+    n_items : int
+        Number of items.
     sample : tuple of tensors or None
         Codes of negative items drawn for the whole batch (n_negatives,), and the log of how often each is expected in
         the sample; None takes all items, which only "softmax" can.
@@ -33,18 +37,18 @@ def next_item_loss(name: str, hidden, target, table, sample, calibration: float 
     """
     tf = load_tensorflow()
     if sample is None:
-        logits = tf.matmul(hidden, table[1:], transpose_b=True)
+        logits = tf.matmul(hidden, vectors(None), transpose_b=True)
         return tf.nn.sparse_softmax_cross_entropy_with_logits(target - 1, tf.cast(logits, tf.float32))
     negatives, log_expected = sample
-    positive = tf.reduce_sum(hidden * tf.gather(table, target), axis=1)
-    negative = tf.matmul(hidden, tf.gather(table, negatives), transpose_b=True)
+    positive = tf.reduce_sum(hidden * vectors(target), axis=1)
+    negative = tf.matmul(hidden, vectors(negatives), transpose_b=True)
     positive, negative = tf.cast(positive, tf.float32), tf.cast(negative, tf.float32)
     itself = tf.equal(target[:, None], negatives[None, :])  # drawn, but it is the positive one: no negative
     if name == "softmax":
         corrected = tf.where(itself, -1e9, negative - log_expected[None, :])
         return tf.reduce_logsumexp(tf.concat([positive[:, None], corrected], axis=1), axis=1) - positive
     if name == "gbce":
-        rate = tf.cast(tf.shape(negatives)[0], tf.float32) / tf.cast(tf.shape(table)[0] - 2, tf.float32)
+        rate = tf.cast(tf.shape(negatives)[0], tf.float32) / (n_items - 1)
         power = rate * (calibration * (1 - 1 / rate) + 1 / rate)
         missed = tf.where(itself, 0.0, tf.nn.softplus(negative))
         return power * tf.nn.softplus(-positive) + tf.reduce_sum(missed, axis=1)
@@ -62,14 +66,16 @@ def layers():
     class ItemTable(keras.layers.Layer):
         """One vector per item; code 0 is no item. Known features of the items add their projection."""
 
-        def __init__(self, n_items, n_components, n_features=0, **keywords):
+        def __init__(self, n_items, n_components, n_features=0, id_dropout=0.0, **keywords):
             super().__init__(**keywords)
-            self.n_items, self.n_components, self.n_features = n_items, n_components, n_features
+            self.n_items, self.n_components = n_items, n_components
+            self.n_features, self.id_dropout = n_features, id_dropout
+            self.seed_generator = keras.random.SeedGenerator(0)  # set anew when training begins
 
         def build(self, shape):
             spread = keras.initializers.RandomNormal(stddev=self.n_components**-0.5 / 2)
             size = (self.n_items + 1, self.n_components)
-            self.vectors = self.add_weight(shape=size, initializer=spread, name="vectors")
+            self.vectors = self.add_weight(shape=size, initializer=spread, autocast=False, name="vectors")
             if self.n_features:
                 size = (self.n_items + 1, self.n_features)
                 self.features = self.add_weight(shape=size, initializer="zeros", trainable=False, name="features")
@@ -77,22 +83,27 @@ def layers():
                 self.projection = self.add_weight(shape=size, initializer="glorot_uniform", name="projection")
             self.built = True
 
-        def table(self):
-            """Return the vectors of all codes (n_items + 1, n_components)."""
-            own = tf.convert_to_tensor(self.vectors)
+        def call(self, codes, training=False):
+            """Return the vectors of codes of any shape; of None, those of all codes, 0 included."""
+
+            def rows(weight):  # looked up before anything else, so that the gradient is of these rows alone
+                values = tf.convert_to_tensor(weight)
+                return tf.cast(values if codes is None else tf.gather(values, codes), self.compute_dtype)
+
+            own = rows(self.vectors)
             if not self.n_features:
                 return own
-            return own + tf.matmul(tf.convert_to_tensor(self.features), tf.convert_to_tensor(self.projection))
-
-        def call(self, codes):
-            return tf.gather(self.table(), codes)
+            if training and self.id_dropout:
+                drawn = keras.random.uniform(tf.shape(own[..., :1]), seed=self.seed_generator)
+                own *= tf.cast(drawn >= self.id_dropout, own.dtype)
+            return own + tf.tensordot(rows(self.features), tf.cast(self.projection, own.dtype), 1)
 
         def compute_output_shape(self, shape):
             return (*shape, self.n_components)
 
         def get_config(self):
-            sizes = {"n_items": self.n_items, "n_components": self.n_components, "n_features": self.n_features}
-            return {**super().get_config(), **sizes}
+            names = ("n_items", "n_components", "n_features", "id_dropout")
+            return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     @keras.saving.register_keras_serializable(package="skrec")
     class NextItemModel(keras.Model):
@@ -103,7 +114,7 @@ def layers():
             self.encoder, self.loss_name, self.n_negatives, self.power = encoder, loss, n_negatives, power
             self.seed_generator = keras.random.SeedGenerator(0)  # set anew when training begins
             self.tied, read = tied, encoder.get_layer("items")
-            self.named = read if tied else ItemTable(read.n_items, read.n_components, read.n_features, name="named")
+            self.named = read if tied else ItemTable.from_config({**read.get_config(), "name": "named"})
 
         def build(self, shape=None):
             if not self.tied:
@@ -119,9 +130,16 @@ def layers():
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
             real = tf.greater(y, 0)
             hidden, target = tf.boolean_mask(y_pred, real), tf.boolean_mask(y, real)
-            table = tf.cast(self.named.table(), hidden.dtype)
             sample = self.draw() if self.n_negatives else None
-            return tf.reduce_mean(next_item_loss(self.loss_name, hidden, target, table, sample))
+
+            def vectors(codes):
+                found = (
+                    self.named(codes, training=training) if codes is not None else self.named.call(None, training)[1:]
+                )
+                return tf.cast(found, hidden.dtype)
+
+            losses = next_item_loss(self.loss_name, hidden, target, vectors, self.named.n_items, sample)
+            return tf.reduce_mean(losses)
 
         def set_popularity(self, popularity):
             """Let items be drawn in proportion to their popularity to the power of `power`."""

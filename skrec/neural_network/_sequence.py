@@ -111,6 +111,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         "tied": ["boolean"],
         "item_features": "no_validation",  # read_item_features says more
         "item_encoder": [HasMethods(["fit_transform", "transform"]), None],
+        "id_dropout": [Interval(Real, 0, 1, closed="left")],
         "time_gaps": ["boolean"],
     }
 
@@ -221,7 +222,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         keras, (table_kind, model_kind) = load_keras(), layers()
         ops, n_features = keras.ops, 0 if self._features is None else self._features.shape[1]
         size = int(self.n_components)
-        table = table_kind(self.n_items_, size, n_features, name="items")
+        table = table_kind(self.n_items_, size, n_features, float(self.id_dropout), name="items")
         codes = keras.Input((None,), dtype="int32", name="codes")
         vectors, inputs = table(codes), codes
         if self.time_gaps:
@@ -271,7 +272,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         return inputs
 
     def _item_vectors(self, model) -> np.ndarray:
-        return np.asarray(model.named.table())[1:].astype(np.float32)
+        return np.asarray(model.named.call(None), dtype=np.float32)[1:]
 
     def _judge(self, model, asked, target, seen) -> float:
         """Return the NDCG at k of held-out next items."""

@@ -74,7 +74,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     schedule : {"constant", "cosine"}, default="constant"
         How the step length changes over the epochs.
     optimizer : str, default="adam"
-        Any optimizer Keras knows by name.
+        Any optimizer Keras knows by name, or "lazy_adam": Adam that moves only the item vectors of a step.
     weight_decay : float, default=0.0
         Share of the weights taken off in each step, times the step length.
     early_stopping : bool, default=True
