@@ -4,7 +4,7 @@ Made-up histories in which every item occurs: a million items in 50,000 historie
 of the whole process (resident set, TensorFlow and data included), seconds of one epoch and of asking 1,000 users, all
 items scored.
 
-    python benchmarks/bench_large_catalogue.py [n_items] [n_users]
+    python benchmarks/bench_large_catalogue.py [n_items] [n_users] [adam | lazy_adam]
 """
 
 import resource
@@ -31,10 +31,10 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def main(n_items=1_000_000, n_users=50_000):
-    X = histories(n_items, n_users)
+def main(n_items="1000000", n_users="50000", optimizer="lazy_adam"):
+    X = histories(int(n_items), int(n_users))
     print(f"{len(X):,} histories, before training {peak_gib():.2f} GiB", flush=True)
-    model, start = SASRec(64, epochs=1, random_state=0, verbose=1), time.perf_counter()
+    model, start = SASRec(64, epochs=1, optimizer=optimizer, random_state=0, verbose=1), time.perf_counter()
     model.fit(X)
     print(f"{model.n_items_:,} items: fit {time.perf_counter() - start:.0f} s, peak {peak_gib():.2f} GiB", flush=True)
     start = time.perf_counter()
@@ -43,4 +43,4 @@ def main(n_items=1_000_000, n_users=50_000):
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])
