@@ -43,8 +43,6 @@ class GRU4Rec(SequenceRecommender):
     item_encoder : transformer, default=None
         Turns `item_features` into numbers, which are reduced to 64 by TruncatedSVD; None chooses by the types of the
         columns.
-    id_dropout : float, default=0.0
-        Share of the items that are known by their features alone at random in training, drawn anew at every use.
     time_gaps : bool, default=False
         Whether the net also reads the time between an event and the one before; needs the column `time`.
     epochs : int, default=25
@@ -154,7 +152,6 @@ class GRU4Rec(SequenceRecommender):
         tied=True,
         item_features=None,
         item_encoder=None,
-        id_dropout=0.0,
         time_gaps=False,
         epochs=25,
         batch_size=128,
@@ -185,7 +182,6 @@ class GRU4Rec(SequenceRecommender):
         self.tied = tied
         self.item_features = item_features
         self.item_encoder = item_encoder
-        self.id_dropout = id_dropout
         self.time_gaps = time_gaps
         self.epochs = epochs
         self.batch_size = batch_size

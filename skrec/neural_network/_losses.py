@@ -64,45 +64,70 @@ def layers():
 
     @keras.saving.register_keras_serializable(package="skrec")
     class ItemTable(keras.layers.Layer):
-        """One vector per item; code 0 is no item. Known features of the items add their projection."""
+        """One vector per item; code 0 is no item. Known features of the items add their projection.
 
-        def __init__(self, n_items, n_components, n_features=0, id_dropout=0.0, **keywords):
+        `n_entries` is the number of stored entries of sparse features; 0 for dense ones.
+        """
+
+        def __init__(self, n_items, n_components, n_features=0, n_entries=0, **keywords):
             super().__init__(**keywords)
             self.n_items, self.n_components = n_items, n_components
-            self.n_features, self.id_dropout = n_features, id_dropout
-            self.seed_generator = keras.random.SeedGenerator(0)  # set anew when training begins
+            self.n_features, self.n_entries = n_features, n_entries
 
         def build(self, shape):
+            def known(name, *size, dtype=None):
+                return self.add_weight(
+                    shape=size, initializer="zeros", trainable=False, dtype=dtype, autocast=False, name=name
+                )
+
             spread = keras.initializers.RandomNormal(stddev=self.n_components**-0.5 / 2)
             size = (self.n_items + 1, self.n_components)
             self.vectors = self.add_weight(shape=size, initializer=spread, autocast=False, name="vectors")
-            if self.n_features:
-                size = (self.n_items + 1, self.n_features)
-                self.features = self.add_weight(shape=size, initializer="zeros", trainable=False, name="features")
-                size = (self.n_features, self.n_components)
+            size = (self.n_features, self.n_components)
+            if self.n_entries:
+                self.ends = known("ends", self.n_items + 2, dtype="int64")
+                self.columns = known("columns", self.n_entries, dtype="int32")
+                self.amounts = known("amounts", self.n_entries)
+                self.projection = self.add_weight(shape=size, initializer=spread, autocast=False, name="projection")
+            elif self.n_features:
+                self.features = known("features", self.n_items + 1, self.n_features)
                 self.projection = self.add_weight(shape=size, initializer="glorot_uniform", name="projection")
             self.built = True
 
-        def call(self, codes, training=False):
+        def call(self, codes):
             """Return the vectors of codes of any shape; of None, those of all codes, 0 included."""
+            own = self.rows(self.vectors, codes)
+            if self.n_entries:
+                return own + self.sum_of_features(codes)
+            if self.n_features:
+                return own + tf.tensordot(self.rows(self.features, codes), tf.cast(self.projection, own.dtype), 1)
+            return own
 
-            def rows(weight):  # looked up before anything else, so that the gradient is of these rows alone
-                values = tf.convert_to_tensor(weight)
-                return tf.cast(values if codes is None else tf.gather(values, codes), self.compute_dtype)
+        def rows(self, weight, codes):
+            """Look rows up in the variable itself: its gradient is then of these rows, and nothing is copied."""
+            found = tf.convert_to_tensor(weight) if codes is None else tf.gather(weight.value, codes)
+            return tf.cast(found, self.compute_dtype)
 
-            own = rows(self.vectors)
-            if not self.n_features:
-                return own
-            if training and self.id_dropout:
-                drawn = keras.random.uniform(tf.shape(own[..., :1]), seed=self.seed_generator)
-                own *= tf.cast(drawn >= self.id_dropout, own.dtype)
-            return own + tf.tensordot(rows(self.features), tf.cast(self.projection, own.dtype), 1)
+        def sum_of_features(self, codes):
+            """Return the weighted sum of the vectors of each code's features, through the codes that differ."""
+            codes = tf.range(self.n_items + 1) if codes is None else codes
+            flat, back = tf.unique(tf.reshape(codes, [-1]))
+            start = tf.gather(self.ends.value, flat)
+            size = tf.gather(self.ends.value, flat + 1) - start
+            row = tf.repeat(tf.range(tf.size(flat)), size)
+            first = tf.repeat(start - tf.cumsum(size, exclusive=True), size)
+            place = first + tf.range(tf.size(row), dtype=tf.int64)
+            vectors = tf.gather(self.projection.value, tf.gather(self.columns.value, place))
+            vectors *= tf.gather(self.amounts.value, place)[:, None]
+            total = tf.math.unsorted_segment_sum(vectors, row, tf.size(flat))
+            shape = tf.concat([tf.shape(codes), [self.n_components]], axis=0)
+            return tf.cast(tf.reshape(tf.gather(total, back), shape), self.compute_dtype)
 
         def compute_output_shape(self, shape):
             return (*shape, self.n_components)
 
         def get_config(self):
-            names = ("n_items", "n_components", "n_features", "id_dropout")
+            names = ("n_items", "n_components", "n_features", "n_entries")
             return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     @keras.saving.register_keras_serializable(package="skrec")
@@ -133,9 +158,7 @@ def layers():
             sample = self.draw() if self.n_negatives else None
 
             def vectors(codes):
-                found = (
-                    self.named(codes, training=training) if codes is not None else self.named.call(None, training)[1:]
-                )
+                found = self.named(codes) if codes is not None else self.named.call(None)[1:]
                 return tf.cast(found, hidden.dtype)
 
             losses = next_item_loss(self.loss_name, hidden, target, vectors, self.named.n_items, sample)
@@ -148,9 +171,14 @@ def layers():
                 self.shares.assign((shares / shares.sum()).astype(np.float32))
 
         def set_features(self, features):
-            """Give the items, all codes but 0, their known features (n_items, n_features)."""
+            """Give the items, all codes but 0, their known features (n_items, n_features), CSR or dense."""
             for table in {id(table): table for table in (self.encoder.get_layer("items"), self.named)}.values():
-                table.features.assign(np.pad(features, [(1, 0), (0, 0)]))
+                if table.n_entries:
+                    table.ends.assign(np.concatenate([[0], features.indptr]))
+                    table.columns.assign(features.indices)
+                    table.amounts.assign(features.data)
+                else:
+                    table.features.assign(np.pad(features, [(1, 0), (0, 0)]))
 
         def draw(self):
             """Draw codes of negatives, with replacement; return them and the log of their expected count."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -14,12 +15,15 @@ from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensor
 from skrec.neural_network._losses import LOSSES, layers
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._histories import OrderedRows
+from skrec.utils._item_encoders import unit_rows
 from skrec.utils._item_features import dense_features, encode_items
 from skrec.utils._topk import mask_scores
 
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
+_SCORES = 2**25  # scores of held-out users at once
 _FULL_SOFTMAX = 5_000  # items up to which n_negatives="auto" takes them all
 _FEATURES = 64  # numbers that item features are reduced to
+_ENTRIES = 100  # stored entries of an item's features up to which they stay sparse
 _GAPS = 16  # classes of time between an event and the one before
 
 
@@ -63,6 +67,16 @@ def time_gaps(histories) -> np.ndarray:
     return gaps
 
 
+def _features_of(matrix, rng):
+    """Return item features as the net reads them: few entries an item as they are, at unit length; many reduced."""
+    if matrix.nnz > _ENTRIES * matrix.shape[0]:
+        return dense_features(matrix, _FEATURES, rng)[1]
+    often = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]) >= 2)
+    matrix = sp.csr_array(matrix[:, often])
+    matrix.sort_indices()
+    return unit_rows(matrix)
+
+
 def next_item_ndcg(users, vectors, target, seen, k: int) -> float:
     """Return the NDCG at k of one wanted item of each user.
 
@@ -79,9 +93,9 @@ def next_item_ndcg(users, vectors, target, seen, k: int) -> float:
     k : int
         Length of the list.
     """
-    ranks = []
-    for start in range(0, len(users), 256):
-        block = slice(start, start + 256)
+    ranks, size = [], int(np.clip(_SCORES // len(vectors), 16, 256))
+    for start in range(0, len(users), size):
+        block = slice(start, start + size)
         scores = users[block] @ vectors.T
         wanted = scores[np.arange(len(scores)), target[block]][:, None].copy()
         if seen is not None:
@@ -111,7 +125,6 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         "tied": ["boolean"],
         "item_features": "no_validation",  # read_item_features says more
         "item_encoder": [HasMethods(["fit_transform", "transform"]), None],
-        "id_dropout": [Interval(Real, 0, 1, closed="left")],
         "time_gaps": ["boolean"],
     }
 
@@ -149,7 +162,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             self._net_items, self._features = self.items_, None
             if self.item_features is not None:
                 self.item_encoder_, matrix = encode_items(self.item_features, self.item_encoder, self.items_)
-                _, self._features = dense_features(matrix, _FEATURES, rng)
+                self._features = _features_of(matrix, rng)
             if self.time_gaps:
                 self._gap_edges = self._learn_gaps(rows.histories)
         inputs, judge = self._inputs(rows.histories, self.max_length + 1), None
@@ -220,9 +233,11 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
 
     def _next_item_model(self):
         keras, (table_kind, model_kind) = load_keras(), layers()
-        ops, n_features = keras.ops, 0 if self._features is None else self._features.shape[1]
-        size = int(self.n_components)
-        table = table_kind(self.n_items_, size, n_features, float(self.id_dropout), name="items")
+        ops, size, n_features = keras.ops, int(self.n_components), 0
+        if self._features is not None:
+            n_features = self._features.shape[1]
+        n_entries = self._features.nnz if sp.issparse(self._features) else 0
+        table = table_kind(self.n_items_, size, n_features, n_entries, name="items")
         codes = keras.Input((None,), dtype="int32", name="codes")
         vectors, inputs = table(codes), codes
         if self.time_gaps:
