@@ -1,5 +1,6 @@
 """Fitted nets for other runtimes: ONNX and TensorFlow's SavedModel."""
 
+from copy import copy
 from pathlib import Path
 
 from sklearn.utils._param_validation import StrOptions, validate_params
@@ -72,9 +73,10 @@ def _served(estimator, tf):
     model = estimator.net_.model_
     if isinstance(estimator, SequenceRecommender):
         names = ["codes", "gaps"] if estimator.time_gaps else ["codes"]
+        encoder = _encoder_without_features(estimator)
 
         def function(*values):
-            said = model.encoder(dict(zip(names, values, strict=True)) if len(names) > 1 else values[0], training=False)
+            said = encoder(dict(zip(names, values, strict=True)) if len(names) > 1 else values[0], training=False)
             user = tf.cast(said[:, -1], tf.float32)
             return {"user": user, "scores": tf.matmul(user, tf.constant(estimator.item_factors_), transpose_b=True)}
 
@@ -86,3 +88,19 @@ def _served(estimator, tf):
         return {"output": tf.cast(model(given, training=False), tf.float32)}
 
     return function, [tf.TensorSpec(entry.shape, entry.dtype, name=entry.name) for entry in model.inputs]
+
+
+def _encoder_without_features(estimator):
+    """Return the encoder with what the items' features say inside the item vectors, as other runtimes can look up."""
+    encoder = estimator.net_.model_.encoder
+    if estimator._features is None:
+        return encoder
+    bare = copy(estimator)
+    bare._features = None
+    plain = bare._next_item_model().encoder
+    for layer in encoder.layers:
+        if layer.name == "items":
+            plain.get_layer("items").vectors.assign(layer.call(None))
+        else:
+            plain.get_layer(layer.name).set_weights(layer.get_weights())
+    return plain

@@ -46,11 +46,11 @@ class SASRec(SequenceRecommender):
     tied : bool, default=True
         Whether the vectors that are read are also those that score; False learns others for the scores.
     item_features : DataFrame of shape (n_items, n_columns), default=None
-        Features of all items of the histories, indexed by item id: their numbers, times a learned matrix, are added
-        to the item vectors.
+        Features of all items of the histories, indexed by item id. Each feature (a word, a label) has a learned vector
+        of its own, and an item is its vector and the weighted sum of those of its features.
     item_encoder : transformer, default=None
-        Turns `item_features` into numbers, which are reduced to 64 by TruncatedSVD; None chooses by the types of the
-        columns.
+        Turns `item_features` into numbers; None chooses by the types of the columns. Features that only one item has
+        are left out. More than 100 numbers an item are reduced to 64 by TruncatedSVD.
     time_gaps : bool, default=False
         Whether the net also reads the time between an event and the one before; needs the column `time`.
     epochs : int, default=25

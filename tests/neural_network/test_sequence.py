@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import protocols
 import pytest
+import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 pytest.importorskip("tensorflow")
@@ -24,6 +26,7 @@ N_ITEMS = 12
 CIRCLE = [[(start + step) % N_ITEMS for step in range(8)] for start in range(N_ITEMS)] * 4
 PLAIN = {"batch_size": 16, "early_stopping": False, "schedule": "constant", "event_dropout": 0.0, "random_state": 0}
 QUICK = {"epochs": 2, **PLAIN}
+KINDS = pd.DataFrame({"kind": ["even", "odd"] * (N_ITEMS // 2)}, index=range(N_ITEMS))
 LEARNS = {"epochs": 60, "learning_rate": 0.01, "k": 1, **PLAIN}
 
 
@@ -231,18 +234,42 @@ def test_warm_start_needs_the_same_items():
 
 
 def test_item_features_bring_alike_items_together():
-    kinds = pd.DataFrame(
-        {"kind": ["even" if item % 2 == 0 else "odd" for item in range(N_ITEMS)]}, index=range(N_ITEMS)
-    )
-    model = SASRec(8, item_features=kinds, **QUICK).fit(CIRCLE)
+    model = SASRec(8, item_features=KINDS, **QUICK).fit(CIRCLE)
     factors = model.item_factors_ / np.linalg.norm(model.item_factors_, axis=1, keepdims=True)
     alike = factors @ factors.T
     even = np.arange(N_ITEMS) % 2 == 0
     assert alike[np.ix_(even, even)].mean() > alike[np.ix_(even, ~even)].mean() + 0.2
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.decision_function(CIRCLE[:5]), model.decision_function(CIRCLE[:5]))
+    np.testing.assert_allclose(
+        again.partial_fit(CIRCLE).item_factors_, model.partial_fit(CIRCLE).item_factors_, rtol=1e-5
+    )
     with pytest.raises(ValueError, match=r"no row for 2 of 12 items, such as 10, 11"):
-        SASRec(8, item_features=kinds.iloc[:10], **QUICK).fit(CIRCLE)
+        SASRec(8, item_features=KINDS.iloc[:10], **QUICK).fit(CIRCLE)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_item_is_its_vector_and_those_of_its_features(tied):
+    marks = pd.DataFrame({"marks": [["a", "b"], ["b", "c"], ["c"], []] * 3}, index=range(N_ITEMS))
+    model = GRU4Rec(8, item_features=marks, tied=tied, **QUICK).fit(CIRCLE)
+    table = model.net_.model_.named
+    entries = [np.asarray(part) for part in (table.amounts, table.columns, table.ends)]
+    features = sp.csr_array(tuple(entries), shape=(N_ITEMS + 1, 3)).toarray()
+    assert not features[0].any() and not features[4].any()
+    np.testing.assert_allclose(np.linalg.norm(features[[1, 2, 3]], axis=1), 1, rtol=1e-6)
+    expected = np.asarray(table.vectors) + features @ np.asarray(table.projection)
+    np.testing.assert_allclose(model.item_factors_, expected[1:], rtol=1e-5, atol=1e-6)
+    codes = np.array([[3, 1, 3], [0, 12, 5]])
+    np.testing.assert_allclose(table(codes), expected[codes], rtol=1e-5, atol=1e-6)
+
+
+def test_features_with_many_entries_are_reduced():
+    numbers = pd.DataFrame(np.random.default_rng(0).normal(size=(N_ITEMS, 150)), index=range(N_ITEMS)).add_prefix("n")
+    model = SASRec(8, item_features=numbers, item_encoder=StandardScaler(), **QUICK).fit(CIRCLE)
+    table = model.net_.model_.named
+    assert not table.n_entries and table.n_features == N_ITEMS
+    expected = np.asarray(table.vectors) + np.asarray(table.features) @ np.asarray(table.projection)
+    np.testing.assert_allclose(model.item_factors_, expected[1:], rtol=1e-5, atol=1e-6)
 
 
 def test_time_gaps_tell_what_follows():
@@ -314,7 +341,9 @@ def test_a_new_process_loads_the_model(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [SASRec(8, n_heads=2, **QUICK), GRU4Rec(8, n_units=8, **QUICK)], ids=["sasrec", "gru"]
+    "model",
+    [SASRec(8, n_heads=2, **QUICK), GRU4Rec(8, n_units=8, **QUICK), SASRec(8, item_features=KINDS, **QUICK)],
+    ids=["sasrec", "gru", "features"],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # tf2onnx on NumPy 2
 def test_onnx_gives_the_same_scores(model, tmp_path):
