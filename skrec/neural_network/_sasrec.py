@@ -55,8 +55,9 @@ class SASRec(SequenceRecommender):
         Whether the net also reads the time between an event and the one before; needs the column `time`.
     epochs : int, default=25
         Most passes over the histories.
-    batch_size : int, default=128
-        A training step takes as many events as so many users have on average.
+    batch_size : int or "auto", default="auto"
+        A training step takes as many events as so many users have on average; "auto" is 128, and fewer where 128 users
+        have more than 2,048 events, but 8 at least.
     learning_rate : float, default=0.003
         Step length of the optimizer.
     schedule : {"constant", "cosine"}, default="cosine"
@@ -163,7 +164,7 @@ class SASRec(SequenceRecommender):
         item_encoder=None,
         time_gaps=False,
         epochs=25,
-        batch_size=128,
+        batch_size="auto",
         learning_rate=0.003,
         schedule="cosine",
         optimizer="adam",

@@ -24,6 +24,7 @@ _SCORES = 2**25  # scores of held-out users at once
 _FULL_SOFTMAX = 5_000  # items up to which n_negatives="auto" takes them all
 _FEATURES = 64  # numbers that item features are reduced to
 _ENTRIES = 100  # stored entries of an item's features up to which they stay sparse
+_EVENTS = 2048  # events of a training step with batch_size="auto", where 128 users have more
 _GAPS = 16  # classes of time between an event and the one before
 
 
@@ -116,6 +117,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         **NetMixin._training_constraints,
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "max_length": [Interval(Integral, 2, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -195,7 +197,10 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             read = {name: values[:, :-1] for name, values in read.items()}
             return (read if self.time_gaps else read["codes"]), target
 
-        batches = length_batches(inputs["codes"], self.batch_size, examples, seed=lambda: seed, packed=True)
+        size = self.batch_size
+        if size == "auto":
+            size = int(np.clip(_EVENTS / lengths_of(inputs["codes"]).mean(), 8, 128))
+        batches = length_batches(inputs["codes"], size, examples, seed=lambda: seed, packed=True)
         try:
             self._fit_net(self._next_item_model, batches, loss="sparse_categorical_crossentropy", **how)
         finally:

@@ -230,6 +230,14 @@ def test_warm_start_needs_the_same_items():
         model.fit([[1, 2, 99]] * 3)
 
 
+def test_batches_of_long_histories_are_smaller():
+    long = [np.arange(step, step + 600) % 700 for step in range(300)]
+    settings = {"max_length": 600, "epochs": 1, "early_stopping": False, "n_negatives": 16, "random_state": 0}
+    model = SASRec(4, **settings).fit(long)
+    assert model.net_.model_.optimizer.iterations.numpy() == 38  # 8 users of 300 a step: 2,048 events are 3.4 users
+    assert SASRec(4, **settings).fit([one[:8] for one in long]).net_.model_.optimizer.iterations.numpy() == 3
+
+
 # ---- features and times --------------------------------------------------------------------------------------
 
 
