@@ -29,7 +29,8 @@ def lazy_adam():
     """Return the class of an Adam that leaves rows without a gradient, and their moments, as they are.
 
     Adam moves every row of a table in every step, by what its moments remember; with a million items that is nearly
-    all of a step. The rows that a step reads move just as in Adam.
+    all of a step. The rows that a step reads move as in Keras' Adam, whose second moment of a row that a step reads
+    more than once is the sum of the squares, not the square of the sum: frequent items take larger steps.
     """
     import keras
     import tensorflow as tf
@@ -52,7 +53,8 @@ def lazy_adam():
             mean = tf.gather(first, rows)
             mean += (slope - mean) * (1 - self.beta_1)
             square = tf.gather(second, rows)
-            square += (tf.square(slope) - square) * (1 - self.beta_2)
+            squares = tf.math.unsorted_segment_sum(tf.square(gradient.values), place, tf.size(rows))
+            square += (squares - square) * (1 - self.beta_2)
             first.scatter_update(tf.IndexedSlices(mean, rows))
             second.scatter_update(tf.IndexedSlices(square, rows))
             variable.scatter_sub(tf.IndexedSlices(rate * mean / (tf.sqrt(square) + self.epsilon), rows))
