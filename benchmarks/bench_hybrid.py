@@ -5,8 +5,9 @@ stages with the default ranker and with LightGBM's LGBMRanker; then what each hy
 same users, with a 95 % bootstrap interval, and the median time of a request for one user. Parts are fitted once per
 training set: the hybrids of one task share them. ``--ablation`` leaves out one part after the other, ``--users N`` asks
 N random users who have something held out, ``--validation`` measures on the validation parts, on which parameters were
-chosen, ``--with-net`` adds SASRec, and ``--seed`` (0) is that of everything drawn. MovieLens-100k is not here: its
-official test is a random part of the ratings, which the last event does not resemble.
+chosen, ``--with-net`` adds SASRec, with item features where the set has some, and ``--seed`` (0) is that of everything
+drawn. MovieLens-100k is not here: its official test is a random part of the ratings, which the last event does not
+resemble.
 
     python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net] [--seed 0] [--users 5000] [beauty
         sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket diginetica]
@@ -15,6 +16,7 @@ official test is a random part of the ratings, which the last event does not res
 import sys
 import time
 
+import bench_sequences
 import bench_sessions
 import numpy as np
 import protocols
@@ -189,7 +191,9 @@ def run(name, seed, validation, ablation, with_net, n_users):
     if with_net:
         from skrec.neural_network import SASRec
 
-        parts["net"] = SASRec(random_state=seed)
+        columns = bench_sequences.COLUMNS.get(name)
+        features = None if columns is None else protocols.s3rec_items(name)[columns]
+        parts["net"] = SASRec(item_features=features, random_state=seed)
     for part in parts.values():
         part.set_params(exclude_seen=task.exclude_seen)
     best = None

@@ -1,8 +1,8 @@
 """The nets that know order, beside classical models: accuracy, seconds of training and of asking.
 
 Beauty and Sports follow the S3-Rec protocol: learned from the training part only, asked with all but the test item.
-MovieLens-1M leaves one out. The settings of the nets are their defaults, chosen on the validation part of Beauty;
-`--validation` measures there. ``+features`` adds item features to the item vectors (Beauty: title, attributes; Sports:
+MovieLens-1M leaves one out. The settings of the nets are their defaults, chosen on the validation part of Beauty, and
+for MovieLens-1M those of `SETTINGS`; `--validation` measures on the validation parts. ``+features`` adds item features to the item vectors (Beauty: title, attributes; Sports:
 keywords, attributes). Prints a line per seed, then mean and spread over the seeds.
 
     python benchmarks/bench_sequences.py [--validation] [--seeds 0 1 2] [--models SASRec ...] [beauty sports ml1m]
@@ -20,17 +20,18 @@ from skrec.metrics import hit_rate_at_k, ndcg_at_k
 from skrec.neighbors import SessionKNN, TransitionRecommender
 from skrec.neural_network import GRU4Rec, SASRec
 
-LONG = {"ml1m": {"max_length": 200}}
+SETTINGS = {"ml1m": {"max_length": 200, "dropout": 0.2, "n_blocks": 2, "n_negatives": 512, "epochs": 40}}
 COLUMNS = {"beauty": ["title", "attributes"], "sports": ["keywords", "attributes"]}
 
 
 def models(name: str, seed: int, verbose: int) -> dict:
     """Return functions that make the models, by name; classical ones have no seed."""
-    net = {"random_state": seed, "verbose": verbose, **LONG.get(name, {})}
+    net = {"random_state": seed, "verbose": verbose, **SETTINGS.get(name, {})}
+    recurrent = {label: value for label, value in net.items() if label != "n_blocks"}
     made = {
         "SASRec": lambda: SASRec(**net),
-        "SASRec, full softmax": lambda: SASRec(n_negatives=0, **net),
-        "GRU4Rec": lambda: GRU4Rec(**net),
+        "SASRec, full softmax": lambda: SASRec(**{**net, "n_negatives": 0}),
+        "GRU4Rec": lambda: GRU4Rec(**recurrent),
     }
     if name in COLUMNS:
         made["SASRec+features"] = lambda: SASRec(item_features=protocols.s3rec_items(name)[COLUMNS[name]], **net)

@@ -109,9 +109,12 @@ def layers():
             return tf.cast(found, self.compute_dtype)
 
         def sum_of_features(self, codes):
-            """Return the weighted sum of the vectors of each code's features, through the codes that differ."""
+            """Return the weighted sum of the vectors of each code's features, each use of a code for itself.
+
+            Codes that differ would do, and faster, but frequent words then learn slower (see LazyAdam) and rank worse.
+            """
             codes = tf.range(self.n_items + 1) if codes is None else codes
-            flat, back = tf.unique(tf.reshape(codes, [-1]))
+            flat = tf.reshape(codes, [-1])
             start = tf.gather(self.ends.value, flat)
             size = tf.gather(self.ends.value, flat + 1) - start
             row = tf.repeat(tf.range(tf.size(flat)), size)
@@ -121,7 +124,7 @@ def layers():
             vectors *= tf.gather(self.amounts.value, place)[:, None]
             total = tf.math.unsorted_segment_sum(vectors, row, tf.size(flat))
             shape = tf.concat([tf.shape(codes), [self.n_components]], axis=0)
-            return tf.cast(tf.reshape(tf.gather(total, back), shape), self.compute_dtype)
+            return tf.cast(tf.reshape(total, shape), self.compute_dtype)
 
         def compute_output_shape(self, shape):
             return (*shape, self.n_components)
