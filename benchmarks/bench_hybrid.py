@@ -191,9 +191,9 @@ def run(name, seed, validation, ablation, with_net, n_users):
     if with_net:
         from skrec.neural_network import SASRec
 
-        columns = bench_sequences.COLUMNS.get(name)
-        features = None if columns is None else protocols.s3rec_items(name)[columns]
-        parts["net"] = SASRec(item_features=features, random_state=seed)
+        parts["net"] = SASRec(random_state=seed)
+        if name in bench_sequences.COLUMNS:
+            parts["net"].set_params(item_features=bench_sequences.features_of(name), **bench_sequences.FEATURED)
     for part in parts.values():
         part.set_params(exclude_seen=task.exclude_seen)
     best = None

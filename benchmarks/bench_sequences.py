@@ -1,9 +1,10 @@
 """The nets that know order, beside classical models: accuracy, seconds of training and of asking.
 
 Beauty and Sports follow the S3-Rec protocol: learned from the training part only, asked with all but the test item.
-MovieLens-1M leaves one out. The settings of the nets are their defaults, chosen on the validation part of Beauty, and
-for MovieLens-1M those of `SETTINGS`; `--validation` measures on the validation parts. ``+features`` adds item features to the item vectors (Beauty: title, attributes; Sports:
-keywords, attributes). Prints a line per seed, then mean and spread over the seeds.
+MovieLens-1M leaves one out. The settings of the nets are their defaults, chosen on the validation part of Beauty, but
+for those of `SETTINGS` and `FEATURED`; `--validation` measures on the validation parts. ``+features`` adds item features
+to the item vectors (Beauty: title, attributes; Sports: keywords, attributes). Prints a line per seed, then mean and
+spread over the seeds.
 
     python benchmarks/bench_sequences.py [--validation] [--seeds 0 1 2] [--models SASRec ...] [beauty sports ml1m]
 """
@@ -21,7 +22,13 @@ from skrec.neighbors import SessionKNN, TransitionRecommender
 from skrec.neural_network import GRU4Rec, SASRec
 
 SETTINGS = {"ml1m": {"max_length": 200, "dropout": 0.2, "n_blocks": 2, "n_negatives": 512, "epochs": 40}}
+FEATURED = {"epochs": 15, "optimizer": "lazy_adam"}  # no worse than 25 epochs on Beauty's validation item
 COLUMNS = {"beauty": ["title", "attributes"], "sports": ["keywords", "attributes"]}
+
+
+def features_of(name: str):
+    """Return the item features that nets read, a frame by item id."""
+    return protocols.s3rec_items(name)[COLUMNS[name]]
 
 
 def models(name: str, seed: int, verbose: int) -> dict:
@@ -34,7 +41,7 @@ def models(name: str, seed: int, verbose: int) -> dict:
         "GRU4Rec": lambda: GRU4Rec(**recurrent),
     }
     if name in COLUMNS:
-        made["SASRec+features"] = lambda: SASRec(item_features=protocols.s3rec_items(name)[COLUMNS[name]], **net)
+        made["SASRec+features"] = lambda: SASRec(item_features=features_of(name), **FEATURED, **net)
     if seed == 0:
         made["TransitionRecommender"] = TransitionRecommender
         made["SessionKNN"] = SessionKNN
