@@ -2,9 +2,9 @@
 
 Beauty and Sports follow the S3-Rec protocol: learned from the training part only, asked with all but the test item.
 MovieLens-1M leaves one out. The settings of the nets are their defaults, chosen on the validation part of Beauty, but
-for those of `SETTINGS` and `FEATURED`; `--validation` measures on the validation parts. ``+features`` adds item features
-to the item vectors (Beauty: title, attributes; Sports: keywords, attributes). Prints a line per seed, then mean and
-spread over the seeds.
+for those of `SETTINGS` and `FEATURED`; `--validation` measures on the validation parts. ``+features`` adds item
+features to the item vectors (Beauty: title, attributes; Sports: keywords, attributes). Prints a line per seed, then
+mean and spread over the seeds.
 
     python benchmarks/bench_sequences.py [--validation] [--seeds 0 1 2] [--models SASRec ...] [beauty sports ml1m]
 """
