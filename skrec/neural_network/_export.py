@@ -3,6 +3,7 @@
 from copy import copy
 from pathlib import Path
 
+import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
@@ -100,7 +101,7 @@ def _encoder_without_features(estimator):
     plain = bare._next_item_model().encoder
     for layer in encoder.layers:
         if layer.name == "items":
-            plain.get_layer("items").vectors.assign(layer.call(None))
+            plain.get_layer("items").vectors.assign(np.pad(estimator._vectors_in(layer), [(1, 0), (0, 0)]))
         else:
             plain.get_layer(layer.name).set_weights(layer.get_weights())
     return plain

@@ -73,6 +73,11 @@ def _features_of(matrix, rng):
     if matrix.nnz > _ENTRIES * matrix.shape[0]:
         return dense_features(matrix, _FEATURES, rng)[1]
     often = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]) >= 2)
+    if not len(often):
+        raise ValueError(
+            "item_features has no word, label or number that two items share, so it says nothing: pass a column that "
+            "groups items, or item_features=None"
+        )
     matrix = sp.csr_array(matrix[:, often])
     matrix.sort_indices()
     return unit_rows(matrix)
@@ -292,7 +297,13 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         return inputs
 
     def _item_vectors(self, model) -> np.ndarray:
-        return np.asarray(model.named.call(None), dtype=np.float32)[1:]
+        return self._vectors_in(model.named)
+
+    def _vectors_in(self, table) -> np.ndarray:
+        """Return the vectors of all items in a layer of the net."""
+        if table.n_entries:  # as the layer has them, without a vector per entry
+            return np.asarray(table.vectors)[1:] + self._features @ np.asarray(table.projection)
+        return np.asarray(table.call(None), dtype=np.float32)[1:]
 
     def _judge(self, model, asked, target, seen) -> float:
         """Return the NDCG at k of held-out next items."""

@@ -27,6 +27,7 @@ CIRCLE = [[(start + step) % N_ITEMS for step in range(8)] for start in range(N_I
 PLAIN = {"batch_size": 16, "early_stopping": False, "schedule": "constant", "event_dropout": 0.0, "random_state": 0}
 QUICK = {"epochs": 2, **PLAIN}
 KINDS = pd.DataFrame({"kind": ["even", "odd"] * (N_ITEMS // 2)}, index=range(N_ITEMS))
+OWN_NAMES = pd.DataFrame({"name": [f"name{item}" for item in range(N_ITEMS)]}, index=range(N_ITEMS))
 LEARNS = {"epochs": 60, "learning_rate": 0.01, "k": 1, **PLAIN}
 
 
@@ -315,6 +316,7 @@ def test_time_gaps_tell_what_follows():
         ({"loss": "gbce", "n_negatives": 0}, CIRCLE, ValueError, "loss='gbce' needs a sample"),
         ({"epochs": 0}, CIRCLE, ValueError, "'epochs' parameter"),
         ({"item_features": "no frame"}, CIRCLE, TypeError, "item_features must be a pandas frame"),
+        ({"item_features": OWN_NAMES}, CIRCLE, ValueError, "no word, label or number that two items share"),
         ({"time_gaps": True}, CIRCLE, ValueError, "time_gaps=True needs histories with the column 'time'"),
     ],
 )
