@@ -5,12 +5,12 @@ stages with the default ranker and with LightGBM's LGBMRanker; then what each hy
 same users, with a 95 % bootstrap interval, and the median time of a request for one user. Parts are fitted once per
 training set: the hybrids of one task share them. ``--ablation`` leaves out one part after the other, ``--users N`` asks
 N random users who have something held out, ``--validation`` measures on the validation parts, on which parameters were
-chosen, ``--with-net`` adds SASRec, with item features where the set has some, and ``--seed`` (0) is that of everything
-drawn. MovieLens-100k is not here: its official test is a random part of the ratings, which the last event does not
-resemble.
+chosen, ``--with-net`` adds SASRec, ``--net-features`` as well, but one that reads item features where the set has some,
+and ``--seed`` (0) is that of everything drawn. MovieLens-100k is not here: its official test is a random part of the
+ratings, which the last event does not resemble.
 
-    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net] [--seed 0] [--users 5000] [beauty
-        sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket diginetica]
+    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net | --net-features] [--seed 0] [--users 5000]
+        [beauty sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket diginetica]
 """
 
 import sys
@@ -185,14 +185,14 @@ def gain_over(ndcg, best):
     return f"{difference / base:+.1%} ({low / base:+.1%} to {high / base:+.1%})"
 
 
-def run(name, seed, validation, ablation, with_net, n_users):
+def run(name, seed, validation, ablation, net, n_users):
     task, parts, learning = task_and_parts(name, validation)
     task, k = fewer_users(task, n_users), 20 if name in ("retailrocket", "diginetica") else 10
-    if with_net:
+    if net:
         from skrec.neural_network import SASRec
 
         parts["net"] = SASRec(random_state=seed)
-        if name in bench_sequences.COLUMNS:
+        if net == "--net-features" and name in bench_sequences.COLUMNS:
             parts["net"].set_params(item_features=bench_sequences.features_of(name), **bench_sequences.FEATURED)
     for part in parts.values():
         part.set_params(exclude_seen=task.exclude_seen)
@@ -229,11 +229,12 @@ def run(name, seed, validation, ablation, with_net, n_users):
 
 def main(arguments):
     n_users, seed = (int(arguments[arguments.index(f) + 1]) if f in arguments else 0 for f in ("--users", "--seed"))
-    flags = {name: f"--{name}" in arguments for name in ("validation", "ablation", "with-net")}
+    validation, ablation = "--validation" in arguments, "--ablation" in arguments
+    net = next((flag for flag in ("--with-net", "--net-features") if flag in arguments), None)
     _parts._fit_part = fit_once
     print(f"{'task':38}{'model':34}{'HR':>8}{'NDCG':>8}  {'95 % interval':13}{'fit s':>8}{'ask s':>8}  over best")
     for name in [name for name in arguments if name in SETS] or SETS:
-        run(name, seed, flags["validation"], flags["ablation"], flags["with-net"], n_users)
+        run(name, seed, validation, ablation, net, n_users)
         _fitted.clear()
 
 
