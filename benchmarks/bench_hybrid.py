@@ -9,8 +9,9 @@ chosen, ``--with-net`` adds SASRec, ``--net-features`` as well, but one that rea
 and ``--seed`` (0) is that of everything drawn. MovieLens-100k is not here: its official test is a random part of the
 ratings, which the last event does not resemble.
 
-    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net | --net-features] [--seed 0] [--users 5000]
-        [beauty sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket diginetica]
+    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net | --net-features] [--seed 0]
+        [--users 5000] [beauty sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket
+        diginetica]
 """
 
 import sys
