@@ -23,7 +23,6 @@ import numpy as np
 import protocols
 from sklearn.base import clone
 
-from skrec.datasets import load_online_retail
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender, _parts
 from skrec.feature_extraction import HistoryVectorizer
@@ -99,8 +98,6 @@ def task_and_parts(name: str, validation: bool):
     }
     if least == 1:
         parts["session"] = SessionKNN(**SEASONAL)
-        described, sold = load_online_retail().item_features, read_histories(task.X_train).ids
-        parts["content"] = ContentRecommender(described[described.index.isin(sold)])
     if not exclude_seen:
         parts |= {"again": BuyAgainRecommender(), "tifu": TIFUKNN()}
     return task, parts, {"holdout": "30D"}
