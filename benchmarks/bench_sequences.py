@@ -38,6 +38,7 @@ def models(name: str, seed: int, verbose: int) -> dict:
     made = {
         "SASRec": lambda: SASRec(**net),
         "SASRec, full softmax": lambda: SASRec(**{**net, "n_negatives": 0}),
+        "SASRec, lazy Adam": lambda: SASRec(**net, optimizer="lazy_adam"),
         "GRU4Rec": lambda: GRU4Rec(**recurrent),
     }
     if name in COLUMNS:
