@@ -26,6 +26,7 @@ from skrec.neighbors._item_knn import ItemKNN
 
 K = 20
 RECENT = HistoryVectorizer(recency=0.6)
+QUICK = {"batch_size": 512, "epochs": 10, "dropout": 0.2, "optimizer": "lazy_adam"}  # nets that train in minutes
 
 
 def sessions(name: str, *, validation: bool = False, n_test: int | None = None) -> protocols.Task:
@@ -78,8 +79,7 @@ def models(nets: bool) -> dict:
     if nets:
         from skrec.neural_network import GRU4Rec, SASRec
 
-        quick = {"batch_size": 512, "epochs": 10, "dropout": 0.2, "optimizer": "lazy_adam", "random_state": 0}
-        made |= {"SASRec": SASRec(**quick), "GRU4Rec": GRU4Rec(**quick)}
+        made |= {"SASRec": SASRec(**QUICK, random_state=0), "GRU4Rec": GRU4Rec(**QUICK, random_state=0)}
     return made
 
 
