@@ -111,7 +111,7 @@ def layers():
         def sum_of_features(self, codes):
             """Return the weighted sum of the vectors of each code's features, each use of a code for itself.
 
-            Codes that differ would do, and faster, but frequent words then learn slower (see LazyAdam) and rank worse.
+            The codes that differ would do, and faster, but frequent words then take smaller steps (see LazyAdam).
             """
             codes = tf.range(self.n_items + 1) if codes is None else codes
             flat = tf.reshape(codes, [-1])

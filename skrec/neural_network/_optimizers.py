@@ -5,7 +5,6 @@ from functools import cache
 
 def make_optimizer(keras, name: str, learning_rate: float, schedule: str, weight_decay: float, n_steps: int):
     """Return an optimizer whose learning rate follows `schedule` over `n_steps` training steps."""
-    lazy_adam()  # Keras then knows it by its name
     if schedule == "cosine":
         warmup = max(1, n_steps // 20)
         learning_rate = keras.optimizers.schedules.CosineDecay(

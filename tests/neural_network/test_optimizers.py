@@ -54,7 +54,7 @@ def test_dense_gradients_move_everything_in_lazy_adam():
     np.testing.assert_array_equal(tables[0].numpy(), tables[1].numpy())
 
 
-def test_a_net_stores_its_lazy_adam_and_goes_on(tmp_path):
+def test_a_net_stores_its_lazy_adam_and_goes_on():
     circle = [[(start + step) % 12 for step in range(8)] for start in range(12)] * 4
     small = {"epochs": 2, "batch_size": 16, "n_negatives": 4, "early_stopping": False, "random_state": 0}
     model = SASRec(8, optimizer="lazy_adam", **small).fit(circle)
