@@ -189,7 +189,7 @@ def run(name, seed, validation, ablation, net, n_users):
     if net:
         from skrec.neural_network import SASRec
 
-        parts["net"] = SASRec(random_state=seed, **(bench_sessions.QUICK if k == 20 else {}))
+        parts["net"] = SASRec(random_state=seed, **(bench_sessions.QUICK if k == 20 else bench_sequences.LEARN_ALL))
         if net == "--net-features" and name in bench_sequences.COLUMNS:
             parts["net"].set_params(item_features=bench_sequences.features_of(name), **bench_sequences.FEATURED)
     for part in parts.values():

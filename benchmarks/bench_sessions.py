@@ -5,13 +5,15 @@ of a test session, from its first item on, is asked for the item that follows. I
 may be recommended (``exclude_seen=False``): visitors return to what they have viewed, and every sixth to third view
 is such a return. With ``--validation`` the last training sessions, as many as there are test sessions, take the
 place of the test; the defaults of SessionKNN and TransitionRecommender were chosen on this part. ``--nets`` adds SASRec
-and GRU4Rec, with settings that were not searched: fewer and larger steps than their defaults, for time.
+and GRU4Rec, with settings that were not searched: fewer and larger steps than their defaults, for time. ``--slices``
+adds the recall by what was asked for: an item of the session itself, or another, by its views in training.
 
-    python benchmarks/bench_sessions.py [--validation] [--nets] [retailrocket diginetica]
+    python benchmarks/bench_sessions.py [--validation] [--nets] [--slices] [retailrocket diginetica]
 """
 
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import protocols
@@ -26,7 +28,15 @@ from skrec.neighbors._item_knn import ItemKNN
 
 K = 20
 RECENT = HistoryVectorizer(recency=0.6)
-QUICK = {"batch_size": 512, "epochs": 10, "dropout": 0.2, "optimizer": "lazy_adam"}  # nets that train in minutes
+VIEWS = (10, 50, 200)  # bounds of the slices of items by their views in training
+QUICK = {  # nets that train in minutes
+    "batch_size": 512,
+    "epochs": 10,
+    "dropout": 0.2,
+    "learning_rate": 0.003,
+    "optimizer": "lazy_adam",
+    "init": "random",
+}
 
 
 def sessions(name: str, *, validation: bool = False, n_test: int | None = None) -> protocols.Task:
@@ -83,6 +93,23 @@ def models(nets: bool) -> dict:
     return made
 
 
+def slices(task: protocols.Task) -> dict[str, np.ndarray]:
+    """Return the questions of each slice, a mask by name: returns, and new items by their views in training."""
+    items, views = np.unique(task.X_train.values.to_numpy(), return_counts=True)
+    wanted = np.concatenate(task.y_test)
+    row = np.searchsorted(items, wanted).clip(max=len(items) - 1)
+    often = np.where(items[row] == wanted, views[row], 0)
+    indptr = task.X_test.offsets.to_numpy()
+    hits = task.X_test.values.to_numpy() == np.repeat(wanted, np.diff(indptr))
+    back = np.add.reduceat(hits, indptr[:-1]) > 0
+    bounds = [-1, *VIEWS, np.inf]
+    masks = {"returns": back}
+    for low, high in pairwise(bounds):
+        name = f"new, > {low} views" if high == np.inf else f"new, <= {high} views"
+        masks[name] = ~back & (often > low) & (often <= high)
+    return masks
+
+
 def main(arguments):
     validation = "--validation" in arguments
     names = [name for name in arguments if not name.startswith("--")] or ["retailrocket", "diginetica"]
@@ -90,6 +117,9 @@ def main(arguments):
     for name in names:
         task = sessions(name, validation=validation)
         print(f"{task.name}: {len(task.X_train)} training sessions, {len(task.y_test)} questions")
+        masks = slices(task) if "--slices" in arguments else {}
+        for label, mask in masks.items():
+            print(f"    {label:20} {mask.mean():6.1%} of the questions")
         for label, model in models("--nets" in arguments).items():
             model.set_params(exclude_seen=task.exclude_seen, k=K)
             start = time.perf_counter()
@@ -105,6 +135,8 @@ def main(arguments):
                 f"{fitted - start:8.1f}{asked - fitted:8.1f}",
                 flush=True,
             )
+            if masks:
+                print("    Recall@20:", ", ".join(f"{name} {recall[mask].mean():.3f}" for name, mask in masks.items()))
 
 
 if __name__ == "__main__":

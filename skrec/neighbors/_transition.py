@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
+from ..utils._transitions import count_transitions
 
 
 class TransitionRecommender(BaseRecommender):
@@ -128,14 +129,8 @@ class TransitionRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _fit(self, rows, histories):
-        codes, row = rows.histories.codes, rows.histories.rows
-        shape = (self.n_items_, self.n_items_)
-        counts = sp.csr_array(shape, dtype=np.float32)
-        for gap in range(1, min(self.window, int(rows.histories.lengths.max()) - 1) + 1):
-            same = row[gap:] == row[:-gap]
-            before, after = codes[:-gap][same], codes[gap:][same]
-            weight = np.full(len(before), float(self.gap_decay) ** (gap - 1), dtype=np.float32)
-            counts = counts + sp.csr_array((weight, (before, after)), shape=shape)
+        weights = float(self.gap_decay) ** np.arange(self.window)
+        counts = count_transitions(rows.histories.codes, rows.histories.rows, self.n_items_, weights)
         if self.backward:
             counts = counts + np.float32(self.backward) * sp.csr_array(counts.T)
         total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() + self.smoothing

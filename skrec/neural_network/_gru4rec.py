@@ -37,6 +37,9 @@ class GRU4Rec(SequenceRecommender):
         "softmax" on up to 5,000 items, and 1024 otherwise.
     tied : bool, default=True
         Whether the vectors that are read are also those that score; False learns others for the scores.
+    init : {"neighbours", "random"}, default="neighbours"
+        What the item vectors are before training: those of items that stand beside the same items are alike (singular
+        vectors of the pointwise mutual information of items up to five steps apart [4]_); or random.
     item_features : DataFrame of shape (n_items, n_columns), default=None
         Features of all items of the histories, indexed by item id. Each feature (a word, a label) has a learned vector
         of its own, and an item is its vector and the weighted sum of those of its features.
@@ -119,6 +122,8 @@ class GRU4Rec(SequenceRecommender):
        Recommendations", CIKM 2018.
     .. [3] A. Petrov and C. Macdonald, "gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with
        Negative Sampling", RecSys 2023.
+    .. [4] O. Levy, Y. Goldberg and I. Dagan, "Improving Distributional Similarity with Lessons Learned from Word
+       Embeddings", TACL 3, 2015.
 
     Examples
     --------
@@ -151,6 +156,7 @@ class GRU4Rec(SequenceRecommender):
         loss="softmax",
         n_negatives="auto",
         tied=True,
+        init="neighbours",
         item_features=None,
         item_encoder=None,
         time_gaps=False,
@@ -181,6 +187,7 @@ class GRU4Rec(SequenceRecommender):
         self.loss = loss
         self.n_negatives = n_negatives
         self.tied = tied
+        self.init = init
         self.item_features = item_features
         self.item_encoder = item_encoder
         self.time_gaps = time_gaps

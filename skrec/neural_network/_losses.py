@@ -173,9 +173,22 @@ def layers():
                 shares = np.maximum(popularity, 1).astype(np.float64) ** self.power
                 self.shares.assign((shares / shares.sum()).astype(np.float32))
 
+        @property
+        def tables(self):
+            """The item vectors that are read, and those that score where they are others."""
+            read = self.encoder.get_layer("items")
+            return [read] if self.tied else [read, self.named]
+
+        def set_vectors(self, vectors):
+            """Give the items, all codes but 0, vectors to start from, (n_items, some of the components)."""
+            for table in self.tables:
+                start = np.array(table.vectors)
+                start[1:, : vectors.shape[1]] = vectors
+                table.vectors.assign(start)
+
         def set_features(self, features):
             """Give the items, all codes but 0, their known features (n_items, n_features), CSR or dense."""
-            for table in {id(table): table for table in (self.encoder.get_layer("items"), self.named)}.values():
+            for table in self.tables:
                 if table.n_entries:
                     table.ends.assign(np.concatenate([[0], features.indptr]))
                     table.columns.assign(features.indices)

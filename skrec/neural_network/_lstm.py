@@ -12,7 +12,8 @@ from skrec.neural_network import _recurrent as recurrent
 from skrec.neural_network._batches import by_length, dropped, length_batches
 from skrec.neural_network._classifier import NetClassifier, classification_head
 from skrec.neural_network._keras import BLOCK, load_keras, part_up_to, take
-from skrec.neural_network._tokens import Tokens, is_texts
+from skrec.neural_network._neighbours import neighbour_vectors
+from skrec.neural_network._tokens import FIRST, Tokens, is_texts
 
 
 class LSTMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifier):
@@ -282,7 +283,8 @@ class LSTMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifi
         else:
             width, vectors, given = int(self.embedding_dim), None, self.embeddings
             if isinstance(given, str):
-                vectors = recurrent.neighbour_vectors(inputs, self.tokens_.size, width, self._seed)
+                how = {"first": FIRST, "spread": recurrent.SPREAD}
+                vectors = neighbour_vectors(inputs, self.tokens_.size, width, self._seed, **how)
             elif given is not None:
                 vectors = recurrent.given_vectors(given, self.tokens_.vocabulary_)
                 width = vectors.shape[1]

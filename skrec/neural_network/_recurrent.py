@@ -6,8 +6,6 @@ Only built-in layers and `keras.ops` are used, so that a stored net is read back
 from numbers import Integral
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import validate_data
 
 from skrec.neural_network._batches import dropped
@@ -16,8 +14,7 @@ from skrec.neural_network._tokens import FIRST
 from skrec.utils._validation import as_ids, lookup
 
 POOLINGS = ("last", "mean", "max", "attention")
-_WINDOW = 5  # tokens on each side that count as the neighbourhood of a token
-_SPREAD = 0.3  # standard deviation of word vectors that are given or computed
+SPREAD = 0.3  # standard deviation of word vectors that are given or computed
 
 
 def poolings(pooling) -> tuple:
@@ -136,35 +133,6 @@ def next_value_model(model):
     series = keras.Input(model.input_shape[1:], name="series")
     said = keras.layers.Dense(model.input_shape[-1], dtype="float32", name="next")(model(series)[0])
     return keras.Model(series, said)
-
-
-def neighbour_vectors(codes: np.ndarray, size: int, n_components: int, seed: int) -> np.ndarray:
-    """Return vectors of tokens by whom they stand beside: SVD of positive pointwise mutual information.
-
-    Context counts are raised to the power 0.75 and singular values to 0.5, as in Levy, Goldberg and Dagan, 2015.
-    """
-    counts = sp.csr_array((size, size), dtype=np.float32)
-    for distance in range(1, min(_WINDOW + 1, codes.shape[1])):
-        left, right = codes[:, :-distance].ravel(), codes[:, distance:].ravel()
-        real = (left >= FIRST) & (right >= FIRST)
-        ones = np.full(int(real.sum()), 1 / distance, dtype=np.float32)
-        counts += sp.coo_array((ones, (left[real], right[real])), shape=(size, size)).tocsr()
-    counts = sp.coo_array(counts + counts.T)
-    n_components = min(n_components, size - 1)
-    vectors = np.zeros((size, n_components), dtype=np.float32)
-    vectors[:FIRST] = np.nan
-    if not counts.nnz:
-        return vectors
-    total = np.bincount(counts.row, counts.data, minlength=size)
-    context = total**0.75 / (total**0.75).sum()
-    information = np.log(counts.data / (total[counts.row] * context[counts.col]))
-    kept = information > 0
-    matrix = sp.csr_array((information[kept], (counts.row[kept], counts.col[kept])), shape=(size, size))
-    left, values, _ = randomized_svd(matrix, n_components, n_iter=3, random_state=seed)
-    vectors = (left * np.sqrt(values)).astype(np.float32)
-    vectors *= _SPREAD / max(vectors[FIRST:].std(), 1e-12)
-    vectors[:FIRST] = np.nan
-    return vectors
 
 
 def given_vectors(embeddings, vocabulary) -> np.ndarray:

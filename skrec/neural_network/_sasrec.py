@@ -45,6 +45,9 @@ class SASRec(SequenceRecommender):
         "softmax" on up to 5,000 items, and 1024 otherwise.
     tied : bool, default=True
         Whether the vectors that are read are also those that score; False learns others for the scores.
+    init : {"neighbours", "random"}, default="neighbours"
+        What the item vectors are before training: those of items that stand beside the same items are alike (singular
+        vectors of the pointwise mutual information of items up to five steps apart [5]_); or random.
     item_features : DataFrame of shape (n_items, n_columns), default=None
         Features of all items of the histories, indexed by item id. Each feature (a word, a label) has a learned vector
         of its own, and an item is its vector and the weighted sum of those of its features.
@@ -53,12 +56,12 @@ class SASRec(SequenceRecommender):
         are left out. More than 100 numbers an item are reduced to 64 by TruncatedSVD.
     time_gaps : bool, default=False
         Whether the net also reads the time between an event and the one before; needs the column `time`.
-    epochs : int, default=25
+    epochs : int, default=20
         Most passes over the histories.
     batch_size : int or "auto", default="auto"
         A training step takes as many events as so many users have on average; "auto" is 128, and fewer where 128 users
         have more than 2,048 events, but 8 at least.
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.002
         Step length of the optimizer.
     schedule : {"constant", "cosine"}, default="cosine"
         How the step length changes over the epochs.
@@ -129,6 +132,8 @@ class SASRec(SequenceRecommender):
        Negative Sampling", RecSys 2023.
     .. [4] B. Hidasi and A. Karatzoglou, "Recurrent Neural Networks with Top-k Gains for Session-based
        Recommendations", CIKM 2018.
+    .. [5] O. Levy, Y. Goldberg and I. Dagan, "Improving Distributional Similarity with Lessons Learned from Word
+       Embeddings", TACL 3, 2015.
 
     Examples
     --------
@@ -160,12 +165,13 @@ class SASRec(SequenceRecommender):
         loss="softmax",
         n_negatives="auto",
         tied=True,
+        init="neighbours",
         item_features=None,
         item_encoder=None,
         time_gaps=False,
-        epochs=25,
+        epochs=20,
         batch_size="auto",
-        learning_rate=0.003,
+        learning_rate=0.002,
         schedule="cosine",
         optimizer="adam",
         weight_decay=0.0,
@@ -190,6 +196,7 @@ class SASRec(SequenceRecommender):
         self.loss = loss
         self.n_negatives = n_negatives
         self.tied = tied
+        self.init = init
         self.item_features = item_features
         self.item_encoder = item_encoder
         self.time_gaps = time_gaps

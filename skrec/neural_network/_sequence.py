@@ -1,6 +1,7 @@
 """What the nets share that recommend the next item from the order of a history."""
 
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,6 +14,7 @@ from skrec.decomposition._embedding import EmbeddingMixin
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._losses import LOSSES, layers
+from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._histories import OrderedRows
 from skrec.utils._item_encoders import unit_rows
@@ -130,6 +132,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         "loss": [StrOptions(set(LOSSES))],
         "n_negatives": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "tied": ["boolean"],
+        "init": [StrOptions({"neighbours", "random"})],
         "item_features": "no_validation",  # read_item_features says more
         "item_encoder": [HasMethods(["fit_transform", "transform"]), None],
         "time_gaps": ["boolean"],
@@ -207,7 +210,8 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             size = int(np.clip(_EVENTS / lengths_of(inputs["codes"]).mean(), 8, 128))
         batches = length_batches(inputs["codes"], size, examples, seed=lambda: seed, packed=True)
         try:
-            self._fit_net(self._next_item_model, batches, loss="sparse_categorical_crossentropy", **how)
+            build = partial(self._new_model, inputs["codes"], seed)
+            self._fit_net(build, batches, loss="sparse_categorical_crossentropy", **how)
         finally:
             if hasattr(self, "net_"):
                 self.item_factors_ = self._item_vectors(self.net_.model_)
@@ -240,6 +244,16 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             inputs = {name: values[able] for name, values in inputs.items()}
             self._train(inputs, seed, epochs=1, partial=True)
         return self
+
+    def _new_model(self, codes, seed):
+        """Return the net before training; `codes` are the histories it will see."""
+        model = self._next_item_model()
+        if self.init == "neighbours":
+            size = int(self.n_components)
+            spread = size**-0.5 / 4  # half of that of random vectors
+            vectors = neighbour_vectors(codes, self.n_items_ + 1, size, seed, first=1, spread=spread)
+            model.set_vectors(vectors[1:])
+        return model
 
     def _next_item_model(self):
         keras, (table_kind, model_kind) = load_keras(), layers()

@@ -25,7 +25,7 @@ from skrec.decomposition import ALS
 from skrec.feature_extraction import BehaviorFeatures
 from skrec.neural_network import LSTMEncoder
 from skrec.neural_network._batches import by_length, length_batches
-from skrec.neural_network._recurrent import neighbour_vectors
+from skrec.neural_network._neighbours import neighbour_vectors
 
 SMALL = {"hidden": (8, 4), "embedding_dim": 6, "epochs": 2, "batch_size": 32, "learning_rate": 0.02, "random_state": 0}
 TEXTS = ["Lovely dress, fits well", "too small and itchy", "lovely colour", "itchy", "", "fits, lovely!"] * 8
@@ -157,7 +157,7 @@ def test_word_vectors_are_taken_over(given):
 def test_vectors_by_neighbours_bring_words_of_one_kind_together():
     rng = np.random.default_rng(0)
     codes = np.where(rng.random((400, 1)) < 0.5, rng.integers(2, 7, (400, 8)), rng.integers(7, 12, (400, 8)))
-    vectors = neighbour_vectors(codes.astype(np.int32), 12, 4, seed=0)[2:]
+    vectors = neighbour_vectors(codes.astype(np.int32), 12, 4, seed=0, first=2, spread=0.3)[2:]
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     likeness = unit @ unit.T
     assert likeness[:5, :5].mean() > likeness[:5, 5:].mean() + 0.5
