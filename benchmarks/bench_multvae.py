@@ -15,6 +15,7 @@ import time
 
 import protocols
 
+from skrec.decomposition import PureSVD
 from skrec.dummy import PopularityRecommender
 from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k
@@ -59,6 +60,7 @@ def main(names, seeds, validation, settings):
             models = {
                 "popularity": PopularityRecommender(),
                 f"EASE(l2={chosen})": EASE(chosen),
+                "PureSVD(200)": PureSVD(200, random_state=seed),
             }
             for text in settings:
                 models[f"MultVAE({text})"] = MultVAE(random_state=seed, **arguments(text))

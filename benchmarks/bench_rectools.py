@@ -30,6 +30,7 @@ OURS = {
     "event_dropout": 0.0,
     "learning_rate": 0.001,
     "schedule": "constant",
+    "init": "random",
     "early_stopping": False,
     "random_state": 0,
 }

@@ -48,12 +48,12 @@ class GRU4Rec(SequenceRecommender):
         are left out. More than 100 numbers an item are reduced to 64 by TruncatedSVD.
     time_gaps : bool, default=False
         Whether the net also reads the time between an event and the one before; needs the column `time`.
-    epochs : int, default=25
+    epochs : int, default=20
         Most passes over the histories.
     batch_size : int or "auto", default="auto"
         A training step takes as many events as so many users have on average; "auto" is 128, and fewer where 128 users
         have more than 2,048 events, but 8 at least.
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.002
         Step length of the optimizer.
     schedule : {"constant", "cosine"}, default="cosine"
         How the step length changes over the epochs.
@@ -160,9 +160,9 @@ class GRU4Rec(SequenceRecommender):
         item_features=None,
         item_encoder=None,
         time_gaps=False,
-        epochs=25,
+        epochs=20,
         batch_size="auto",
-        learning_rate=0.003,
+        learning_rate=0.002,
         schedule="cosine",
         optimizer="adam",
         weight_decay=0.0,
