@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.neural_network._keras import NetMixin, load_tensorflow
+from skrec.neural_network._returns import with_bonus
 from skrec.neural_network._sequence import SequenceRecommender
 from skrec.utils._optional import import_optional
 
@@ -60,11 +61,15 @@ def export_net(estimator, path, format: str = "onnx") -> Path:
     function, signature = _served(estimator, tf)
     if format == "saved_model":
         module = tf.Module()
-        module.net, module.serve = estimator.net_.model_, tf.function(function, input_signature=signature)
+        module.net, module.serve = (
+            estimator.net_.model_,
+            tf.function(function, input_signature=signature, autograph=False),
+        )
         tf.saved_model.save(module, str(path), signatures=module.serve)
         return path
     converter = import_optional("tf2onnx", "format='onnx'")
-    proto, _ = converter.convert.from_function(tf.function(function), input_signature=signature, opset=18)
+    compiled = tf.function(function, autograph=False)
+    proto, _ = converter.convert.from_function(compiled, input_signature=signature, opset=18)
     path.write_bytes(proto.SerializeToString())
     return path
 
@@ -75,11 +80,13 @@ def _served(estimator, tf):
     if isinstance(estimator, SequenceRecommender):
         names = ["codes", "gaps"] if estimator.time_gaps else ["codes"]
         encoder = _encoder_without_features(estimator)
+        bonus = np.asarray(model.bonus) if model.returns else None
 
         def function(*values):
             said = encoder(dict(zip(names, values, strict=True)) if len(names) > 1 else values[0], training=False)
             user = tf.cast(said[:, -1], tf.float32)
-            return {"user": user, "scores": tf.matmul(user, tf.constant(estimator.item_factors_), transpose_b=True)}
+            scores = tf.matmul(user, tf.constant(estimator.item_factors_), transpose_b=True)
+            return {"user": user, "scores": with_bonus(scores, values[0], bonus) if model.returns else scores}
 
         return function, [tf.TensorSpec((None, None), tf.int32, name=name) for name in names]
     names = [entry.name for entry in model.inputs]

@@ -5,13 +5,22 @@ from functools import cache
 import numpy as np
 
 from skrec.neural_network._keras import load_keras, load_tensorflow
+from skrec.neural_network._returns import N_AGES, history_logits
 
 # the loss, and the power of the popularity by which its negatives are drawn
 LOSSES = {"softmax": 1.0, "gbce": 0.0, "bpr_max": 0.5}
 
 
 def next_item_loss(
-    name: str, hidden, target, vectors, n_items, sample, calibration: float = 0.75, regularization: float = 1.0
+    name: str,
+    hidden,
+    target,
+    vectors,
+    n_items,
+    sample,
+    history=None,
+    calibration: float = 0.75,
+    regularization: float = 1.0,
 ):
     """Return the loss of each position.
 
@@ -30,6 +39,9 @@ def next_item_loss(
     sample : tuple of tensors or None
         Codes of negative items drawn for the whole batch (n_negatives,), and the log of how often each is expected in
         the sample; None takes all items, which only "softmax" can.
+    history : tuple of tensors (n_positions, length), default=None
+        The logits of the items that came before, without bonus, the bonus of each, which of them count, and which of
+        those are the target. They are then negatives for certain beside those drawn.
     calibration : float, default=0.75
         The `t` of gBCE: 0 is binary cross-entropy, 1 calibrates fully.
     regularization : float, default=1.0
@@ -37,13 +49,25 @@ def next_item_loss(
     """
     tf = load_tensorflow()
     if sample is None:
-        logits = tf.matmul(hidden, vectors(None), transpose_b=True)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(target - 1, tf.cast(logits, tf.float32))
+        logits = tf.cast(tf.matmul(hidden, vectors(None), transpose_b=True), tf.float32)
+        if history is None:
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(target - 1, logits)
+        before, bonus, counts, right = history
+        total = tf.reduce_logsumexp(logits, axis=1)
+        more = tf.where(counts, tf.exp(tf.minimum(before - total[:, None], 0.0)) * tf.math.expm1(bonus), 0.0)
+        total += tf.math.log1p(tf.maximum(tf.reduce_sum(more, axis=1), -1 + 1e-6))
+        return total - tf.gather(logits, target - 1, batch_dims=1) - tf.reduce_sum(tf.where(right, bonus, 0.0), axis=1)
     negatives, log_expected = sample
     positive = tf.reduce_sum(hidden * vectors(target), axis=1)
     negative = tf.matmul(hidden, vectors(negatives), transpose_b=True)
     positive, negative = tf.cast(positive, tf.float32), tf.cast(negative, tf.float32)
     itself = tf.equal(target[:, None], negatives[None, :])  # drawn, but it is the positive one: no negative
+    if history is not None:
+        before, bonus, counts, right = history
+        positive += tf.reduce_sum(tf.where(right, bonus, 0.0), axis=1)
+        negative = tf.concat([negative, before + bonus], axis=1)
+        itself = tf.concat([itself, right | ~counts], axis=1)
+        log_expected = tf.concat([log_expected, tf.zeros(tf.shape(before)[1])], axis=0)
     if name == "softmax":
         corrected = tf.where(itself, -1e9, negative - log_expected[None, :])
         return tf.reduce_logsumexp(tf.concat([positive[:, None], corrected], axis=1), axis=1) - positive
@@ -137,8 +161,9 @@ def layers():
     class NextItemModel(keras.Model):
         """An encoder of item codes, trained to name the item that follows each position."""
 
-        def __init__(self, encoder, loss="softmax", n_negatives=0, power=1.0, tied=True, **keywords):
+        def __init__(self, encoder, loss="softmax", n_negatives=0, power=1.0, tied=True, returns=False, **keywords):
             super().__init__(**keywords)
+            self.returns = returns
             self.encoder, self.loss_name, self.n_negatives, self.power = encoder, loss, n_negatives, power
             self.seed_generator = keras.random.SeedGenerator(0)  # set anew when training begins
             self.tied, read = tied, encoder.get_layer("items")
@@ -147,6 +172,8 @@ def layers():
         def build(self, shape=None):
             if not self.tied:
                 self.named.build(shape)
+            if self.returns:
+                self.bonus = self.add_weight(shape=(N_AGES,), initializer="zeros", autocast=False, name="bonus")
             if self.n_negatives:
                 size = (self.named.n_items,)
                 self.shares = self.add_weight(shape=size, initializer="ones", trainable=False, name="shares")
@@ -164,8 +191,18 @@ def layers():
                 found = self.named(codes) if codes is not None else self.named.call(None)[1:]
                 return tf.cast(found, hidden.dtype)
 
-            losses = next_item_loss(self.loss_name, hidden, target, vectors, self.named.n_items, sample)
+            history = self.history_of(x, y, y_pred, real) if self.returns else None
+            losses = next_item_loss(self.loss_name, hidden, target, vectors, self.named.n_items, sample, history)
             return tf.reduce_mean(losses)
+
+        def history_of(self, x, y, y_pred, real):
+            """Return what the loss needs to know of the items that came before each real position."""
+            codes = x["codes"] if isinstance(x, dict) else x
+            read = tf.cast(self.named(codes), y_pred.dtype)
+            logits, bonus, last = history_logits(codes, y_pred, read, tf.convert_to_tensor(self.bonus))
+            right = last & tf.equal(codes[:, None, :], y[:, :, None])
+            bonus = tf.broadcast_to(bonus[None], tf.shape(logits))
+            return [tf.boolean_mask(part, real) for part in (tf.cast(logits, tf.float32), bonus, last, right)]
 
         def set_popularity(self, popularity):
             """Let items be drawn in proportion to their popularity to the power of `power`."""
@@ -206,7 +243,8 @@ def layers():
             return drawn + 1, tf.math.log(tf.gather(self.shares, drawn) * self.n_negatives)
 
         def get_config(self):
-            own = {"loss": self.loss_name, "n_negatives": self.n_negatives, "power": self.power, "tied": self.tied}
+            own = {"loss": self.loss_name, "n_negatives": self.n_negatives, "power": self.power}
+            own |= {"tied": self.tied, "returns": self.returns}
             return {**super().get_config(), "encoder": keras.saving.serialize_keras_object(self.encoder), **own}
 
         @classmethod

@@ -15,6 +15,7 @@ from skrec.neural_network._batches import by_length, length_batches, lengths_of
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._losses import LOSSES, layers
 from skrec.neural_network._neighbours import neighbour_vectors
+from skrec.neural_network._returns import add_bonus
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._histories import OrderedRows
 from skrec.utils._item_encoders import unit_rows
@@ -27,6 +28,7 @@ _FULL_SOFTMAX = 5_000  # items up to which n_negatives="auto" takes them all
 _FEATURES = 64  # numbers that item features are reduced to
 _ENTRIES = 100  # stored entries of an item's features up to which they stay sparse
 _EVENTS = 2048  # events of a training step with batch_size="auto", where 128 users have more
+_RAISES = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # of the bonus of returns
 _GAPS = 16  # classes of time between an event and the one before
 
 
@@ -85,7 +87,7 @@ def _features_of(matrix, rng):
     return unit_rows(matrix)
 
 
-def next_item_ndcg(users, vectors, target, seen, k: int) -> float:
+def next_item_ndcg(users, vectors, target, seen, k: int, adjust=None) -> float:
     """Return the NDCG at k of one wanted item of each user.
 
     Parameters
@@ -100,11 +102,15 @@ def next_item_ndcg(users, vectors, target, seen, k: int) -> float:
         Items that come last; the wanted one may be among them.
     k : int
         Length of the list.
+    adjust : callable, default=None
+        Changes scores in place, given those of some users and the slice of the users.
     """
     ranks, size = [], int(np.clip(_SCORES // len(vectors), 16, 256))
     for start in range(0, len(users), size):
         block = slice(start, start + size)
         scores = users[block] @ vectors.T
+        if adjust is not None:
+            adjust(scores, block)
         wanted = scores[np.arange(len(scores)), target[block]][:, None].copy()
         if seen is not None:
             mask_scores(scores, seen[block])
@@ -133,6 +139,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         "n_negatives": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "tied": ["boolean"],
         "init": [StrOptions({"neighbours", "random"})],
+        "returns": ["boolean"],
         "item_features": "no_validation",  # read_item_features says more
         "item_encoder": [HasMethods(["fit_transform", "transform"]), None],
         "time_gaps": ["boolean"],
@@ -193,6 +200,8 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
                 return self._judge(model, asked, target, seen)
 
         self._train({name: values[able] for name, values in inputs.items()}, int(rng.randint(2**31 - 1)), judge=judge)
+        if judge is not None and self.net_.model_.returns:
+            self._raise_bonus(judge)
 
     def _train(self, inputs, seed, **how):
         """Train on rows of events, and take the item vectors from the net, also where Ctrl-C ended the training."""
@@ -274,6 +283,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         said = self._encode_events(vectors, codes, ops.greater(codes, 0), age)
         encoder = keras.Model(inputs, said, name="encoder")
         how = {"loss": self.loss, "n_negatives": self._sample_size(), "power": LOSSES[self.loss], "tied": self.tied}
+        how["returns"] = self.returns and not self.exclude_seen
         model = model_kind(encoder, **how, name="next_item")
         example = np.ones((1, 2), dtype=np.int32)
         model({"codes": example, "gaps": example} if self.time_gaps else example)
@@ -321,8 +331,25 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
 
     def _judge(self, model, asked, target, seen) -> float:
         """Return the NDCG at k of held-out next items."""
-        users = self._last_outputs(model, asked)
-        return next_item_ndcg(users, self._item_vectors(model), target, seen if self.exclude_seen else None, self.k)
+        users, vectors, codes = self._last_outputs(model, asked), self._item_vectors(model), asked["codes"]
+
+        def adjust(scores, block):
+            self._add_bonus(scores, codes[block][codes[block] > 0] - 1, lengths_of(codes[block]), model)
+
+        return next_item_ndcg(users, vectors, target, seen if self.exclude_seen else None, self.k, adjust)
+
+    def _raise_bonus(self, judge):
+        """Add to the bonus what is best for the held-out users: for those trained on, the net needs less of it."""
+        model = self.net_.model_
+        learned, reached = np.array(model.bonus), []
+        for more in _RAISES:
+            model.bonus.assign(learned + more)
+            reached.append(judge(model))
+        model.bonus.assign(learned + _RAISES[int(np.argmax(reached))])
+
+    def _add_bonus(self, scores, codes, lengths, model):
+        if model.returns:
+            add_bonus(scores, codes, lengths, np.asarray(model.bonus))
 
     def _last_outputs(self, model, inputs) -> np.ndarray:
         """Return the encoder's output at the last event of each row; zeros for rows without events."""
@@ -356,7 +383,10 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         return rows.vectors
 
     def _score(self, rows):
-        return rows.vectors @ self.item_factors_.T
+        scores = rows.vectors @ self.item_factors_.T
+        histories = rows.histories
+        self._add_bonus(scores, histories.codes, histories.lengths, self.net_.model_)
+        return scores
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
