@@ -4,7 +4,11 @@ from functools import cache
 
 import numpy as np
 
+from skrec.decomposition import PureSVD
 from skrec.neural_network._keras import load_keras, load_tensorflow
+
+_SHARPNESS = 30.0  # factor of PureSVD's scores of a history of unit length, as logits
+_CERTAINTY = -4.0  # log-variance of the code
 
 
 @cache
@@ -104,6 +108,38 @@ def history_batches(matrix, batch_size: int, dropout: float, hidden_only: bool, 
     order = tf.data.Dataset.range(n_rows).shuffle(n_rows, seed=seed).batch(batch_size)
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
     return tf.data.Dataset.zip(order, seeds).map(batch).prefetch(2)
+
+
+def set_svd_start(model, matrix, seed: int):
+    """Let a net without inner layers begin as PureSVD: the code is its vector of a user, the scores are its scores.
+
+    Parameters
+    ----------
+    model : Keras model
+        With the layers `mean`, `scores` and, unless it is denoising, `log_variance`.
+    matrix : CSR array of shape (n_users, n_items)
+        The histories.
+    seed : int
+        Seed of the decomposition.
+    """
+    mean, scores = model.get_layer("mean"), model.get_layer("scores")
+    svd = PureSVD(mean.units, vectorizer="passthrough", random_state=seed).fit(matrix)
+    read = svd.item_weights_[:, None] * svd.item_factors_
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    codes = (matrix @ read) / lengths[:, None]
+    spread = np.maximum(codes.std(axis=0), 1e-6)
+    size = read.shape[1]  # components past the rank of the matrix stay random
+    start = np.array(mean.kernel)
+    start[:, :size] = read / spread
+    mean.kernel.assign(start)
+    start = np.array(scores.kernel)
+    start[:size] = _SHARPNESS * (svd.item_factors_ * spread).T
+    scores.kernel.assign(start)
+    scores.bias.assign(0.5 * np.log(np.maximum(svd.popularity_, 1) / matrix.shape[0]))
+    if any(layer.name == "log_variance" for layer in model.layers):
+        spread = model.get_layer("log_variance")
+        spread.kernel.assign(0.1 * np.array(spread.kernel))
+        spread.bias.assign(np.full(spread.units, _CERTAINTY))
 
 
 def split_rows(matrix, share: float, rng):

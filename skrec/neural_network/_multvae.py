@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
-from skrec.neural_network._autoencoder import code_layer, history_batches, multinomial_loss, split_rows
+from skrec.neural_network._autoencoder import code_layer, history_batches, multinomial_loss, set_svd_start, split_rows
 from skrec.neural_network._keras import NetMixin, load_keras
 from skrec.neural_network._towers import widths_of
 from skrec.utils._selection import stack
@@ -46,24 +46,27 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     hidden : sequence of int, default=()
         Width of the layers between history and code, the same in reverse between code and scores, with tanh; () has
         none. The paper has (600,).
-    dropout : float, default=0.5
+    dropout : float, default=0.2
         Share of a history's items left out of what the net reads in training.
-    beta : float, default=0.2
+    beta : float, default=0.5
         Most weight of the divergence; 1 is the evidence lower bound.
-    annealing_epochs : int, default=50
+    annealing_epochs : int, default=10
         Epochs over which the weight of the divergence rises from 0 to `beta`.
     denoising : bool, default=False
         Whether to train the denoising autoencoder, without noise in the code.
+    init : {"auto", "svd", "random"}, default="auto"
+        What the net is before training: PureSVD of the training users, so that training makes a good model better, or
+        random. "svd" needs ``hidden=()``; "auto" is "svd" there, and "random" with inner layers.
     target : {"all", "left_out"}, default="left_out"
         What the net should name: all items of the history, as in the paper, or those alone that it was not given, among
         the items it was not given. Take "all" where people buy again and ``exclude_seen=False``.
-    epochs : int, default=200
-        Most passes over the histories.
+    epochs : int, default=20
+        Most passes over the histories; a random start wants 100 or more.
     batch_size : int, default=256
         Users of a training step.
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.001
         Step length of the optimizer.
-    schedule : {"constant", "cosine"}, default="constant"
+    schedule : {"constant", "cosine"}, default="cosine"
         How the step length changes over the epochs.
     optimizer : str, default="adam"
         Any optimizer Keras knows by name.
@@ -116,7 +119,8 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
 
     See Also
     --------
-    skrec.linear_model.EASE : One parameter, seconds instead of minutes; measure it first.
+    skrec.linear_model.EASE : One parameter and as good, but a square matrix of items; measure it first.
+    skrec.decomposition.PureSVD : What it begins as.
     skrec.decomposition.ALS : Vectors of users and items without a net.
 
     Notes
@@ -154,6 +158,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         "beta": [Interval(Real, 0, None, closed="left")],
         "annealing_epochs": [Interval(Integral, 0, None, closed="left")],
         "denoising": ["boolean"],
+        "init": [StrOptions({"auto", "svd", "random"})],
         "target": [StrOptions({"all", "left_out"})],
     }
 
@@ -162,15 +167,16 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         n_components=200,
         *,
         hidden=(),
-        dropout=0.5,
-        beta=0.2,
-        annealing_epochs=50,
+        dropout=0.2,
+        beta=0.5,
+        annealing_epochs=10,
         denoising=False,
+        init="auto",
         target="left_out",
-        epochs=200,
+        epochs=20,
         batch_size=256,
-        learning_rate=0.003,
-        schedule="constant",
+        learning_rate=0.001,
+        schedule="cosine",
         optimizer="adam",
         weight_decay=0.0,
         early_stopping=True,
@@ -192,6 +198,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         self.beta = beta
         self.annealing_epochs = annealing_epochs
         self.denoising = denoising
+        self.init = init
         self.target = target
         self.epochs = epochs
         self.batch_size = batch_size
@@ -245,7 +252,8 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
 
     def _check_settings(self):
         """Raise where parameters do not go together, or a net that goes on has learned another number of items."""
-        widths_of(self.hidden)
+        if widths_of(self.hidden) and self.init == "svd":
+            raise ValueError(f"init='svd' needs a net without inner layers, and hidden={self.hidden!r}: pass hidden=()")
         if self.target == "left_out" and not self.dropout:
             raise ValueError("target='left_out' needs items that are left out, and dropout=0: set it to 0.5, say")
         if self._goes_on() and (n_items := self.net_.model_.output_shape[-1]) != self.n_items_:
@@ -260,7 +268,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         data = history_batches(matrix, self.batch_size, self.dropout, hidden_only, seed)
         rise = max(1, self.annealing_epochs * len(data))
         try:
-            self._fit_net(lambda: self._autoencoder(rise), data, loss=multinomial_loss(), **how)
+            self._fit_net(lambda: self._new_net(rise, matrix, seed), data, loss=multinomial_loss(), **how)
         finally:
             if hasattr(getattr(self, "net_", None), "model_"):  # Ctrl-C too keeps the best weights
                 self._take_last_layer()
@@ -297,6 +305,13 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
             return self.fit(X)
         finally:
             del self._partial
+
+    def _new_net(self, rise, matrix, seed):
+        """Return the net before training; `matrix` are the histories it will see."""
+        net = self._autoencoder(rise)
+        if self.init != "random" and not widths_of(self.hidden):
+            set_svd_start(net, matrix, seed)
+        return net
 
     def _autoencoder(self, rise):
         """Return the net, from a dense block of histories to the scores of all items."""

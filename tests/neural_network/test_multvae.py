@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 import skrec
+from skrec.decomposition import PureSVD
 from skrec.dummy import PopularityRecommender
 from skrec.metrics import ndcg_at_k
 from skrec.utils.estimator_checks import checkerboard
@@ -22,6 +23,10 @@ from skrec.neural_network._autoencoder import code_layer, divergence, history_ba
 CHEAP = {
     "n_components": 4,
     "hidden": (16,),
+    "dropout": 0.5,
+    "beta": 0.2,
+    "annealing_epochs": 50,
+    "schedule": "constant",
     "epochs": 40,
     "batch_size": 20,
     "learning_rate": 0.02,
@@ -125,6 +130,19 @@ def test_denoising_of_what_is_left_out_names_the_missing_item():
     np.testing.assert_array_equal(model.predict(X), y)
 
 
+@pytest.mark.parametrize("n_components", [4, 30])
+def test_begins_as_pure_svd(n_components):
+    still = {"hidden": (), "learning_rate": 1e-12, "epochs": 1, "beta": 0.0, "n_components": n_components}
+    matrix = MATRIX[np.diff(MATRIX.indptr) >= 2]
+    model = MultVAE(**{**CHEAP, **still}, vectorizer="passthrough").fit(matrix)
+    svd = PureSVD(min(n_components, 12), vectorizer="passthrough", random_state=0).fit(matrix)
+    lengths = np.sqrt(np.diff(matrix.indptr))[:, None]
+    odds = model.decision_function(matrix) - 0.5 * np.log(svd.popularity_ / matrix.shape[0])
+    rest = model.transform(matrix)[:, 12:] @ model.item_factors_[:, 12:].T  # components that SVD has not, random
+    np.testing.assert_allclose(odds - rest, 30 * svd.decision_function(matrix) / lengths, atol=1e-3)
+    np.testing.assert_allclose(model.transform(matrix)[:, :12].std(axis=0), 1, atol=1e-3)
+
+
 def test_stops_at_the_best_epoch():
     X, _ = checkerboard()
     parameters = {**CHEAP, "early_stopping": True, "validation_fraction": 0.3, "patience": 3}
@@ -176,6 +194,11 @@ def test_stored_net_answers_in_another_process(board, tmp_path):
     ("parameters", "X", "message"),
     [
         ({"hidden": (600, 0)}, [[1, 2]], r"hidden must hold whole numbers of at least 1, got \(600, 0\)"),
+        (
+            {"init": "svd"},
+            [[1, 2]],
+            r"init='svd' needs a net without inner layers, and hidden=\(16,\): pass hidden=\(\)",
+        ),
         ({}, [[1], [2]], "X has no user with two items"),
         ({"target": "left_out", "dropout": 0.0}, [[1, 2]], "target='left_out' needs items that are left out"),
         ({"early_stopping": True}, [[1, 2]], "early_stopping=True holds out 1 of 1 users"),
