@@ -140,12 +140,11 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     --------
     >>> from skrec.neural_network import MultVAE
     >>> histories = [["tea", "milk"], ["tea", "milk", "sugar"], ["nails", "hammer"], ["hammer", "nails", "saw"]] * 8
-    >>> model = MultVAE(4, hidden=(16,), epochs=40, batch_size=8, learning_rate=0.02, early_stopping=False, k=2,
-    ...                 random_state=0)
+    >>> model = MultVAE(2, early_stopping=False, k=2, random_state=0)
     >>> model.fit(histories).predict([["tea"]])
     array([['milk', 'sugar']], dtype=object)
     >>> model.transform([["tea"], []]).shape
-    (2, 4)
+    (2, 2)
     """
 
     _scores_are_logits = True
