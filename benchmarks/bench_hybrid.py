@@ -71,7 +71,7 @@ def task_and_parts(name: str, validation: bool):
             "session": SessionKNN(),
             "content": ContentRecommender(items),
         }
-        return protocols.s3rec(name, validation=validation), parts, {}
+        return protocols.s3rec(name, validation=validation), parts, {"max_users": None}  # better on validation items
     if name == "ml1m":
         parts = {
             "ease": EASE(l2=300),
@@ -106,9 +106,10 @@ def task_and_parts(name: str, validation: bool):
 def hybrids(parts: dict, learning: dict, seed: int, rankers: bool = True):
     """Yield the name of each hybrid and the hybrid."""
     named = list(parts.items())
+    held_out = {name: value for name, value in learning.items() if name == "holdout"}
     yield "blend", BlendRecommender(named)
-    yield "blend, learned weights", BlendRecommender(named, weights="auto", random_state=seed, **learning)
-    steps = {"n_holdouts": 3} if learning else {}
+    yield "blend, learned weights", BlendRecommender(named, weights="auto", random_state=seed, **held_out)
+    steps = {"n_holdouts": 3} if held_out else {}
     two = TwoStageRecommender(named, random_state=seed, **learning, **steps)
     if rankers:
         yield "two stages", two

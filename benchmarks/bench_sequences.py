@@ -25,7 +25,7 @@ LEARN_ALL = {"early_stopping": False}  # the number of epochs is chosen, so noth
 SETTINGS = {
     "beauty": LEARN_ALL,
     "sports": LEARN_ALL,
-    "ml1m": {"max_length": 200, "dropout": 0.2, "n_blocks": 2, "n_negatives": 0, "epochs": 30, **LEARN_ALL},
+    "ml1m": {"max_length": 200, "dropout": 0.1, "n_blocks": 2, "n_negatives": 0, "epochs": 30, **LEARN_ALL},
 }
 FEATURED = {"epochs": 15, "optimizer": "lazy_adam"}  # no worse than 25 epochs on Beauty's validation item
 COLUMNS = {"beauty": ["title", "attributes"], "sports": ["keywords", "attributes"]}

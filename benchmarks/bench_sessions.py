@@ -5,10 +5,11 @@ of a test session, from its first item on, is asked for the item that follows. I
 may be recommended (``exclude_seen=False``): visitors return to what they have viewed, and every sixth to third view
 is such a return. With ``--validation`` the last training sessions, as many as there are test sessions, take the
 place of the test; the defaults of SessionKNN and TransitionRecommender were chosen on this part. ``--nets`` adds SASRec
-and GRU4Rec, with settings that were not searched: fewer and larger steps than their defaults, for time. ``--slices``
-adds the recall by what was asked for: an item of the session itself, or another, by its views in training.
+and GRU4Rec, with settings of which a few were compared on RetailRocket's validation part. ``--slices`` adds the recall
+by what was asked for: an item of the session itself, or another, by its views in training. A model's name measures it
+alone.
 
-    python benchmarks/bench_sessions.py [--validation] [--nets] [--slices] [retailrocket diginetica]
+    python benchmarks/bench_sessions.py [--validation] [--nets] [--slices] [retailrocket diginetica] [SessionKNN ...]
 """
 
 import sys
@@ -31,8 +32,7 @@ RECENT = HistoryVectorizer(recency=0.6)
 VIEWS = (10, 50, 200)  # bounds of the slices of items by their views in training
 QUICK = {  # nets that train in minutes
     "batch_size": 512,
-    "epochs": 10,
-    "dropout": 0.2,
+    "epochs": 15,
     "learning_rate": 0.003,
     "optimizer": "lazy_adam",
     "init": "random",
@@ -112,7 +112,9 @@ def slices(task: protocols.Task) -> dict[str, np.ndarray]:
 
 def main(arguments):
     validation = "--validation" in arguments
-    names = [name for name in arguments if not name.startswith("--")] or ["retailrocket", "diginetica"]
+    names = [name for name in ("retailrocket", "diginetica") if name in arguments] or ["retailrocket", "diginetica"]
+    made = models("--nets" in arguments)
+    made = {label: model for label, model in made.items() if label in arguments} or made
     print(f"{'task':26}{'model':28}{'Recall@20':>10}{'MRR@20':>8}{'95 % interval':>18}{'fit s':>8}{'ask s':>8}")
     for name in names:
         task = sessions(name, validation=validation)
@@ -120,7 +122,7 @@ def main(arguments):
         masks = slices(task) if "--slices" in arguments else {}
         for label, mask in masks.items():
             print(f"    {label:20} {mask.mean():6.1%} of the questions")
-        for label, model in models("--nets" in arguments).items():
+        for label, model in made.items():
             model.set_params(exclude_seen=task.exclude_seen, k=K)
             start = time.perf_counter()
             model.fit(task.X_train)

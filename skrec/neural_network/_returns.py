@@ -2,21 +2,8 @@
 
 import numpy as np
 
+from skrec.neural_network._ages import age_classes, of_age
 from skrec.neural_network._keras import load_tensorflow
-
-N_AGES = 16  # classes of age: two for each doubling, from the last event to the 182nd before it and all older
-
-
-def age_classes(ages) -> np.ndarray:
-    """Return the class of each age in events, 1 for the last event: int32, 0 to N_AGES - 1."""
-    return np.minimum(2 * np.log2(ages) + 1e-4, N_AGES - 1).astype(np.int32)
-
-
-def _bonus_of(age, bonus):
-    """Return the bonus of each age, tensors; the classes are those of `age_classes`."""
-    tf = load_tensorflow()
-    doubled = 2 * tf.math.log(tf.cast(age, tf.float32)) / np.log(2) + 1e-4
-    return tf.gather(bonus, tf.cast(tf.minimum(doubled, N_AGES - 1), tf.int32))
 
 
 def add_bonus(scores: np.ndarray, codes: np.ndarray, lengths: np.ndarray, bonus: np.ndarray):
@@ -67,7 +54,7 @@ def history_logits(codes, hidden, vectors, bonus):
     place, following = _places(codes)
     back = place[:, None] - place[None, :]  # steps from the place of an item to the position that asks
     last = (back >= 0)[None] & (place[:, None] < following[:, None, :]) & (codes > 0)[:, None, :]
-    return tf.matmul(hidden, vectors, transpose_b=True), _bonus_of(tf.maximum(back, 0) + 1, bonus), last
+    return tf.matmul(hidden, vectors, transpose_b=True), of_age(tf.maximum(back, 0) + 1, bonus), last
 
 
 def with_bonus(scores, codes, bonus):
@@ -75,7 +62,7 @@ def with_bonus(scores, codes, bonus):
     tf = load_tensorflow()
     place, following = _places(codes)
     length = tf.size(place)
-    more = tf.where(following == length, _bonus_of(length - place, bonus)[None, :], 0.0)
+    more = tf.where(following == length, of_age(length - place, bonus)[None, :], 0.0)
     row = tf.repeat(tf.range(tf.shape(codes)[0]), length)
     cell = tf.stack([row, tf.reshape(codes, [-1])], axis=1)
     padded = tf.pad(scores, [[0, 0], [1, 0]])  # code 0, which is no item, comes first

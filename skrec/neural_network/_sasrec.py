@@ -4,6 +4,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
+from skrec.neural_network._attention import causal_attention
 from skrec.neural_network._keras import load_keras
 from skrec.neural_network._sequence import SequenceRecommender
 
@@ -15,10 +16,11 @@ class SASRec(SequenceRecommender):
     event), the history is :math:`x_t = e_{i_t} + p_{a_t}`. Each block lets every event look at itself and what came
     before it,
 
-    .. math:: x \leftarrow x + \operatorname{softmax}\big(Q K^\top / \sqrt{d}\big) V, \qquad
+    .. math:: x \leftarrow x + \operatorname{softmax}\big(Q K^\top / \sqrt{d} + B\big) V, \qquad
               x \leftarrow x + W_2 \operatorname{relu}(W_1 x),
 
-    each part reading a layer-normalised :math:`x` [1]_. The score of item :math:`j` is the product of the last
+    each part reading a layer-normalised :math:`x` [1]_; :math:`B` has a learned number for how far apart two events are
+    [6]_, which pays on long histories. The score of item :math:`j` is the product of the last
     :math:`x` and :math:`e_j`: the same vectors go in and out. The loss is the cross-entropy of the item that came
     next at every event of every history; with all items, or a good sample, in its sum, it is worth more than a larger
     net [2]_ [3]_.
@@ -137,6 +139,8 @@ class SASRec(SequenceRecommender):
        Recommendations", CIKM 2018.
     .. [5] O. Levy, Y. Goldberg and I. Dagan, "Improving Distributional Similarity with Lessons Learned from Word
        Embeddings", TACL 3, 2015.
+    .. [6] C. Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer",
+       JMLR 21, 2020.
 
     Examples
     --------
@@ -236,13 +240,9 @@ class SASRec(SequenceRecommender):
         size, dropout = int(self.n_components), self.dropout
         ages = layers.Embedding(int(self.max_length) + 2, size, near_zero, name="ages")(age)
         hidden = layers.Dropout(dropout, name="dropout")(layers.Add(name="input")([vectors, ages]))
-        may_look = real[:, None, :]
         for block in range(self.n_blocks):
             normed = layers.LayerNormalization(name=f"attention_norm_{block}")(hidden)
-            attend = layers.MultiHeadAttention(
-                self.n_heads, size // self.n_heads, dropout=dropout, name=f"attention_{block}"
-            )
-            part = attend(normed, normed, attention_mask=may_look, use_causal_mask=True)
+            part = causal_attention()(int(self.n_heads), dropout, name=f"attention_{block}")(normed, real)
             part = layers.Dropout(dropout, name=f"attention_dropout_{block}")(part)
             hidden = layers.Add(name=f"attended_{block}")([hidden, part])
             part = layers.LayerNormalization(name=f"dense_norm_{block}")(hidden)

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
+from skrec.neural_network._attention import causal_attention
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._losses import LOSSES, layers
@@ -395,5 +396,5 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
 
     def __setstate__(self, state):
         if "net_" in state:
-            layers()  # Keras finds the layers of a stored net by their names
+            layers(), causal_attention()  # Keras finds the layers of a stored net by their names
         super().__setstate__(state)

@@ -6,8 +6,9 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from skrec.neural_network import GRU4Rec, SASRec, export_net
+from skrec.neural_network._ages import N_AGES, age_classes, of_age
 from skrec.neural_network._losses import next_item_loss
-from skrec.neural_network._returns import N_AGES, _bonus_of, add_bonus, age_classes, history_logits, with_bonus
+from skrec.neural_network._returns import add_bonus, history_logits, with_bonus
 
 RNG = np.random.default_rng(0)
 BONUS = RNG.normal(size=N_AGES).astype(np.float32)
@@ -35,7 +36,7 @@ def returning(n_users=200, n_items=60):
 def test_classes_of_age_are_the_same_on_both_sides():
     ages = np.arange(1, 2000)
     classes = age_classes(ages)
-    np.testing.assert_array_equal(_bonus_of(ages, BONUS), BONUS[classes])
+    np.testing.assert_array_equal(of_age(ages, BONUS), BONUS[classes])
     assert classes[:4].tolist() == [0, 2, 3, 4] and (np.diff(classes) >= 0).all() and classes[181] == N_AGES - 1
 
 
