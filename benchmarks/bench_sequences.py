@@ -25,7 +25,7 @@ LEARN_ALL = {"early_stopping": False}  # the number of epochs is chosen, so noth
 SETTINGS = {
     "beauty": LEARN_ALL,
     "sports": LEARN_ALL,
-    "ml1m": {"max_length": 200, "dropout": 0.1, "n_blocks": 2, "n_negatives": 0, "epochs": 30, **LEARN_ALL},
+    "ml1m": {"max_length": 200, "dropout": 0.1, "n_blocks": 2, "distances": True, "epochs": 30, **LEARN_ALL},
 }
 FEATURED = {"epochs": 15, "optimizer": "lazy_adam"}  # no worse than 25 epochs on Beauty's validation item
 COLUMNS = {"beauty": ["title", "attributes"], "sports": ["keywords", "attributes"]}
@@ -39,7 +39,7 @@ def features_of(name: str):
 def models(name: str, seed: int, verbose: int) -> dict:
     """Return functions that make the models, by name; classical ones have no seed."""
     net = {"random_state": seed, "verbose": verbose, **SETTINGS.get(name, {})}
-    recurrent = {label: value for label, value in net.items() if label != "n_blocks"}
+    recurrent = {label: value for label, value in net.items() if label not in ("n_blocks", "distances")}
     made = {
         "SASRec": lambda: SASRec(**net),
         "SASRec, random start": lambda: SASRec(**net, init="random"),

@@ -19,8 +19,8 @@ class SASRec(SequenceRecommender):
     .. math:: x \leftarrow x + \operatorname{softmax}\big(Q K^\top / \sqrt{d} + B\big) V, \qquad
               x \leftarrow x + W_2 \operatorname{relu}(W_1 x),
 
-    each part reading a layer-normalised :math:`x` [1]_; :math:`B` has a learned number for how far apart two events are
-    [6]_, which pays on long histories. The score of item :math:`j` is the product of the last
+    each part reading a layer-normalised :math:`x` [1]_; :math:`B` is 0, or with ``distances=True`` a learned number for
+    how far apart two events are [6]_. The score of item :math:`j` is the product of the last
     :math:`x` and :math:`e_j`: the same vectors go in and out. The loss is the cross-entropy of the item that came
     next at every event of every history; with all items, or a good sample, in its sum, it is worth more than a larger
     net [2]_ [3]_.
@@ -33,6 +33,9 @@ class SASRec(SequenceRecommender):
         Number of blocks.
     n_heads : int, default=1
         Attention heads of a block; must divide `n_components`.
+    distances : bool, default=False
+        Whether attention has a learned number for each class of distance between two events: worth it on histories of
+        a hundred events, not on those of ten.
     max_length : int, default=50
         The latest events of a history that are read; bounds memory and time.
     dropout : float, default=0.4
@@ -158,6 +161,7 @@ class SASRec(SequenceRecommender):
         **SequenceRecommender._parameter_constraints,
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
+        "distances": ["boolean"],
     }
 
     def __init__(
@@ -166,6 +170,7 @@ class SASRec(SequenceRecommender):
         *,
         n_blocks=1,
         n_heads=1,
+        distances=False,
         max_length=50,
         dropout=0.4,
         event_dropout=0.1,
@@ -198,6 +203,7 @@ class SASRec(SequenceRecommender):
         self.n_components = n_components
         self.n_blocks = n_blocks
         self.n_heads = n_heads
+        self.distances = distances
         self.max_length = max_length
         self.dropout = dropout
         self.event_dropout = event_dropout
@@ -242,7 +248,7 @@ class SASRec(SequenceRecommender):
         hidden = layers.Dropout(dropout, name="dropout")(layers.Add(name="input")([vectors, ages]))
         for block in range(self.n_blocks):
             normed = layers.LayerNormalization(name=f"attention_norm_{block}")(hidden)
-            part = causal_attention()(int(self.n_heads), dropout, name=f"attention_{block}")(normed, real)
+            part = self._attention(f"attention_{block}", normed, real)
             part = layers.Dropout(dropout, name=f"attention_dropout_{block}")(part)
             hidden = layers.Add(name=f"attended_{block}")([hidden, part])
             part = layers.LayerNormalization(name=f"dense_norm_{block}")(hidden)
@@ -252,3 +258,10 @@ class SASRec(SequenceRecommender):
             part = layers.Dropout(dropout, name=f"dense_dropout_{block}_2")(part)
             hidden = layers.Add(name=f"block_{block}")([hidden, part])
         return layers.LayerNormalization(name="features")(hidden)
+
+    def _attention(self, name, events, real):
+        if self.distances:
+            return causal_attention()(int(self.n_heads), self.dropout, name=name)(events, real)
+        width = int(self.n_components) // self.n_heads
+        attend = load_keras().layers.MultiHeadAttention(self.n_heads, width, dropout=self.dropout, name=name)
+        return attend(events, events, attention_mask=real[:, None, :], use_causal_mask=True)

@@ -7,6 +7,8 @@ pytest.importorskip("tensorflow")
 
 import keras
 
+import skrec
+from skrec.neural_network import SASRec, export_net
 from skrec.neural_network._ages import age_classes
 from skrec.neural_network._attention import _SPEED, causal_attention
 
@@ -62,3 +64,20 @@ def test_nothing_later_and_no_padding_is_read():
     after = np.asarray(own(other, REAL))
     np.testing.assert_allclose(after[:, 2:4], before[:, 2:4], rtol=1e-5)
     assert (np.abs(after[:, 4] - before[:, 4]) > 1e-3).any(axis=1).all()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # tf2onnx on NumPy 2
+def test_net_with_distances_learns_and_leaves(tmp_path):
+    histories = [[(start + step) % 12 for step in range(8)] for start in range(12)] * 4
+    how = {"epochs": 60, "learning_rate": 0.01, "batch_size": 16, "early_stopping": False, "random_state": 0, "k": 1}
+    model = SASRec(16, n_heads=2, distances=True, **how).fit(histories)
+    assert model.predict([[3, 4, 5], [9, 10, 11]]).tolist() == [[6], [0]]
+    assert np.asarray(model.net_.model_.encoder.get_layer("attention_0").by_distance).any()
+    skrec.save(model, tmp_path / "model.skrec")
+    again = skrec.load(tmp_path / "model.skrec")
+    np.testing.assert_array_equal(again.decision_function(histories[:3]), model.decision_function(histories[:3]))
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    session = runtime.InferenceSession(export_net(model, tmp_path / "net.onnx"))
+    (scores,) = session.run(["scores"], {"codes": 1 + np.array([[3, 4, 5]], dtype=np.int32)})
+    np.testing.assert_allclose(scores, model.decision_function([[3, 4, 5]]), rtol=1e-4, atol=1e-4)
