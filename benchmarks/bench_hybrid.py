@@ -190,7 +190,8 @@ def run(name, seed, validation, ablation, net, n_users):
     if net:
         from skrec.neural_network import SASRec
 
-        parts["net"] = SASRec(random_state=seed, **(bench_sessions.QUICK if k == 20 else bench_sequences.LEARN_ALL))
+        settings = bench_sessions.QUICK if k == 20 else bench_sequences.SETTINGS.get(name, {})
+        parts["net"] = SASRec(random_state=seed, **settings)
         if net == "--net-features" and name in bench_sequences.COLUMNS:
             parts["net"].set_params(item_features=bench_sequences.features_of(name), **bench_sequences.FEATURED)
     for part in parts.values():
