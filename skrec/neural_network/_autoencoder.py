@@ -137,9 +137,9 @@ def set_svd_start(model, matrix, seed: int):
     scores.kernel.assign(start)
     scores.bias.assign(0.5 * np.log(np.maximum(svd.popularity_, 1) / matrix.shape[0]))
     if any(layer.name == "log_variance" for layer in model.layers):
-        spread = model.get_layer("log_variance")
-        spread.kernel.assign(0.1 * np.array(spread.kernel))
-        spread.bias.assign(np.full(spread.units, _CERTAINTY))
+        width = model.get_layer("log_variance")
+        width.kernel.assign(0.1 * np.array(width.kernel))
+        width.bias.assign(np.full(width.units, _CERTAINTY))
 
 
 def split_rows(matrix, share: float, rng):
