@@ -36,6 +36,7 @@ QUICK = {  # nets that train in minutes
     "learning_rate": 0.003,
     "optimizer": "lazy_adam",
     "init": "random",
+    "returns": True,
 }
 
 

@@ -27,6 +27,14 @@ def test_repeats_are_counted_where_they_are_included(name):
         assert (vectorizer is not None and not vectorizer.binary) == (name in COUNTED and not exclude_seen)
 
 
+@pytest.mark.parametrize("name", ["sasrec", "gru4rec"])
+def test_nets_learn_to_point_back_where_repeats_are_included(name):
+    pytest.importorskip("tensorflow")
+    assert make_model(name, {}, k=3, exclude_seen=False).returns
+    assert not make_model(name, {}, k=3, exclude_seen=True).returns
+    assert not make_model(name, {"returns": False}, k=3, exclude_seen=False).returns
+
+
 @pytest.mark.parametrize(
     ("options", "binary"),
     [

@@ -46,6 +46,8 @@ def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool, timed: 
     module, kind, preset = MODELS[name]
     if name in HYBRIDS:
         preset = {**preset, **_hybrid(name, exclude_seen, timed, names)}
+    if name in ("gru4rec", "sasrec"):
+        preset = {**preset, "returns": not exclude_seen}
     model = getattr(importlib.import_module(module), kind)(**preset)
     counted = name in COUNTED and not exclude_seen
     if counted or ("vectorizer" in model.get_params() and any(key.startswith("vectorizer__") for key in settings)):

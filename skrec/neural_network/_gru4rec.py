@@ -40,9 +40,10 @@ class GRU4Rec(SequenceRecommender):
     init : {"neighbours", "random"}, default="neighbours"
         What the item vectors are before training: those of items that stand beside the same items are alike (singular
         vectors of the pointwise mutual information of items up to five steps apart [4]_); or random.
-    returns : bool, default=True
+    returns : bool, default=False
         Whether items of the history get a bonus, by how many events ago they came last, which is learned with the net
-        and then raised by what is best for the held-out users; without effect with ``exclude_seen=True``.
+        and then raised by what is best for the held-out users. Set it where people come back to what they had, with
+        ``exclude_seen=False``.
     item_features : DataFrame of shape (n_items, n_columns), default=None
         Features of all items of the histories, indexed by item id. Each feature (a word, a label) has a learned vector
         of its own, and an item is its vector and the weighted sum of those of its features.
@@ -160,7 +161,7 @@ class GRU4Rec(SequenceRecommender):
         n_negatives="auto",
         tied=True,
         init="neighbours",
-        returns=True,
+        returns=False,
         item_features=None,
         item_encoder=None,
         time_gaps=False,

@@ -284,7 +284,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         said = self._encode_events(vectors, codes, ops.greater(codes, 0), age)
         encoder = keras.Model(inputs, said, name="encoder")
         how = {"loss": self.loss, "n_negatives": self._sample_size(), "power": LOSSES[self.loss], "tied": self.tied}
-        how["returns"] = self.returns and not self.exclude_seen
+        how["returns"] = self.returns
         model = model_kind(encoder, **how, name="next_item")
         example = np.ones((1, 2), dtype=np.int32)
         model({"codes": example, "gaps": example} if self.time_gaps else example)
