@@ -9,11 +9,11 @@ the load of the machine at the end (more than its number of cores: the clock say
     python benchmarks/bench_cnn.py [--validation n] [name[,parameter=value...] ...]
 """
 
-import ast
 import os
 import sys
 from time import perf_counter, process_time
 
+import protocols
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -67,8 +67,7 @@ def main(arguments):
     print("|---" + "|--:" * 9 + "|")
     for argument in arguments or SETTINGS:
         name, *changes = argument.split(",", 1)
-        call = ast.parse(f"f({changes[0]})", mode="eval").body.keywords if changes else []
-        changed = {one.arg: ast.literal_eval(one.value) for one in call}
+        changed = protocols.keywords(changes[0]) if changes else {}
         measure(argument, SETTINGS[name] | changed, X, y, X_test, y_test)
 
 

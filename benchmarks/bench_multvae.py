@@ -11,7 +11,6 @@ MultVAE were chosen so on MovieLens-1M with seeds 0 to 2. Prints a line per seed
 """
 
 import argparse
-import ast
 import time
 
 import numpy as np
@@ -49,11 +48,6 @@ def measured(model, X_train, X_test, y_test):
     return ndcg_at_k(y_test, found, k=10), ndcg_at_k(y_test, found), seconds
 
 
-def arguments(text):
-    """Return the keyword arguments that a text such as "beta=0.1, hidden=(200,)" holds."""
-    return {one.arg: ast.literal_eval(one.value) for one in ast.parse(f"f({text})").body[0].value.keywords}
-
-
 def main(names, seeds, validation, settings):
     print(f"{'data':8}{'seed':>5} {'model':44}{'NDCG@10':>9}{'NDCG@100':>9}{'CPU s':>8}  notes")
     for name in names:
@@ -71,17 +65,17 @@ def main(names, seeds, validation, settings):
                 "PureSVD(200)": PureSVD(200, random_state=seed),
             }
             for text in settings:
-                models[f"MultVAE({text})"] = MultVAE(random_state=seed, **arguments(text))
+                models[f"MultVAE({text})"] = MultVAE(random_state=seed, **protocols.keywords(text))
             for label, model in models.items():
-                label = label if len(label) <= 44 else f"{label[:40]}...)"
                 at_10, at_100, seconds = measured(model, *part)
                 reached.setdefault(label.split("(l2")[0], []).append((at_10, at_100))
                 log = getattr(model, "history_", {})
                 notes = f"{len(log['loss'])} epochs" if log else ""
-                print(f"{name:8}{seed:5} {label:44}{at_10:9.4f}{at_100:9.4f}{seconds:8.0f}  {notes}", flush=True)
+                shown = label if len(label) <= 44 else f"{label[:40]}...)"
+                print(f"{name:8}{seed:5} {shown:44}{at_10:9.4f}{at_100:9.4f}{seconds:8.0f}  {notes}", flush=True)
         for label, values in reached.items():
-            mean, spread = np.mean(values, axis=0), np.std(values, axis=0)
-            print(f"{name:8} mean {label:44}{mean[0]:9.4f}{mean[1]:9.4f}  +- {spread[0]:.4f} {spread[1]:.4f}")
+            mean, spread, shown = np.mean(values, axis=0), np.std(values, axis=0), label[:44]
+            print(f"{name:8} mean {shown:44}{mean[0]:9.4f}{mean[1]:9.4f}  +- {spread[0]:.4f} {spread[1]:.4f}")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ Beauty and Sports follow the S3-Rec protocol: learned from the training part onl
 MovieLens-1M leaves one out. The settings of the nets are their defaults, chosen on the validation part of Beauty, but
 for those of `SETTINGS` and `FEATURED`; `--validation` measures on the validation parts. ``+features`` adds item
 features to the item vectors (Beauty: title, attributes; Sports: keywords, attributes). Prints a line per seed, then
-mean and spread over the seeds.
+mean and spread over the seeds. ``--set`` changes settings of the nets.
 
-    python benchmarks/bench_sequences.py [--validation] [--seeds 0 1 2] [--models SASRec ...] [beauty sports ml1m]
+    python benchmarks/bench_sequences.py [--validation] [--seeds 0 1 2] [--models SASRec ...] [--set "dropout=0.2"]
+        [beauty sports ml1m]
 """
 
 import argparse
@@ -36,18 +37,18 @@ def features_of(name: str):
     return protocols.s3rec_items(name)[COLUMNS[name]]
 
 
-def models(name: str, seed: int, verbose: int) -> dict:
+def models(name: str, seed: int, verbose: int, changes: dict) -> dict:
     """Return functions that make the models, by name; classical ones have no seed."""
-    net = {"random_state": seed, "verbose": verbose, **SETTINGS.get(name, {})}
+    net = {"random_state": seed, "verbose": verbose, **SETTINGS.get(name, {}), **changes}
     recurrent = {label: value for label, value in net.items() if label not in ("n_blocks", "distances")}
     made = {
         "SASRec": lambda: SASRec(**net),
-        "SASRec, random start": lambda: SASRec(**net, init="random"),
-        "SASRec, lazy Adam": lambda: SASRec(**net, optimizer="lazy_adam"),
+        "SASRec, random start": lambda: SASRec(**{**net, "init": "random"}),
+        "SASRec, lazy Adam": lambda: SASRec(**{**net, "optimizer": "lazy_adam"}),
         "GRU4Rec": lambda: GRU4Rec(**recurrent),
     }
     if name in COLUMNS:
-        made["SASRec+features"] = lambda: SASRec(item_features=features_of(name), **net, **FEATURED)
+        made["SASRec+features"] = lambda: SASRec(item_features=features_of(name), **{**net, **FEATURED})
     if seed == 0:
         made["TransitionRecommender"] = TransitionRecommender
         made["SessionKNN"] = SessionKNN
@@ -61,6 +62,7 @@ def main():
     parser.add_argument("--validation", action="store_true")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--models", nargs="+")
+    parser.add_argument("--set", type=protocols.keywords, default={}, help="settings of the nets, such as dropout=0.2")
     parser.add_argument("--verbose", type=int, default=0)
     arguments = parser.parse_args()
     for name in arguments.names:
@@ -71,7 +73,7 @@ def main():
         print(f"{task.name}: {len(task.X_train)} users", flush=True)
         reached: dict[str, list] = {}
         for seed in arguments.seeds:
-            for kind, make in models(name, seed, arguments.verbose).items():
+            for kind, make in models(name, seed, arguments.verbose, arguments.set).items():
                 if arguments.models and kind not in arguments.models:
                     continue
                 model, start, used = make(), time.perf_counter(), time.process_time()

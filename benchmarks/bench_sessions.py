@@ -7,9 +7,10 @@ is such a return. With ``--validation`` the last training sessions, as many as t
 place of the test; the defaults of SessionKNN and TransitionRecommender were chosen on this part. ``--nets`` adds SASRec
 and GRU4Rec, with settings of which a few were compared on RetailRocket's validation part. ``--slices`` adds the recall
 by what was asked for: an item of the session itself, or another, by its views in training. A model's name measures it
-alone.
+alone, ``--sessions N`` asks so many test sessions, and ``--set`` changes settings of the nets.
 
-    python benchmarks/bench_sessions.py [--validation] [--nets] [--slices] [retailrocket diginetica] [SessionKNN ...]
+    python benchmarks/bench_sessions.py [--validation] [--nets] [--slices] [--sessions 8000] [--set "dropout=0.2"]
+        [retailrocket diginetica] [SessionKNN ...]
 """
 
 import sys
@@ -76,7 +77,7 @@ def _lists(items: np.ndarray, indptr: np.ndarray) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), pa.array(items))
 
 
-def models(nets: bool) -> dict:
+def models(nets: bool, changes: dict) -> dict:
     """Return the models by name."""
     made = {
         "popularity": PopularityRecommender(),
@@ -90,7 +91,8 @@ def models(nets: bool) -> dict:
     if nets:
         from skrec.neural_network import GRU4Rec, SASRec
 
-        made |= {"SASRec": SASRec(**QUICK, random_state=0), "GRU4Rec": GRU4Rec(**QUICK, random_state=0)}
+        net = {"random_state": 0, **QUICK, **changes}
+        made |= {"SASRec": SASRec(**net), "GRU4Rec": GRU4Rec(**net)}
     return made
 
 
@@ -114,11 +116,13 @@ def slices(task: protocols.Task) -> dict[str, np.ndarray]:
 def main(arguments):
     validation = "--validation" in arguments
     names = [name for name in ("retailrocket", "diginetica") if name in arguments] or ["retailrocket", "diginetica"]
-    made = models("--nets" in arguments)
+    changes = protocols.keywords(arguments[arguments.index("--set") + 1]) if "--set" in arguments else {}
+    n_test = int(arguments[arguments.index("--sessions") + 1]) if "--sessions" in arguments else None
+    made = models("--nets" in arguments, changes)
     made = {label: model for label, model in made.items() if label in arguments} or made
     print(f"{'task':26}{'model':28}{'Recall@20':>10}{'MRR@20':>8}{'95 % interval':>18}{'fit s':>8}{'ask s':>8}")
     for name in names:
-        task = sessions(name, validation=validation)
+        task = sessions(name, validation=validation, n_test=n_test)
         print(f"{task.name}: {len(task.X_train)} training sessions, {len(task.y_test)} questions")
         masks = slices(task) if "--slices" in arguments else {}
         for label, mask in masks.items():

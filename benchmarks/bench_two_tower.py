@@ -10,7 +10,6 @@ item of what is left. The seeds are those of the net.
 """
 
 import argparse
-import ast
 import time
 
 import numpy as np
@@ -51,11 +50,6 @@ def cold(validation):
     return X_train, histories[asked], [[item] for item in wanted[asked]], sorted(removed), features
 
 
-def arguments(text):
-    """Return the keyword arguments that a text such as "id_dropout=0.5, hidden=(64,)" holds."""
-    return {one.arg: ast.literal_eval(one.value) for one in ast.parse(f"f({text})").body[0].value.keywords}
-
-
 def main(seeds, validation, settings):
     X_train, X_test, y_test, removed, features = cold(validation)
     print(f"{len(X_train)} users train, {len(X_test)} are asked, {len(removed)} of {len(features)} items are removed")
@@ -66,7 +60,7 @@ def main(seeds, validation, settings):
     models.append(("ContentRecommender", ContentRecommender(features), 0))
     for seed in seeds:
         for text in settings:
-            model = TwoTower(item_features=features, random_state=seed, **arguments(text))
+            model = TwoTower(item_features=features, random_state=seed, **protocols.keywords(text))
             models.append((f"TwoTower({text})", model, seed))
     for label, model, seed in models:
         start = time.process_time()

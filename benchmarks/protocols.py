@@ -4,6 +4,7 @@ Each function returns a `Task`: what a model may learn from, what it is asked wi
 is read from ``../shared/data`` beside the repository; the environment variable SKREC_DATA names another place.
 """
 
+import ast
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,11 @@ class Task:
     X_test: object
     y_test: object
     exclude_seen: bool = True
+
+
+def keywords(text: str) -> dict:
+    """Return the keyword arguments that a text such as "dropout=0.1, hidden=(200,)" holds."""
+    return {one.arg: ast.literal_eval(one.value) for one in ast.parse(f"f({text})", mode="eval").body.keywords}
 
 
 def available(*names: str) -> bool:

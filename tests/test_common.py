@@ -77,6 +77,7 @@ FEW_FITS = {
     "clone_and_storage",
     "empty_and_unknown",
     "scores_agree",
+    "seen_demoted",
 }
 ONE_DIMENSIONAL = "predict gives k items a user; the check wants one value a row"
 EXPECTED_FAILURES = {

@@ -46,8 +46,6 @@ def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool, timed: 
     module, kind, preset = MODELS[name]
     if name in HYBRIDS:
         preset = {**preset, **_hybrid(name, exclude_seen, timed, names)}
-    if name in ("gru4rec", "sasrec"):
-        preset = {**preset, "returns": not exclude_seen}
     model = getattr(importlib.import_module(module), kind)(**preset)
     counted = name in COUNTED and not exclude_seen
     if counted or ("vectorizer" in model.get_params() and any(key.startswith("vectorizer__") for key in settings)):
@@ -55,6 +53,8 @@ def make_model(name: str, settings: dict, *, k: int, exclude_seen: bool, timed: 
 
         model.set_params(vectorizer=HistoryVectorizer(binary=not counted))
     known = model.get_params()
+    if "returns" in known:
+        model.set_params(returns=not exclude_seen)
     for key in settings:
         if key in _OWN_OPTIONS:
             raise UserError(f"--set {key} has an option of its own: use {_OWN_OPTIONS[key]}")

@@ -29,7 +29,7 @@ _FULL_SOFTMAX = 5_000  # items up to which n_negatives="auto" takes them all
 _FEATURES = 64  # numbers that item features are reduced to
 _ENTRIES = 100  # stored entries of an item's features up to which they stay sparse
 _EVENTS = 2048  # events of a training step with batch_size="auto", where 128 users have more
-_RAISES = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # of the bonus of returns
+_RAISES = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # what may be added to the bonus of returns
 _GAPS = 16  # classes of time between an event and the one before
 
 
@@ -198,11 +198,13 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             able = np.flatnonzero(lengths_of(codes) >= 2)
 
             def judge(model):
-                return self._judge(model, asked, target, seen)
+                return self._judge(model, asked, target, seen)[0]
 
         self._train({name: values[able] for name, values in inputs.items()}, int(rng.randint(2**31 - 1)), judge=judge)
-        if judge is not None and self.net_.model_.returns:
-            self._raise_bonus(judge)
+        model = self.net_.model_
+        if judge is not None and model.returns:  # on what the net was trained on, it needs less of the bonus
+            best = _RAISES[int(np.argmax(self._judge(model, asked, target, seen, _RAISES)))]
+            model.bonus.assign(np.asarray(model.bonus) + best)
 
     def _train(self, inputs, seed, **how):
         """Train on rows of events, and take the item vectors from the net, also where Ctrl-C ended the training."""
@@ -330,27 +332,19 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             return np.asarray(table.vectors)[1:] + self._features @ np.asarray(table.projection)
         return np.asarray(table.call(None), dtype=np.float32)[1:]
 
-    def _judge(self, model, asked, target, seen) -> float:
-        """Return the NDCG at k of held-out next items."""
+    def _judge(self, model, asked, target, seen, raises=(0,)) -> list[float]:
+        """Return the NDCG at k of held-out next items, for each number added to the bonus of returns."""
         users, vectors, codes = self._last_outputs(model, asked), self._item_vectors(model), asked["codes"]
 
-        def adjust(scores, block):
-            self._add_bonus(scores, codes[block][codes[block] > 0] - 1, lengths_of(codes[block]), model)
+        def reached(more):
+            def adjust(scores, block):
+                part = codes[block]
+                add_bonus(scores, part[part > 0] - 1, lengths_of(part), np.asarray(model.bonus) + more)
 
-        return next_item_ndcg(users, vectors, target, seen if self.exclude_seen else None, self.k, adjust)
+            hidden = seen if self.exclude_seen else None
+            return next_item_ndcg(users, vectors, target, hidden, self.k, adjust if model.returns else None)
 
-    def _raise_bonus(self, judge):
-        """Add to the bonus what is best for the held-out users: for those trained on, the net needs less of it."""
-        model = self.net_.model_
-        learned, reached = np.array(model.bonus), []
-        for more in _RAISES:
-            model.bonus.assign(learned + more)
-            reached.append(judge(model))
-        model.bonus.assign(learned + _RAISES[int(np.argmax(reached))])
-
-    def _add_bonus(self, scores, codes, lengths, model):
-        if model.returns:
-            add_bonus(scores, codes, lengths, np.asarray(model.bonus))
+        return [reached(more) for more in raises]
 
     def _last_outputs(self, model, inputs) -> np.ndarray:
         """Return the encoder's output at the last event of each row; zeros for rows without events."""
@@ -385,8 +379,8 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
 
     def _score(self, rows):
         scores = rows.vectors @ self.item_factors_.T
-        histories = rows.histories
-        self._add_bonus(scores, histories.codes, histories.lengths, self.net_.model_)
+        if (model := self.net_.model_).returns:
+            add_bonus(scores, rows.histories.codes, rows.histories.lengths, np.asarray(model.bonus))
         return scores
 
     def __sklearn_tags__(self):
