@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 import skrec
 from skrec.decomposition import PureSVD
-from skrec.dummy import PopularityRecommender
+from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k
 from skrec.utils.estimator_checks import checkerboard
 
@@ -233,8 +233,9 @@ def test_going_on_needs_the_same_items(board):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not protocols.available("ml100k_ratings"), reason="ml100k_ratings is not there: set SKREC_DATA")
-def test_ml100k_beats_popularity():
+def test_ml100k_is_near_ease():
     task = protocols.ml100k()
-    floor = PopularityRecommender().fit(task.X_train).score(task.X_test, task.y_test)
-    model = MultVAE(epochs=60, random_state=0).fit(task.X_train)
-    assert model.score(task.X_test, task.y_test) > 1.4 * floor
+    reached = [
+        model.fit(task.X_train).score(task.X_test, task.y_test) for model in (MultVAE(50, random_state=0), EASE(300))
+    ]
+    assert reached[0] > 0.92 * reached[1] > 0.28
