@@ -28,11 +28,11 @@ class OwnCounts(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
         """Learn nothing."""
 
-    def _score(self, matrix):
-        return matrix
+    def _score(self, users):
+        return users.matrix
 
 
 def models(name):

@@ -4,18 +4,22 @@ from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
-from .utils._histories import Histories, OrderedRows, is_frame, is_matrix, read_histories
+from .utils._fitting import fit_context
+from .utils._histories import Histories, is_frame, is_matrix, read_histories
+from .utils._legacy import accept_matrix_methods
 from .utils._requests import allowed_columns, check_matrix, removed_entries
 from .utils._selection import best_items, dense, stack
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
-from .utils._validation import as_id_list, as_moment, is_nested, lookup
+from .utils._users import ReadHistories, Users, as_passed, read_only
+from .utils._validation import as_id_list, as_kind, as_moment, is_nested, lookup
 from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items, with_vocabulary
 
 
@@ -59,11 +63,11 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     ...         self.k = k
     ...         self.exclude_seen = exclude_seen
     ...
-    ...     def _fit(self, matrix, histories):
-    ...         self.scores_ = np.arange(matrix.shape[1], dtype=np.float32)
+    ...     def _fit(self, users):
+    ...         self.scores_ = np.arange(users.shape[1], dtype=np.float32)
     ...
-    ...     def _score(self, matrix):
-    ...         return np.tile(self.scores_, (matrix.shape[0], 1))
+    ...     def _score(self, users):
+    ...         return np.tile(self.scores_, (users.shape[0], 1))
     >>> Newest(k=2).fit([[1, 2], [2, 3]]).predict([[1], [3]])
     array([[3, 2],
            [2, 1]])
@@ -75,19 +79,20 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         "exclude_seen": ["boolean"],
     }
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        accept_matrix_methods(cls)
+
     # ---- what a model overrides ------------------------------------------------------------------------------
 
+    _reads_histories = False  # set by accept_matrix_methods
     _scores_are_logits = False  # True: the exponential of a score says how likely the item is
-    _needs_order = False  # True: `_fit` and `_score` take OrderedRows, and there may be no parameter `vectorizer`
 
-    def _fit(self, matrix: sp.csr_array, histories: Histories | None) -> None:
-        """Learn from the training matrix (n_users, n_items); `histories` is None for a passed-through matrix.
-
-        With ``_needs_order`` the first argument is an `OrderedRows` instead.
-        """
+    def _fit(self, users: Users) -> None:
+        """Learn from the training users: `users.matrix`, and `users.histories` where the tag `needs_order` is set."""
         raise NotImplementedError(f"{type(self).__name__} must override _fit")
 
-    def _score(self, matrix: sp.csr_array):
+    def _score(self, users: Users):
         """Score a block of users; return an array (n_users, n_items) that the caller may change, or a CSR array.
 
         A model that has `similarity_` may leave it: scores are then `_weigh` times `similarity_`, and a sparse
@@ -95,7 +100,11 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         if not hasattr(self, "similarity_"):
             raise NotImplementedError(f"{type(self).__name__} must override _score")
-        return self._weigh(matrix) @ self.similarity_
+        return self._weigh(users) @ self.similarity_
+
+    def _describe(self, users: Users, X, *, fitting: bool) -> Users:
+        """Add to users what the model needs beyond matrix and histories, from what was passed as X."""
+        return users
 
     def _catalogue(self) -> np.ndarray | None:
         """Return the ids of items that can be recommended although the training histories may lack them."""
@@ -108,23 +117,29 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             "use a model with item features, such as ContentRecommender"
         )
 
-    def _sources(self, rows, found: np.ndarray, at: float | None) -> np.ndarray:
+    def _sources(self, users: Users, found: np.ndarray, at: float | None) -> np.ndarray:
         """Return which model or path gave each recommended item, found (n_users, k) as positions in `items_`."""
-        known = np.diff(self._seen(rows).indptr) > 0
+        known = np.diff(users.matrix.indptr) > 0
         by_user = np.where(known, type(self).__name__, "popularity").astype(object)
         return np.repeat(by_user[:, None], found.shape[1], axis=1)
 
-    def _weigh(self, matrix: sp.csr_array) -> sp.csr_array:
+    def _weigh(self, users: Users) -> sp.csr_array:
         """Return what each item of the history counts, a float32 CSR array (n_users, n_items)."""
-        return sp.csr_array(matrix, dtype=np.float32)
+        return sp.csr_array(users.matrix, dtype=np.float32)
 
     def _scorer(self, at: float | None):
         """Return the function that scores blocks at a moment (None: the latest seen); for models that know time."""
         return self._score
 
+    def _sourced_scorer(self, at: float | None):
+        """Return a scorer that gives sources in the same go: a pair of scores and a function from the columns found
+        to their sources; None where `_sources` tells them from the users alone.
+        """
+        return None
+
     # ---- the contract ----------------------------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn from histories.
 
@@ -140,8 +155,9 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         object
             The fitted recommender itself.
         """
+        histories = None
         if self._is_passthrough():
-            matrix, histories = check_matrix(self, X, reset=True), None
+            matrix = check_matrix(self, X, reset=True)
             names = _get_feature_names(X)
             self.items_ = np.arange(matrix.shape[1]) if names is None else names
         else:
@@ -150,14 +166,13 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             self.vectorizer_ = default_vectorizer() if vectorizer is None else clone(vectorizer)
             if (catalogue := self._catalogue()) is not None:
                 with_vocabulary(self.vectorizer_, catalogue)
-            matrix = as_csr(self.vectorizer_.fit_transform(vectorizer_input(self.vectorizer_, X, histories)))
+            matrix = as_csr(self.vectorizer_.fit_transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
             self.items_ = vectorizer_items(self.vectorizer_, matrix.shape[1])
+            if catalogue is not None:
+                self.items_ = as_kind(self.items_, histories.ids.dtype)
         self.n_items_ = len(self.items_)
         self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
-        if self._needs_order:
-            self._fit(OrderedRows(histories.on_items(self.items_), matrix), histories)
-        else:
-            self._fit(matrix, histories)
+        self._fit(self._users(matrix, histories, X, fitting=True))
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -236,29 +251,31 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         columns = allowed_columns(self.items_, candidates, None if per_user else exclude)
         order = popularity_order(self.popularity_[columns])
         at = None if at is None else as_moment(at, "at")
-        rows = self._encode(X)
-        removed = removed_entries(self.items_, exclude, rows.shape[0]) if per_user else None
+        users = self._encode(X)
+        removed = removed_entries(self.items_, exclude, len(users)) if per_user else None
         most_removed = 0 if removed is None else int(np.diff(removed[:, columns].indptr).max(initial=0))
         k = min(k, len(columns) - most_removed)
         if k < 1:
             raise ValueError("exclude leaves no item to recommend: pass fewer exclusions or more candidates")
 
         product = (self._weigh, self.similarity_) if self._is_product() else None
-        best, values = best_items(
-            self._scorer(at),
-            rows,
+        sourced = self._sourced_scorer(at) if return_source else None
+        best, values, *sources = best_items(
+            sourced or self._scorer(at),
+            users,
             k,
             n_items=self.n_items_,
             columns=columns,
             order=order,
-            seen=self._seen if exclude_seen else None,
+            demote_seen=bool(exclude_seen),
             removed=removed,
             row_bytes=4 * self._block_width(),
             product=product,
+            sources=sourced is not None,
         )
         answer = [self.items_[best], values] if return_scores else [self.items_[best]]
         if return_source:
-            answer.append(self._sources(rows, best, at))
+            answer.append(sources[0] if sourced else self._sources(users, best, at))
         return answer[0] if len(answer) == 1 else tuple(answer)
 
     def decision_function(self, X) -> np.ndarray:
@@ -277,8 +294,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         check_is_fitted(self)
         score = self._scorer(None)
-        rows = self._encode(X)
-        blocks = map_blocks(lambda block: dense(score(rows[block])), rows.shape[0], 4 * self._block_width())
+        users = self._encode(X)
+        blocks = map_blocks(lambda block: dense(score(users[block])), len(users), 4 * self._block_width())
         return stack(blocks, (0, self.n_items_))
 
     @available_if(_has_item_vectors)
@@ -353,22 +370,28 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return getattr(self, "vectorizer", None) is not None and isinstance(self.vectorizer, str)
 
     def _read(self, X) -> Histories:
-        if self._needs_order and is_matrix(X) and not is_frame(X):
+        if isinstance(X, ReadHistories):
+            return X.histories
+        if is_matrix(X) and not is_frame(X) and get_tags(self).needs_order:
             name = type(self).__name__
             raise TypeError(f"X is a matrix, which has no order: {name} needs histories, see to_histories")
         return read_histories(X)
 
-    def _encode(self, X):
-        """Bring users to the form `_score` takes; anything with `shape[0]` that can be sliced by rows."""
+    def _encode(self, X) -> Users:
+        """Bring users to the form that `_score` takes."""
         if self._is_passthrough():
-            return check_matrix(self, X, reset=False)
+            return self._users(check_matrix(self, X, reset=False), None, X, fitting=False)
         histories = self._read(X)
-        matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, X, histories)))
-        return OrderedRows(histories.on_items(self.items_), matrix) if self._needs_order else matrix
+        matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
+        return self._users(matrix, histories, X, fitting=False)
 
-    def _seen(self, rows) -> sp.csr_array:
-        """Return the seen items of encoded users as the pattern of a CSR array (n_users, n_items)."""
-        return rows.matrix if self._needs_order else rows
+    def _users(self, matrix: sp.csr_array, histories: Histories | None, X, *, fitting: bool) -> Users:
+        """Put together what a model sees of users; what they share with others may not be written to."""
+        read_only(matrix.data, matrix.indices, matrix.indptr)
+        coded = None
+        if histories is not None and (get_tags(self).needs_order or self._reads_histories):
+            coded = histories.on_items(self.items_)
+        return self._describe(Users(matrix, coded), as_passed(X), fitting=fitting)
 
     def _block_width(self) -> int:
         """Float32 values that one user needs while being scored."""
@@ -381,7 +404,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         unit = self.item_factors_ / np.where(norms > 0, norms, 1)[:, None]
         return unit[codes] @ unit.T
 
-    def _contributions(self, rows, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _contributions(self, users: Users, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Split one user's scores of some items into what each item of the history adds.
 
         Returns the positions of the history's items (n,) and the parts (n, n_columns), whose sum over the first axis
@@ -389,11 +412,12 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         if not hasattr(self, "similarity_"):
             raise TypeError(f"{type(self).__name__} cannot be explained: its scores are no sum over the history")
-        weights = self._weigh(rows)
+        weights = self._weigh(users)
         return weights.indices, weights.data[:, None] * dense(self.similarity_[weights.indices][:, columns])
 
     def __sklearn_tags__(self):
         tags = RecommenderTags.extend(super().__sklearn_tags__())
+        tags.needs_order = getattr(self, "_needs_order", False)  # the class attribute of models before the tag
         inputs = tags.input_tags
         inputs.two_d_array = inputs.sparse = inputs.positive_only = self._is_passthrough()
         return tags

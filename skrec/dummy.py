@@ -1,6 +1,5 @@
 """Recommenders that any other must beat."""
 
-from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
@@ -13,22 +12,6 @@ from .utils._histories import is_frame
 from .utils._validation import as_duration, lookup, type_name
 
 _NO_SEGMENT = ""
-
-
-@dataclass(frozen=True)
-class _SegmentRows:
-    """Users and the number of their segment; sliced by rows like a matrix."""
-
-    matrix: sp.csr_array
-    segments: np.ndarray
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of users and of items."""
-        return self.matrix.shape
-
-    def __getitem__(self, rows: slice) -> "_SegmentRows":
-        return _SegmentRows(self.matrix[rows], self.segments[rows])
 
 
 class PopularityRecommender(BaseRecommender):
@@ -142,48 +125,30 @@ class PopularityRecommender(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def fit(self, X, y=None):
-        """Count.
-
-        Parameters
-        ----------
-        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
-            One row per user; with `by` a frame that has these columns.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        PopularityRecommender
-            The fitted recommender itself.
-        """
-        segment = None
-        if self.by is not None:
-            keys = self._segment_keys(X)
+    def _describe(self, users, X, *, fitting):
+        """Add the number of each user's segment; users without one have the number behind the last."""
+        if self.by is None:
+            return users
+        keys = self._segment_keys(X)
+        if fitting:
             self.segments_, segment = np.unique(keys[keys != _NO_SEGMENT], return_inverse=True)
-            of_row = np.full(len(keys), len(self.segments_))
-            of_row[keys != _NO_SEGMENT] = segment
             self.segment_users_ = np.bincount(segment, minlength=len(self.segments_))
-            self._row_segments = of_row
-        super().fit(X)
-        if self.by is not None:
-            del self._row_segments
-        return self
+        segment = lookup(keys, self.segments_, "by") if len(users) else np.empty(0, np.int32)
+        return users.with_extra(segments=np.where(segment < 0, len(self.segments_), segment))
 
-    def _fit(self, matrix, histories):
+    def _fit(self, rows):
+        matrix, histories = rows.matrix, rows.histories
         timed = self.window is not None or self.half_life is not None
         if timed and (histories is None or histories.time is None):
             raise ValueError("window and half_life need histories with the column 'time': see to_histories(time=)")
         if timed:
-            codes = histories.item_codes(self.items_)
-            known = codes >= 0
-            items, users, times = codes[known], histories.rows[known].astype(np.int32), histories.time[known]
+            items, users, times = histories.codes, histories.rows.astype(np.int32), histories.time
             self.latest_ = float(times.max())
         else:
             items, times = matrix.indices, None
             users = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
         values = matrix.data if self.count == "events" and not timed else None
-        segments = None if self.by is None else self._row_segments[users]
+        segments = None if self.by is None else rows.extra["segments"][users]
         self._n_users = matrix.shape[0]
         if self.window is not None:  # a later question may look from another moment
             self._events = [items, times, users, segments]
@@ -233,16 +198,6 @@ class PopularityRecommender(BaseRecommender):
         keys[missing] = _NO_SEGMENT
         return keys
 
-    def _encode(self, X):
-        matrix = super()._encode(X)
-        if self.by is None:
-            return matrix
-        segment = lookup(self._segment_keys(X), self.segments_, "by") if matrix.shape[0] else np.empty(0, np.int32)
-        return _SegmentRows(matrix, np.where(segment < 0, len(self.segments_), segment))
-
-    def _seen(self, rows):
-        return rows.matrix if self.by is not None else rows
-
     def _scorer(self, at):
         scores, added = self.scores_, self._segment_scores
         if at is not None and self.window is not None:
@@ -253,10 +208,11 @@ class PopularityRecommender(BaseRecommender):
         prior = max(float(self.shrinkage), 1e-6)
 
         def score(rows):
-            own = added[rows.segments].toarray()
-            own[rows.segments == len(self.segments_)] = 0
+            segments = rows.extra["segments"]
+            own = added[segments].toarray()
+            own[segments == len(self.segments_)] = 0
             own += scores * np.float32(prior / max(1, self._n_users))
-            own /= (users[rows.segments] + np.float32(prior))[:, None]
+            own /= (users[segments] + np.float32(prior))[:, None]
             return own
 
         return score
@@ -264,6 +220,7 @@ class PopularityRecommender(BaseRecommender):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.personalized = False
+        tags.needs_order = self.window is not None or self.half_life is not None
         return tags
 
 
@@ -317,11 +274,12 @@ class RandomRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
         self.random_state = random_state
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
         rng = check_random_state(self.random_state)
-        self.item_hash_ = rng.uniform(0.1, 1, size=matrix.shape[1])
+        self.item_hash_ = rng.uniform(0.1, 1, size=users.shape[1])
 
-    def _score(self, matrix):
+    def _score(self, users):
+        matrix = users.matrix
         pattern = sp.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
         user_hash = pattern @ self.item_hash_
         mixed = np.sin(user_hash[:, None] * 12.9898 + self.item_hash_[None] * 78.233) * 43758.5453

@@ -44,11 +44,11 @@ class OwnCounts(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
         pass
 
-    def _score(self, matrix):
-        return matrix.toarray()
+    def _score(self, users):
+        return users.matrix.toarray()
 
 
 # %%

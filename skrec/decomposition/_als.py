@@ -174,7 +174,8 @@ class ALS(EmbeddingMixin, BaseRecommender):
         self.use_gpu = use_gpu
         self.verbose = verbose
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
+        matrix = users.matrix
         if self.solver == "cg" and self.l2_exponent > 0:
             raise ValueError(f"solver='cg' needs l2_exponent=0, got {self.l2_exponent}: use solver='cholesky'")
         if self.use_gpu and (self.solver == "cholesky" or self.l2_exponent > 0):
@@ -268,14 +269,14 @@ class ALS(EmbeddingMixin, BaseRecommender):
 
         return solve
 
-    def _user_factors(self, matrix) -> np.ndarray:
-        factors = np.zeros((matrix.shape[0], self.item_factors_.shape[1]), dtype=np.float32)
+    def _user_factors(self, users) -> np.ndarray:
+        factors = np.zeros((users.shape[0], self.item_factors_.shape[1]), dtype=np.float32)
         with single_threaded_blas():
-            self._solver(self._confidence(matrix), factors, "cholesky")(self.item_factors_)
+            self._solver(self._confidence(users.matrix), factors, "cholesky")(self.item_factors_)
         return factors
 
-    def _score(self, matrix):
-        return self._user_factors(matrix) @ self.item_factors_.T
+    def _score(self, users):
+        return self._user_factors(users) @ self.item_factors_.T
 
     @available_if(_has_no_matrix)
     def partial_fit(self, X, y=None) -> "ALS":
@@ -327,8 +328,8 @@ class ALS(EmbeddingMixin, BaseRecommender):
         self.n_items_ = len(self.items_)
         return self
 
-    def _contributions(self, rows, columns):
-        entries = self._confidence(rows)
+    def _contributions(self, users, columns):
+        entries = self._confidence(users.matrix)
         items = self.item_factors_[entries.indices].astype(np.float64)
         gram = self.item_factors_.astype(np.float64).T @ self.item_factors_
         gram += (items * (entries.data - 1)[:, None]).T @ items

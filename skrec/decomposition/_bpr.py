@@ -143,7 +143,7 @@ class BPR(EmbeddingMixin, BaseRecommender):
         self.use_gpu = use_gpu
         self.verbose = verbose
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
         if self.use_gpu:
             kind, threads = gpu_solver("bpr.BayesianPersonalizedRanking"), {}
         else:
@@ -151,7 +151,7 @@ class BPR(EmbeddingMixin, BaseRecommender):
 
             threads = {"num_threads": effective_n_jobs(self.n_jobs) if self.random_state is None else 1}
 
-        entries = sp.csr_matrix(matrix, dtype=np.float32, copy=True)  # the solver knows no csr_array
+        entries = sp.csr_matrix(users.matrix, dtype=np.float32, copy=True)  # the solver knows no csr_array
         entries.eliminate_zeros()
         factors = np.zeros((self.n_items_, self.n_components + 1), dtype=np.float32)
         if entries.nnz:  # the solver draws from the entries
@@ -173,13 +173,13 @@ class BPR(EmbeddingMixin, BaseRecommender):
         self.item_factors_ = np.ascontiguousarray(factors[:, :-1])
         self.item_biases_ = factors[:, -1].copy()  # the solver keeps the bias as one more component
 
-    def _user_factors(self, matrix) -> np.ndarray:
-        matrix = sp.csr_array(matrix, dtype=np.float32)
+    def _user_factors(self, users) -> np.ndarray:
+        matrix = sp.csr_array(users.matrix, dtype=np.float32)
         total = np.asarray(matrix.sum(axis=1)).reshape(-1, 1)
         return (matrix @ self.item_factors_) / np.where(total > 0, total, 1)
 
-    def _score(self, matrix):
-        return self._user_factors(matrix) @ self.item_factors_.T + self.item_biases_
+    def _score(self, users):
+        return self._user_factors(users) @ self.item_factors_.T + self.item_biases_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

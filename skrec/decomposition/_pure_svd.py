@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import svd_flip
 
 from ..base import BaseRecommender
+from ..utils._users import Users
 from ._embedding import EmbeddingMixin
 
 _MOST = 256  # vectors of "auto"
@@ -108,8 +109,8 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
         self.exclude_seen = exclude_seen
         self.random_state = random_state
 
-    def _fit(self, matrix, histories):
-        matrix = sp.csr_array(matrix, dtype=np.float32)
+    def _fit(self, users):
+        matrix = sp.csr_array(users.matrix, dtype=np.float32)
         norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), dtype=np.float64)).ravel()
         scales = np.zeros_like(norms)
         np.power(norms, self.scaling - 1, out=scales, where=norms > 0)
@@ -134,15 +135,16 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
         _, vectors = svd_flip(None, vectors, u_based_decision=False)
         return values, vectors
 
-    def _user_factors(self, matrix) -> np.ndarray:
-        return _scaled(matrix, self.item_weights_) @ self.item_factors_
+    def _user_factors(self, users) -> np.ndarray:
+        return _scaled(users.matrix, self.item_weights_) @ self.item_factors_
 
-    def _score(self, matrix):
-        return self._user_factors(matrix) @ self.item_factors_.T
+    def _score(self, users):
+        return self._user_factors(users) @ self.item_factors_.T
 
-    def _contributions(self, rows, columns):
-        alone = sp.csr_array((rows.data, rows.indices, np.arange(rows.nnz + 1)), shape=(rows.nnz, rows.shape[1]))
-        return rows.indices, self._user_factors(alone) @ self.item_factors_[columns].T
+    def _contributions(self, users, columns):
+        row = users.matrix
+        alone = sp.csr_array((row.data, row.indices, np.arange(row.nnz + 1)), shape=(row.nnz, row.shape[1]))
+        return row.indices, self._user_factors(Users(alone)) @ self.item_factors_[columns].T
 
 
 def _scaled(matrix, scales: np.ndarray) -> sp.csr_array:

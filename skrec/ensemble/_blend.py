@@ -3,12 +3,13 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
+from ..utils._fitting import fit_context
 from ..utils._topk import map_blocks, popularity_order
+from ..utils._users import as_passed
 from ..utils._validation import type_name
 from ._pairs import Pairs, draw_questions, hold_out, judge, retrieve, split_repeats
 from ._parts import NORMALIZATIONS, PartsRecommender
@@ -156,7 +157,7 @@ class BlendRecommender(PartsRecommender):
         self.exclude_seen = exclude_seen
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None) -> "BlendRecommender":
         """Fit the parts on histories, and learn the weights where they are to be learned.
 
@@ -173,7 +174,7 @@ class BlendRecommender(PartsRecommender):
             The fitted recommender itself.
         """
         names, parts = self._named_parts()
-        histories = self._read_training(X)
+        histories, X = self._read_training(X), as_passed(X)
         self._normalizations = self._chosen_normalizations(parts)
         weights = self._given_weights(names)
         if weights is None:
@@ -205,45 +206,55 @@ class BlendRecommender(PartsRecommender):
 
     def _learn_weights(self, X, held) -> np.ndarray:
         asked, wanted = draw_questions(X, held, self.max_users, check_random_state(self.random_state))
-        rows = self._encode(asked)
-        wanted, repeats = split_repeats(self._presence(wanted), rows.matrix, self.exclude_seen)
+        users = self._encode(asked)
+        wanted, repeats = split_repeats(self._presence(wanted), users.matrix, self.exclude_seen)
         keep_seen = repeats and not self.exclude_seen
         order, scorers = popularity_order(self.popularity_), self._scorers(None)
 
         def pairs_of(block):
-            part = rows[block]
+            part = users[block]
             scores = self._normalized(scorers, part)
             return retrieve(scores, _N_RETRIEVED, order, part.matrix, keep_seen=keep_seen)
 
-        pairs = Pairs.join(map_blocks(pairs_of, rows.shape[0], 4 * self._block_width()))
+        pairs = Pairs.join(map_blocks(pairs_of, len(users), 4 * self._block_width()))
         return climb(pairs, pairs.labels(wanted), np.diff(wanted.indptr), self.k)
 
     def _scorer(self, at):
         scorers = self._scorers(at)
 
-        def score(rows):
-            total = np.zeros(rows.shape, dtype=np.float32)
-            for number in np.flatnonzero(self.weights_):
-                (part,) = self._normalized(scorers, rows, [number])
-                part *= np.float32(self.weights_[number])
-                total += part
-            return self._serve_cold(total, rows, at)
+        def score(users):
+            return self._serve_cold(self._sum(self._weighted(scorers, users), users.shape), users, at)
 
         return score
 
-    def _sources(self, rows, found, at):
-        scorers, names = self._scorers(at), np.array(self._names, dtype=object)
+    def _sourced_scorer(self, at):
+        scorers = self._scorers(at)
+        names = np.array(self._names, dtype=object)[np.flatnonzero(self.weights_)]
 
-        def strongest(block):
-            part = rows[block]
-            added = [
-                np.take_along_axis(scores, found[block], axis=1) * weight
-                for scores, weight in zip(self._normalized(scorers, part), self.weights_, strict=True)
-            ]
-            return self._cold_sources(part, names[np.argmax(added, axis=0)])
+        def score(users):
+            added = list(self._weighted(scorers, users))
 
-        blocks = map_blocks(strongest, rows.shape[0], 4 * self._block_width())
-        return np.concatenate(blocks) if blocks else np.empty(found.shape, dtype=object)
+            def sources(found):
+                strongest = np.argmax([np.take_along_axis(one, found, axis=1) for one in added], axis=0)
+                return self._cold_sources(users, names[strongest])
+
+            return self._serve_cold(self._sum(added, users.shape), users, at), sources
+
+        return score
+
+    def _weighted(self, scorers, users):
+        """Yield what each part with a weight adds to the scores of a block of users."""
+        for number in np.flatnonzero(self.weights_):
+            (part,) = self._normalized(scorers, users, [number])
+            part *= np.float32(self.weights_[number])
+            yield part
+
+    @staticmethod
+    def _sum(parts, shape) -> np.ndarray:
+        total = np.zeros(shape, dtype=np.float32)
+        for part in parts:
+            total += part
+        return total
 
     @property
     def named_recommenders_(self) -> Bunch:

@@ -6,9 +6,9 @@ import scipy.sparse as sp
 from ..utils._histories import Histories
 from ..utils._item_encoders import TagEncoder, _numbers
 from ..utils._item_features import read_item_features, row_numbers
+from ..utils._users import Users
 from ..utils._validation import as_duration, factorize
 from ._pairs import Pairs
-from ._parts import EnsembleRows
 
 _TEXT = 0.5  # a column of strings with more distinct values than this share of the items is a text, and left out
 
@@ -70,7 +70,7 @@ class PairFeatures:
         }
         return wider
 
-    def table(self, rows: EnsembleRows, pairs: Pairs, user_names, at: float | None) -> tuple[list[str], np.ndarray]:
+    def table(self, rows: Users, pairs: Pairs, user_names, at: float | None) -> tuple[list[str], np.ndarray]:
         """Return the names of the features, and a float32 array (n_pairs, n_features)."""
         features = dict(self._of_parts(pairs))
         features |= {name: values[pairs.column] for name, values in self.item_table.items()}

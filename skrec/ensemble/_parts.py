@@ -1,7 +1,6 @@
 """What ensembles of recommenders share: their parts, fitted and asked together, on one scale."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,55 +15,16 @@ from ..dummy import PopularityRecommender
 from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories
 from ..utils._selection import dense
+from ..utils._users import ReadHistories, Users, as_passed
 from ..utils._validation import id_kind, lookup
 
 NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")
 _RRF = 60  # of Cormack et al.
 
 
-@dataclass(frozen=True)
-class EnsembleRows:
-    """Users as each part encodes them; sliced by rows like a matrix.
-
-    Attributes
-    ----------
-    matrix : CSR array of shape (n_users, n_items)
-        Number of events with each item of the ensemble.
-    histories : Histories
-        The events, coded by position in the ensemble's `items_`.
-    parts : tuple
-        The users in the form that each part scores.
-    fallback : object
-        The users in the form that the fallback scores, None if it is not needed.
-    features : ndarray of shape (n_users, n_features) or None
-        Features of the users.
-    """
-
-    matrix: sp.csr_array
-    histories: Histories
-    parts: tuple
-    fallback: object
-    features: np.ndarray | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of users and of items."""
-        return self.matrix.shape
-
-    def __getitem__(self, rows: slice) -> "EnsembleRows":
-        return EnsembleRows(
-            self.matrix[rows],
-            self.histories[rows],
-            tuple(part[rows] for part in self.parts),
-            None if self.fallback is None else self.fallback[rows],
-            None if self.features is None else self.features[rows],
-        )
-
-
 class PartsRecommender(_BaseComposition, BaseRecommender):
     """Base of recommenders made of named recommenders; the parameter with the parts is named by `_parts_name`."""
 
-    _needs_order = True
     _parts_name = "recommenders"
 
     @abstractmethod
@@ -142,6 +102,7 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
     def _fit_parts(self, X, histories: Histories, names, parts) -> None:
         """Fit clones of the parts and of the fallback on histories, and learn the items of all."""
+        X = ReadHistories(X, histories)
         if self.prefit:
             fitted = list(parts)
         else:
@@ -200,17 +161,16 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
     def _presence(self, histories: Histories) -> sp.csr_array:
         """Return how many events each user has with each item of the ensemble."""
-        known = histories if histories.ids is self.items_ else histories.on_items(self.items_)
-        ones = np.ones(len(known.codes), dtype=np.float32)
-        matrix = sp.csr_array((ones, known.codes, known.indptr), shape=(len(known), self.n_items_))
-        matrix.sum_duplicates()
-        return matrix
+        return histories.on_items(self.items_).to_matrix()
 
-    def _encode(self, X) -> EnsembleRows:
-        histories = self._read(X).on_items(self.items_)
+    def _encode(self, X) -> Users:
+        """Read X once; `extra` holds the users in the form of each part, and of the fallback where it is needed."""
+        read = ReadHistories(as_passed(X), self._read(X))
+        histories = read.histories.on_items(self.items_)
+        users = self._users(histories.to_matrix(), histories, read, fitting=False)
+        extra = {f"part {number}": part._encode(read) for number, part in enumerate(self._parts)}
         cold = (histories.lengths == 0).any()
-        parts = tuple(part._encode(X) for part in self._parts)
-        return EnsembleRows(self._presence(histories), histories, parts, self.fallback_._encode(X) if cold else None)
+        return users.with_extra(**extra, fallback=self.fallback_._encode(read) if cold else None)
 
     def _block_width(self) -> int:
         return (len(self._parts) + 4) * self.n_items_ + max(part._block_width() for part in self._parts)
@@ -229,25 +189,27 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
     def _scorers(self, at: float | None) -> list:
         return [part._scorer(at) for part in self._parts]
 
-    def _normalized(self, scorers: list, rows: EnsembleRows, which=None) -> list[np.ndarray]:
+    def _normalized(self, scorers: list, users: Users, which=None) -> list[np.ndarray]:
         """Return the normalised scores that parts, all or the ones named by number, give a block of users."""
         which = range(len(scorers)) if which is None else which
-        scores = [self._expand(scorers[number](rows.parts[number]), self._columns[number]) for number in which]
+        scores = [
+            self._expand(scorers[number](users.extra[f"part {number}"]), self._columns[number]) for number in which
+        ]
         return [normalize(one, self._normalizations[number]) for one, number in zip(scores, which, strict=True)]
 
-    def _serve_cold(self, scores: np.ndarray, rows: EnsembleRows, at: float | None) -> np.ndarray:
+    def _serve_cold(self, scores: np.ndarray, users: Users, at: float | None) -> np.ndarray:
         """Let the fallback answer for users of whom nothing is known; in place."""
-        cold = np.diff(rows.matrix.indptr) == 0
+        cold = np.diff(users.matrix.indptr) == 0
         if cold.any():
             score = self.fallback_._scorer(at)
             edges = np.flatnonzero(np.diff(np.concatenate([[False], cold, [False]])))
             for start, stop in edges.reshape(-1, 2):  # runs of such users
                 run = slice(start, stop)
-                scores[run] = self._expand(score(rows.fallback[run]), self._fallback_columns)
+                scores[run] = self._expand(score(users.extra["fallback"][run]), self._fallback_columns)
         return scores
 
-    def _cold_sources(self, rows: EnsembleRows, sources: np.ndarray) -> np.ndarray:
-        cold = np.diff(rows.matrix.indptr) == 0
+    def _cold_sources(self, users: Users, sources: np.ndarray) -> np.ndarray:
+        cold = np.diff(users.matrix.indptr) == 0
         sources[cold] = "popularity" if self.fallback is None else "fallback"
         return sources
 
@@ -267,6 +229,7 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.needs_order = True
         pairs = getattr(self, self._parts_name)
         parts = [pair[1] for pair in pairs if isinstance(pair[1], BaseRecommender)] if isinstance(pairs, list) else []
         if parts:
@@ -276,8 +239,9 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
 
 def _fit_part(label: str, name: str | None, part, X):
+    own = type(part).fit is not BaseRecommender.fit  # it may read X in its own way
     try:
-        return clone(part).fit(X)
+        return clone(part).fit(as_passed(X) if own else X)
     except Exception as error:
         message = f"{label if name is None else f'{label} has {name!r}, which'} failed to fit: {error}"
         kind = next((kind for kind in (ValueError, TypeError, ImportError) if isinstance(error, kind)), None)

@@ -3,13 +3,14 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
+from ..utils._fitting import fit_context
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._requests import allowed_columns, removed_entries
 from ..utils._selection import stack
@@ -194,7 +195,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         bare.recommender = None
         return super(Reranker, bare).__sklearn_clone__().set_params(recommender=self.recommender)
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Fit the recommender and read the rules.
 
@@ -357,20 +358,14 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     def _encode(self, X):
         return self.recommender_._encode(X)
 
-    def _seen(self, rows):
-        return self.recommender_._seen(rows)
-
     def _scorer(self, at):
         return self.recommender_._scorer(at)
 
     def _block_width(self):
         return self.recommender_._block_width()
 
-    def _sources(self, rows, found, at):
-        return self.recommender_._sources(rows, found, at)
-
-    def _contributions(self, rows, columns):
-        return self.recommender_._contributions(rows, columns)
+    def _contributions(self, users, columns):
+        return self.recommender_._contributions(users, columns)
 
     def _with_new_items(self, item_features):
         wider = shallow(self)
@@ -381,5 +376,6 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         inner = get_tags(self.recommender) if isinstance(self.recommender, BaseRecommender) else tags
-        tags.personalized, tags.fit_randomness = inner.personalized, inner.fit_randomness
+        for name in ("personalized", "fit_randomness", "needs_order"):
+            setattr(tags, name, getattr(inner, name))
         return tags

@@ -71,10 +71,10 @@ class Rules:
 
     def mix(self, inner, X):
         """Return a function that gives the share of each category in the histories of a block of users."""
-        rows, table = inner._encode(X), label_matrix(self.labels, self.n_labels)
+        users, table = inner._encode(X), label_matrix(self.labels, self.n_labels)
 
         def of_block(block: slice) -> np.ndarray:
-            mix = (inner._seen(rows[block]) @ table).toarray().astype(np.float64)
+            mix = (users[block].matrix @ table).toarray().astype(np.float64)
             total = mix.sum(axis=1, keepdims=True)
             return mix / np.where(total > 0, total, 1)
 

@@ -4,15 +4,17 @@ from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import _fit_context, clone, is_regressor
+from sklearn.base import clone, is_regressor
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..base import BaseRecommender
+from ..utils._fitting import fit_context
 from ..utils._frame_parameter import FrameParameter
 from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks, popularity_order
+from ..utils._users import as_passed
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
 from ._pairs import Pairs, draw_questions, hold_out, importances, retrieve, split_repeats
@@ -200,7 +202,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         self.exclude_seen = exclude_seen
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None) -> "TwoStageRecommender":
         """Fit the retrievers without the last events, the ranker on these, and the retrievers on everything.
 
@@ -217,7 +219,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             The fitted recommender itself.
         """
         names, parts = self._named_parts()
-        histories = self._read_training(X)
+        histories, X = self._read_training(X), as_passed(X)
         rng = check_random_state(self.random_state)
         ranker = self._checked_ranker(rng)
         known, end, lessons = X, None, []
@@ -258,12 +260,12 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
     def _lessons(self, X, held, rng) -> list[tuple]:
         """Return, by block of users: candidates of those with a hit, which are hits, features, number of wishes."""
         asked, wanted = draw_questions(X, held, self.max_users, rng)
-        rows = self._encode(asked)
-        wanted, self.repeats_ = split_repeats(self._presence(wanted), rows.matrix, self.exclude_seen)
+        users = self._encode(asked)
+        wanted, self.repeats_ = split_repeats(self._presence(wanted), users.matrix, self.exclude_seen)
         n_wanted, scorers = np.diff(wanted.indptr), self._scorers(None)
 
         def lesson(block):
-            part = rows[block]
+            part = users[block]
             pairs, _ = self._retrieve(scorers, part, keep_seen=self.repeats_ and not self.exclude_seen)
             labels = pairs.labels(wanted[block])
             self.feature_names_, table = self._pairs.table(part, pairs, self._user_names, None)
@@ -271,7 +273,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             kept = teaches[pairs.row]
             return pairs.keep(teaches), labels[kept], table[kept], n_wanted[block][teaches]
 
-        return map_blocks(lesson, rows.shape[0], 4 * self._block_width())
+        return map_blocks(lesson, len(users), 4 * self._block_width())
 
     def _fit_ranker(self, ranker, lessons: list[tuple], rng) -> None:
         pairs = Pairs.join([lesson[0] for lesson in lessons])
@@ -287,20 +289,19 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     # ---- asking ----------------------------------------------------------------------------------------------
 
-    def _encode(self, X):
-        rows = super()._encode(X)
+    def _describe(self, users, X, *, fitting):
         if self.user_features_ is None:
-            return rows
-        return replace(rows, features=as_table(self.user_features_.transform(X)))
+            return users
+        return replace(users, features=as_table(self.user_features_.transform(X)))
 
-    def _retrieve(self, scorers, rows, *, keep_seen: bool, also=None) -> tuple[Pairs, np.ndarray]:
+    def _retrieve(self, scorers, users, *, keep_seen: bool, also=None) -> tuple[Pairs, np.ndarray]:
         """Return the candidates of a block of users and the blend of all scores."""
-        scores = self._normalized(scorers, rows)
+        scores = self._normalized(scorers, users)
         blend = np.sum(scores, axis=0)
         choose_by = [blend] if self.merge == "blend" else scores
         order = popularity_order(self.popularity_)
         wishes = {"keep_seen": keep_seen, "choose_by": choose_by, "also": also}
-        return retrieve([*scores, blend], self.n_candidates, order, rows.matrix, **wishes), blend
+        return retrieve([*scores, blend], self.n_candidates, order, users.matrix, **wishes), blend
 
     def _value(self, table: np.ndarray) -> np.ndarray:
         """Return what the ranker gives each pair: log-odds of a classifier, else its prediction."""
@@ -320,11 +321,15 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         return (self._value(table) - 1e-4 * place / self.n_items_).astype(np.float32)
 
     def _scorer(self, at):
-        scorers = self._scorers(at)
+        sourced = self._sourced_scorer(at)
+        return lambda users: sourced(users)[0]
 
-        def score(rows):
-            pairs, scores = self._retrieve(scorers, rows, keep_seen=self.repeats_)
-            _, table = self._pairs.table(rows, pairs, self._user_names, at)
+    def _sourced_scorer(self, at):
+        scorers, names = self._scorers(at), np.array([*self._names, "blend"], dtype=object)
+
+        def score(users):
+            pairs, scores = self._retrieve(scorers, users, keep_seen=self.repeats_)
+            _, table = self._pairs.table(users, pairs, self._user_names, at)
             ranked = self._rank(pairs, table)
             floor = np.zeros(pairs.n_rows, dtype=np.float32)
             filled = np.flatnonzero(np.diff(pairs.starts))
@@ -332,7 +337,13 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
                 floor[filled] = np.minimum.reduceat(ranked, pairs.starts[filled]) - 1
             scores += (floor - scores.max(axis=1))[:, None]
             scores[pairs.row, pairs.column] = ranked
-            return self._serve_cold(scores, rows, at)
+
+            def sources(found):
+                source = np.full(users.shape, len(self._names))
+                source[pairs.row, pairs.column] = self._best_placed(pairs)[0]
+                return self._cold_sources(users, names[np.take_along_axis(source, found, axis=1)])
+
+            return self._serve_cold(scores, users, at), sources
 
         return score
 
@@ -340,19 +351,6 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         """Return for each pair which retriever places it best among the candidates, and at which place, from 0."""
         places = np.array([pairs.places(pairs.scores[:, number]) for number in range(len(self._parts))])
         return places.argmin(axis=0), places.min(axis=0)
-
-    def _sources(self, rows, found, at):
-        names, scorers = np.array([*self._names, "blend"], dtype=object), self._scorers(at)
-
-        def best(block):
-            part = rows[block]
-            pairs, _ = self._retrieve(scorers, part, keep_seen=self.repeats_)
-            source = np.full(part.shape, len(self._names))
-            source[pairs.row, pairs.column] = self._best_placed(pairs)[0]
-            return self._cold_sources(part, names[np.take_along_axis(source, found[block], axis=1)])
-
-        blocks = map_blocks(best, rows.shape[0], 4 * self._block_width())
-        return np.concatenate(blocks) if blocks else np.empty(found.shape, dtype=object)
 
     def explain(self, X, items=None, *, k: int = 3, n_reasons: int = 3):
         """Say which retriever brought each item, at which place, and which features raised or lowered it.

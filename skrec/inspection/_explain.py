@@ -69,7 +69,7 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
     if n_reasons < 1:
         raise ValueError(f"n_reasons must be at least 1, got {n_reasons}")
     rows = model._encode(X)
-    n_users = rows.shape[0]
+    n_users = len(rows)
     users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(n_users)
     if items is None:
         columns = lookup(model.recommend(X, k=k).ravel(), model.items_).reshape(n_users, -1)

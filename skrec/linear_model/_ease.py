@@ -110,7 +110,8 @@ class EASE(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
+        matrix = users.matrix
         matrix = matrix.astype(np.float32, copy=False)
         needed = 6 * self.n_items_**2 / 2**30
         if self.method == "dense" and needed > self.max_memory:

@@ -131,7 +131,8 @@ class SLIM(BaseRecommender):
         self.exclude_seen = exclude_seen
         self.n_jobs = n_jobs
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
+        matrix = users.matrix
         gram = ItemProducts(matrix)
         rng = np.random.RandomState(0)  # coordinate descent wants one; the order is cyclic
         unfinished = []

@@ -117,7 +117,6 @@ class BuyAgainRecommender(BaseRecommender):
         "trend_power": [Interval(Real, 0, None, closed="left")],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
     }
-    _needs_order = True
 
     def __init__(
         self,
@@ -144,10 +143,10 @@ class BuyAgainRecommender(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, rows, histories):
+    def _fit(self, users):
         as_duration(self.half_life, "half_life")
         window = as_duration(self.window, "window")
-        bought, n_users = read_baskets(rows.histories), max(1, np.count_nonzero(rows.histories.lengths))
+        bought, n_users = read_baskets(users.histories), max(1, np.count_nonzero(users.histories.lengths))
         pair_items = bought.codes[bought.starts]
         buyers = self._per_item(pair_items)
         again = self._per_item(pair_items, bought.counts > 1)
@@ -183,25 +182,25 @@ class BuyAgainRecommender(BaseRecommender):
         below = count + self.shrinkage
         return np.divide(total + self.shrinkage * overall, below, out=np.full(len(total), overall), where=below > 0)
 
-    def _score(self, rows):
-        return self._score_at(rows, None)
+    def _score(self, users):
+        return self._score_at(users, None)
 
     def _scorer(self, at):
-        return lambda rows: self._score_at(rows, at)
+        return lambda users: self._score_at(users, at)
 
-    def _score_at(self, rows, at: float | None) -> np.ndarray:
-        bought = read_baskets(rows.histories)
+    def _score_at(self, users, at: float | None) -> np.ndarray:
+        bought = read_baskets(users.histories)
         items = bought.codes[bought.starts]
         if bought.time is None:
             age, decayed = bought.ages, np.power(self.recency, bought.ages)
         else:
-            age = self._asked(rows.histories, at)[bought.rows] - bought.time
+            age = self._asked(users.histories, at)[bought.rows] - bought.time
             age = np.maximum(age, 0)
             decayed = np.exp2(-age / as_duration(self.half_life, "half_life"))
         own = bought.per_pair(decayed) * self.item_weight_[items]
         if self.cooldown is not None and (bought.time is None) == (self.latest_ is None):
             own *= -np.expm1(-age[bought.starts] / (self.cooldown * self.interval_[items]))
-        scores = np.repeat(np.float32(self.prior_weight) * self.prior_[None], rows.shape[0], axis=0)
+        scores = np.repeat(np.float32(self.prior_weight) * self.prior_[None], users.shape[0], axis=0)
         scores[bought.rows[bought.starts], items] += own.astype(np.float32)
         return scores
 
@@ -216,6 +215,7 @@ class BuyAgainRecommender(BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.needs_order = True
         tags.personalized = False  # knows only the user's own items: an item that is missing cannot be recognised
         return tags
 

@@ -1,5 +1,6 @@
 """Recommend by what items are: the features of the history against the features of every item."""
 
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -134,11 +135,9 @@ class ContentRecommender(FrameParameter, BaseRecommender):
     def _catalogue(self):
         return item_ids(read_item_features(self.item_features))
 
-    def _fit(self, matrix, histories):
-        if not matrix.nnz:
+    def _fit(self, users):
+        if not users.matrix.nnz:
             raise ValueError("X holds no event of an item: pass one history with an item at least")
-        if histories is not None:
-            self.items_ = as_kind(self.items_, histories.ids.dtype)
         if self.vectorizer is None:  # the decay acts when asking only, so that it may be set here
             self.vectorizer_.set_params(recency=_RECENCY)
         self.item_encoder_, features = encode_items(
@@ -192,24 +191,25 @@ class ContentRecommender(FrameParameter, BaseRecommender):
         wider._prepare()
         return wider
 
-    def _encode(self, X):
-        matrix = super()._encode(X)
-        if matrix.shape[1] < self.n_items_:  # a vectorizer that does not know the items which came after `fit`
-            matrix.resize(matrix.shape[0], self.n_items_)
-        return matrix
+    def _describe(self, users, X, *, fitting):
+        matrix = users.matrix
+        if fitting or matrix.shape[1] == self.n_items_:
+            return users
+        shape = (len(users), self.n_items_)  # a vectorizer that does not know the items which came after `fit`
+        return replace(users, matrix=sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=shape))
 
-    def _score(self, matrix):
-        return (self._weigh(matrix) @ self.item_factors_) @ self._columns
+    def _score(self, users):
+        return (self._weigh(users) @ self.item_factors_) @ self._columns
 
-    def _sources(self, rows, found, at):
-        profile = np.abs(self._weigh(rows) @ self.item_factors_).sum(axis=1)
+    def _sources(self, users, found, at):
+        profile = np.abs(self._weigh(users) @ self.item_factors_).sum(axis=1)
         by_user = np.where(profile > 0, type(self).__name__, "popularity").astype(object)
         return np.repeat(by_user[:, None], found.shape[1], axis=1)
 
     def _item_similarity(self, codes):
         return self.item_factors_[codes] @ self.item_factors_.T
 
-    def _contributions(self, rows, columns):
-        weights = self._weigh(rows)
+    def _contributions(self, users, columns):
+        weights = self._weigh(users)
         parts = dense(self.item_factors_[weights.indices] @ self.item_factors_[columns].T)
         return weights.indices, weights.data[:, None] * parts * self._boost[columns]

@@ -116,7 +116,8 @@ class ItemKNN(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
+        matrix = users.matrix
         matrix = matrix.astype(np.float32)
         if self.metric in ("jaccard", "tversky"):
             matrix.data[:] = 1

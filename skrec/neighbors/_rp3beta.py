@@ -96,7 +96,8 @@ class RP3beta(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
+        matrix = users.matrix
         matrix = matrix.astype(np.float32)
         to_items = self._steps(matrix)
         to_users = self._steps(sp.csr_array(matrix.T))

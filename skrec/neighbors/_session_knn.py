@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
-from ..utils._histories import Histories, OrderedRows
+from ..utils._histories import Histories
 from ..utils._topk import prune_rows
 from ..utils._validation import as_duration
 
@@ -117,8 +117,6 @@ class SessionKNN(BaseRecommender):
     }
     del _parameter_constraints["vectorizer"]
 
-    _needs_order = True
-
     def __init__(
         self,
         n_neighbors=500,
@@ -144,8 +142,8 @@ class SessionKNN(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, rows, histories):
-        sessions = _without_repeats(rows.histories)
+    def _fit(self, users):
+        sessions = _without_repeats(users.histories)
         filled = np.flatnonzero(sessions.lengths)
         if self.half_life is not None and sessions.time is None:
             raise ValueError("half_life needs histories with the column 'time': see to_histories(time=)")
@@ -181,8 +179,8 @@ class SessionKNN(BaseRecommender):
     def _block_width(self):
         return super()._block_width() + self._expected
 
-    def _score(self, rows: OrderedRows) -> np.ndarray:
-        neighbors = self._neighbors(_without_repeats(rows.histories))
+    def _score(self, users) -> np.ndarray:
+        neighbors = self._neighbors(_without_repeats(users.histories))
         anchor = neighbors.indices
         start, stop = self._indptr[self._session[anchor]], self._indptr[self._session[anchor] + 1]
         events = _ranges(start, stop - start)
@@ -192,7 +190,7 @@ class SessionKNN(BaseRecommender):
         distance = events - np.repeat(anchor, stop - start)
         votes = np.repeat(neighbors.data, stop - start) * decay.astype(np.float32)[distance + longest]
         indptr = np.concatenate([[0], np.cumsum(stop - start)])[neighbors.indptr]
-        scores = sp.csr_array((votes, self._items[events], indptr), shape=rows.shape).toarray()  # adds the votes
+        scores = sp.csr_array((votes, self._items[events], indptr), shape=users.shape).toarray()  # adds the votes
         scores *= self._idf
         return scores
 
@@ -218,6 +216,7 @@ class SessionKNN(BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.needs_order = True
         tags.fit_randomness = True  # without times, later rows count as newer
         return tags
 

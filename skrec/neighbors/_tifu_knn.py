@@ -102,7 +102,6 @@ class TIFUKNN(BaseRecommender):
         "n_groups": [Interval(Integral, 1, None, closed="left"), None],
         "metric": [StrOptions({"euclidean", "cosine"})],
     }
-    _needs_order = True
 
     def __init__(
         self,
@@ -125,15 +124,15 @@ class TIFUKNN(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, rows, histories):
-        vectors = self._vectors(rows)
+    def _fit(self, users):
+        vectors = self._vectors(users)
         self.user_vectors_ = vectors[np.flatnonzero(np.diff(vectors.indptr))]
         self.mean_vector_ = np.asarray(self.user_vectors_.mean(axis=0), dtype=np.float32).ravel()
 
-    def _vectors(self, rows) -> sp.csr_array:
+    def _vectors(self, users) -> sp.csr_array:
         """Return the decayed item frequencies of each user, (n_users, n_items)."""
-        bought = read_baskets(rows.histories)
-        n_baskets = np.zeros(rows.shape[0], dtype=np.int64)
+        bought = read_baskets(users.histories)
+        n_baskets = np.zeros(users.shape[0], dtype=np.int64)
         np.maximum.at(n_baskets, bought.rows, bought.ages + 1)
         n_baskets = n_baskets[bought.rows]
         n_groups = n_baskets if self.n_groups is None else np.minimum(self.n_groups, n_baskets)
@@ -141,13 +140,13 @@ class TIFUKNN(BaseRecommender):
         first, after = -(-group * n_baskets // n_groups), -(-(group + 1) * n_baskets // n_groups)
         decay = np.power(self.within_decay, bought.ages - first) * np.power(self.group_decay, group)
         values = decay / ((after - first) * n_groups)
-        return bought.to_csr(bought.per_pair(values), rows.shape)
+        return bought.to_csr(bought.per_pair(values), users.shape)
 
-    def _score(self, rows):
-        vectors = self._vectors(rows)
+    def _score(self, users):
+        vectors = self._vectors(users)
         scores = (1 - self.alpha) * self._neighborhood(vectors)
-        users = np.repeat(np.arange(rows.shape[0]), np.diff(vectors.indptr))
-        scores[users, vectors.indices] += np.float32(self.alpha) * vectors.data
+        row = np.repeat(np.arange(users.shape[0]), np.diff(vectors.indptr))
+        scores[row, vectors.indices] += np.float32(self.alpha) * vectors.data
         return scores
 
     def _neighborhood(self, vectors: sp.csr_array) -> np.ndarray:
@@ -179,6 +178,7 @@ class TIFUKNN(BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.needs_order = True
         # repeats come before the item that is missing, which is not a lack of taste
         tags.personalized = bool(self.exclude_seen)
         return tags

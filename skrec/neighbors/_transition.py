@@ -103,8 +103,6 @@ class TransitionRecommender(BaseRecommender):
     }
     del _parameter_constraints["vectorizer"]
 
-    _needs_order = True
-
     def __init__(
         self,
         window=5,
@@ -128,9 +126,9 @@ class TransitionRecommender(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, rows, histories):
+    def _fit(self, users):
         weights = float(self.gap_decay) ** np.arange(self.window)
-        counts = count_transitions(rows.histories.codes, rows.histories.rows, self.n_items_, weights)
+        counts = count_transitions(users.histories.codes, users.histories.rows, self.n_items_, weights)
         if self.backward:
             counts = counts + np.float32(self.backward) * sp.csr_array(counts.T)
         total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() + self.smoothing
@@ -140,9 +138,10 @@ class TransitionRecommender(BaseRecommender):
         counts.data *= target.astype(np.float32)[counts.indices]
         self.similarity_ = counts
 
-    def _weigh(self, rows):
-        histories = rows.histories
-        weight = (float(self.recency) ** event_ages(histories)).astype(np.float32)
-        weights = sp.csr_array((weight, histories.codes, histories.indptr), shape=rows.shape)
-        weights.sum_duplicates()
-        return weights
+    def _weigh(self, users):
+        return users.histories.to_matrix(float(self.recency) ** event_ages(users.histories), self.n_items_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.needs_order = True
+        return tags

@@ -218,9 +218,9 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
         self._check_settings()
-        matrix, judge, partial = self._trainable(matrix), None, getattr(self, "_partial", False)
+        matrix, judge, partial = self._trainable(users.matrix), None, getattr(self, "_partial", False)
         rng = check_random_state(self.random_state)
         if self.early_stopping and not partial:
             n_users = matrix.shape[0]
@@ -297,7 +297,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
             The recommender itself.
         """
         if hasattr(self, "net_"):
-            self._train(self._trainable(self._encode(X)), check_random_state(self.random_state), **_ONCE)
+            self._train(self._trainable(self._encode(X).matrix), check_random_state(self.random_state), **_ONCE)
             return self
         self._partial = True  # `fit` learns the items as well
         try:
@@ -360,7 +360,8 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         said[np.diff(rows.indptr) == 0] = 0
         return said
 
-    def _score(self, matrix):
+    def _score(self, users):
+        matrix = users.matrix
         scores = self._said(matrix, "decoded") @ self.item_factors_.T + self.item_bias_
         scores[np.diff(matrix.indptr) == 0] = 0
         return scores

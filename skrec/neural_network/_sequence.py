@@ -1,6 +1,5 @@
 """What the nets share that recommend the next item from the order of a history."""
 
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 
@@ -18,7 +17,6 @@ from skrec.neural_network._losses import LOSSES, layers
 from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._returns import add_bonus
 from skrec.utils._frame_parameter import FrameParameter
-from skrec.utils._histories import OrderedRows
 from skrec.utils._item_encoders import unit_rows
 from skrec.utils._item_features import dense_features, encode_items
 from skrec.utils._topk import mask_scores
@@ -31,16 +29,6 @@ _ENTRIES = 100  # stored entries of an item's features up to which they stay spa
 _EVENTS = 2048  # events of a training step with batch_size="auto", where 128 users have more
 _RAISES = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # what may be added to the bonus of returns
 _GAPS = 16  # classes of time between an event and the one before
-
-
-@dataclass(frozen=True)
-class EncodedRows(OrderedRows):
-    """Users with what the net makes of them, read in one go, by length; sliced by rows."""
-
-    vectors: np.ndarray
-
-    def __getitem__(self, rows: slice) -> "EncodedRows":
-        return EncodedRows(self.histories[rows], self.matrix[rows], self.vectors[rows])
 
 
 def padded(histories, length: int, values: np.ndarray | None = None) -> np.ndarray:
@@ -127,7 +115,6 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
     """
 
     _scores_are_logits = True
-    _needs_order = True
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         **NetMixin._training_constraints,
@@ -167,7 +154,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
 
     # ---- training --------------------------------------------------------------------------------------------
 
-    def _fit(self, rows, histories):
+    def _fit(self, users):
         self._check_sizes()
         goes_on = self._goes_on()
         if goes_on and not np.array_equal(self.items_, self._net_items):
@@ -182,8 +169,8 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
                 self.item_encoder_, matrix = encode_items(self.item_features, self.item_encoder, self.items_)
                 self._features = _features_of(matrix, rng)
             if self.time_gaps:
-                self._gap_edges = self._learn_gaps(rows.histories)
-        inputs, judge = self._inputs(rows.histories, self.max_length + 1), None
+                self._gap_edges = self._learn_gaps(users.histories)
+        inputs, judge = self._inputs(users.histories, self.max_length + 1), None
         codes = inputs["codes"]
         able = np.flatnonzero(lengths_of(codes) >= 2)
         if not len(able):
@@ -194,7 +181,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             target = codes[judged, -1] - 1
             for values in inputs.values():
                 values[judged, 1:], values[judged, 0] = values[judged, :-1], 0
-            asked, seen = {name: values[judged] for name, values in inputs.items()}, rows.matrix[judged]
+            asked, seen = {name: values[judged] for name, values in inputs.items()}, users.matrix[judged]
             able = np.flatnonzero(lengths_of(codes) >= 2)
 
             def judge(model):
@@ -369,22 +356,24 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         compiled = last.get_concrete_function({name: tf.TensorSpec((None, None), tf.int32) for name in names})
         return lambda inputs: compiled({name: tf.constant(inputs[name]) for name in names}).numpy()
 
-    def _encode(self, X) -> EncodedRows:
-        rows = super()._encode(X)
-        vectors = self._last_outputs(self.net_.model_, self._inputs(rows.histories, self.max_length))
-        return EncodedRows(rows.histories, rows.matrix, vectors)
+    def _describe(self, users, X, *, fitting):
+        if fitting:
+            return users
+        inputs = self._inputs(users.histories, self.max_length)  # read in one go, by length
+        return users.with_extra(vectors=self._last_outputs(self.net_.model_, inputs))
 
-    def _user_factors(self, rows) -> np.ndarray:
-        return rows.vectors
+    def _user_factors(self, users) -> np.ndarray:
+        return users.extra["vectors"]
 
-    def _score(self, rows):
-        scores = rows.vectors @ self.item_factors_.T
+    def _score(self, users):
+        scores = users.extra["vectors"] @ self.item_factors_.T
         if (model := self.net_.model_).returns:
-            add_bonus(scores, rows.histories.codes, rows.histories.lengths, np.asarray(model.bonus))
+            add_bonus(scores, users.histories.codes, users.histories.lengths, np.asarray(model.bonus))
         return scores
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.needs_order = True
         tags.fit_randomness = True
         return tags
 

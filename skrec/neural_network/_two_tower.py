@@ -1,5 +1,6 @@
 """TwoTower: one net makes a vector of a user, another one of an item, and the score is their product."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,10 +12,10 @@ from skrec.decomposition._embedding import EmbeddingMixin
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._sequence import next_item_ndcg, padded
 from skrec.neural_network._towers import history_means, layers, next_item_batches, widths_of
-from skrec.neural_network._user_features import described, user_encoder, user_numbers
+from skrec.neural_network._user_features import user_encoder, user_numbers, user_table
 from skrec.utils._frame_parameter import FrameParameter, shallow
 from skrec.utils._item_features import dense_features, encode_items, encode_more, item_ids, read_item_features
-from skrec.utils._validation import as_kind, lookup
+from skrec.utils._validation import lookup
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
@@ -160,7 +161,6 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     """
 
     _scores_are_logits = True
-    _needs_order = True
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         **NetMixin._training_constraints,
@@ -242,9 +242,8 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _read(self, X):
-        histories = super()._read(X)
-        return described(histories, X, self.user_features) if self.user_features else histories
+    def _describe(self, users, X, *, fitting):
+        return replace(users, features=user_table(X, self.user_features)) if self.user_features else users
 
     def _catalogue(self):
         if self.item_features is None:
@@ -260,18 +259,17 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
                 f"{self.n_items_}: keep the items, or fit anew with warm_start=False"
             )
 
-    def _fit(self, rows, histories):
+    def _fit(self, users):
         self._check_sizes()
-        known, judge = rows.histories, None
+        known, judge = users.histories, None
         rng = check_random_state(self.random_state)
         able = np.flatnonzero(known.lengths >= 2)
         if not len(able):
             raise ValueError("X has no user with two events, so nothing follows anything: pass longer histories")
-        self.items_ = as_kind(self.items_, histories.ids.dtype)
-        users = features = None
+        about = features = None
         if self.user_features:
-            self.user_encoder_ = user_encoder(histories.features).fit(histories.features)
-            users = user_numbers(self.user_encoder_, histories.features)
+            self.user_encoder_ = user_encoder(users.features).fit(users.features)
+            about = user_numbers(self.user_encoder_, users.features)
         if self.item_features is not None:
             self.item_encoder_, sparse = encode_items(self.item_features, self.item_encoder, self.items_)
             size = None if self.n_features is None or sparse.shape[1] <= self.n_features else self.n_features
@@ -285,22 +283,22 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
             keep[last] = False
             known = known.take_events(keep)
             asked = padded(known, self.max_length)[judged]
-            seen = rows.matrix[judged]
-            about = None if users is None else users[judged]
+            seen = users.matrix[judged]
+            about_asked = None if about is None else about[judged]
 
             def judge(model):
                 vectors = self._item_vectors()
-                said = self._tower(asked, about, vectors)
+                said = self._tower(asked, about_asked, vectors)
                 return next_item_ndcg(said, vectors, target, seen if self.exclude_seen else None, self.k)
 
         if np.maximum(known.lengths - 1, 0).sum() < 2:
             raise ValueError("X has less than two events to learn from that follow another: pass longer histories")
         seed = int(rng.randint(2**31 - 1))
-        data = next_item_batches(known, self.max_length, self.batch_size, seed, users)
+        data = next_item_batches(known, self.max_length, self.batch_size, seed, about)
         counts = np.bincount(known.codes, minlength=self.n_items_)
         first = np.bincount(known.codes[known.indptr[:-1][known.lengths > 0]], minlength=self.n_items_)
         try:
-            self._fit_net(lambda: self._towers(features, users, counts, first), data, loss=_LOSS, judge=judge)
+            self._fit_net(lambda: self._towers(features, about, counts, first), data, loss=_LOSS, judge=judge)
         finally:
             if hasattr(getattr(self, "net_", None), "model_"):  # Ctrl-C too keeps the best weights
                 self.item_factors_ = self._item_vectors()
@@ -358,13 +356,12 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         out[~codes.any(axis=1)] = 0
         return out
 
-    def _user_factors(self, rows) -> np.ndarray:
-        known = rows.histories
-        about = user_numbers(self.user_encoder_, known.features) if self.user_features else None
-        return self._tower(padded(known, self.max_length), about, self.item_factors_)
+    def _user_factors(self, users) -> np.ndarray:
+        about = user_numbers(self.user_encoder_, users.features) if self.user_features else None
+        return self._tower(padded(users.histories, self.max_length), about, self.item_factors_)
 
-    def _score(self, rows):
-        return self._user_factors(rows) @ self.item_factors_.T
+    def _score(self, users):
+        return self._user_factors(users) @ self.item_factors_.T
 
     def _with_new_items(self, item_features):
         if self.item_features is None:
@@ -389,6 +386,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.needs_order = True
         tags.fit_randomness = True
         return tags
 

@@ -1,31 +1,17 @@
-"""Features of users: columns of the frame of histories, carried beside them and turned into numbers."""
-
-from dataclasses import dataclass, replace
+"""Features of users: columns of the frame of histories, turned into numbers."""
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
 
-from skrec.utils._histories import Histories, is_frame
+from skrec.utils._histories import is_frame
 from skrec.utils._item_encoders import NumberEncoder, TagEncoder
 
 
-@dataclass(frozen=True)
-class DescribedHistories(Histories):
-    """Histories and a pandas frame with a row of features per user."""
-
-    features: object = None
-
-    def __getitem__(self, rows: slice) -> "DescribedHistories":
-        return replace(super().__getitem__(rows), features=self.features.iloc[rows])
-
-
-def described(histories: Histories, X, columns) -> DescribedHistories:
-    """Return histories with the features that X holds in some columns.
+def user_table(X, columns):
+    """Return the features that X holds in some columns, a pandas frame of shape (n_users, n_features).
 
     Parameters
     ----------
-    histories : Histories
-        What was read from X.
     X : pandas or polars DataFrame
         One row per user.
     columns : list of str
@@ -39,8 +25,7 @@ def described(histories: Histories, X, columns) -> DescribedHistories:
             f"X lacks the column {absent[0]!r} of user_features, it has {list(X.columns)[:8]}: join the users' table"
         )
     features = X[list(columns)]
-    features = features if hasattr(features, "iloc") else features.to_pandas()
-    return DescribedHistories(**vars(histories), features=features)
+    return features if hasattr(features, "iloc") else features.to_pandas()
 
 
 def user_encoder(frame) -> ColumnTransformer:

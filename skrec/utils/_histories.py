@@ -41,6 +41,14 @@ class Histories:
     event_ids: np.ndarray | None = None
     event_codes: np.ndarray | None = None
 
+    def __post_init__(self):
+        for name in ("ids", "codes", "indptr", "time", "weight", "event_ids", "event_codes"):
+            array = getattr(self, name)
+            if isinstance(array, np.ndarray) and array.flags.writeable:  # a view: what the caller holds stays as it is
+                view = array.view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
+
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
@@ -70,6 +78,8 @@ class Histories:
 
     def on_items(self, items: np.ndarray) -> "Histories":
         """Code the events by their position in `items` and leave out those whose item is not there."""
+        if self.ids is items:
+            return self
         codes = self.item_codes(items)
         known = codes >= 0
         coded = replace(self, ids=items, codes=codes)
@@ -87,33 +97,20 @@ class Histories:
             event_codes=None if self.event_codes is None else self.event_codes[events],
         )
 
+    def to_matrix(self, values: np.ndarray | None = None, n_items: int | None = None) -> sp.csr_array:
+        """Sum a value per event, shape (n_events,), by item: a float32 CSR array (n_rows, n_items) of its own arrays.
+
+        None for `values` counts the events; None for `n_items` takes the number of `ids`.
+        """
+        values = np.ones(len(self.codes), np.float32) if values is None else np.array(values, dtype=np.float32)
+        shape = (len(self), len(self.ids) if n_items is None else n_items)
+        matrix = sp.csr_array((values, self.codes.copy(), self.indptr.copy()), shape=shape)
+        matrix.sum_duplicates()
+        return matrix
+
     def item_codes(self, items: np.ndarray) -> np.ndarray:
         """Position of each event's item in `items`, -1 where it is not there; shape (n_events,), int32."""
         return lookup(self.ids, items)[self.codes] if len(self.ids) else np.empty(0, dtype=np.int32)
-
-
-@dataclass(frozen=True)
-class OrderedRows:
-    """Users as a model that knows order sees them; sliced by rows like a matrix.
-
-    Attributes
-    ----------
-    histories : Histories
-        The known events, coded by position in the model's `items_`.
-    matrix : CSR array of shape (n_users, n_items)
-        The same users as the vectorizer gives them; its pattern is what they have seen.
-    """
-
-    histories: Histories
-    matrix: sp.csr_array
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of users and of items."""
-        return self.matrix.shape
-
-    def __getitem__(self, rows: slice) -> "OrderedRows":
-        return OrderedRows(self.histories[rows], self.matrix[rows])
 
 
 def read_histories(X, name: str = "X") -> Histories:

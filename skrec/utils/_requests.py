@@ -48,9 +48,4 @@ def removed_entries(items: np.ndarray, exclude, n_users: int) -> sp.csr_array:
     lists = read_histories(exclude, "exclude")
     if len(lists) != n_users:
         raise ValueError(f"exclude has {len(lists)} lists for {n_users} users: pass one list, or one per user")
-    codes = lists.item_codes(items)
-    known = codes >= 0
-    ones, indptr = np.ones(np.count_nonzero(known), dtype=np.float32), lists.take_events(known).indptr
-    removed = sp.csr_array((ones, codes[known], indptr), shape=(n_users, len(items)))
-    removed.sum_duplicates()
-    return removed
+    return lists.on_items(items).to_matrix()

@@ -17,10 +17,13 @@ class RecommenderTags(Tags):
     fit_randomness : bool, default=False
         Whether `fit` depends on the order of the rows beyond rounding, as stochastic training does and models
         that take later rows for newer ones.
+    needs_order : bool, default=False
+        Whether the model reads the events of a history in their order, and so takes histories and no matrix.
     """
 
     personalized: bool = True
     fit_randomness: bool = False
+    needs_order: bool = False
 
     @classmethod
     def extend(cls, tags: Tags) -> "RecommenderTags":

@@ -223,7 +223,7 @@ def test_moment_of_asking_reaches_the_parts():
 class Stubborn(PopularityRecommender):
     """Fails to fit, in a way that can be chosen."""
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
         raise {"users": ValueError, "events": ZeroDivisionError}[self.count]("it is Monday")
 
 

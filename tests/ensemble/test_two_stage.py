@@ -20,12 +20,12 @@ from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender
 from skrec.ensemble._pair_features import ItemColumns, PairFeatures
 from skrec.ensemble._pairs import Pairs, hold_out, retrieve
-from skrec.ensemble._parts import EnsembleRows
 from skrec.feature_extraction import BehaviorFeatures
 from skrec.linear_model import EASE
 from skrec.model_selection import SameUsers, split_last
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, TransitionRecommender
 from skrec.utils._histories import read_histories
+from skrec.utils._users import Users
 from skrec.utils.estimator_checks import yield_recommender_checks
 
 PARTS = [("ease", EASE(l2=1.0)), ("next", TransitionRecommender())]
@@ -82,7 +82,7 @@ def test_places_labels_and_blocks():
 
 def feature_table(features, X, items, pairs, at=None):
     histories = read_histories(X).on_items(items)
-    rows = EnsembleRows(sp.csr_array((len(histories), len(items))), histories, (), None)
+    rows = Users(sp.csr_array((len(histories), len(items))), histories)
     names, table = features.table(rows, pairs, [], at)
     return pd.DataFrame(table, columns=names)
 

@@ -132,7 +132,7 @@ class Given(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, matrix, histories):
+    def _fit(self, users):
         self.similarity_ = self.similarity
 
 

@@ -1,0 +1,34 @@
+"""Fits that fail or are interrupted leave the estimator as it was."""
+
+import functools
+
+from sklearn.base import _fit_context
+
+from ._frame_parameter import shallow
+
+
+def fit_context(*, prefer_skip_nested_validation: bool):
+    """Decorate a method that fits: parameters are validated, and attributes change all at once, at its end.
+
+    The method works on a shallow copy. Where it returns, the estimator takes the attributes of the copy; where it
+    raises, or is interrupted, the estimator stays what it was, fitted or not. Other threads see the one or the other.
+
+    Parameters
+    ----------
+    prefer_skip_nested_validation : bool
+        As in scikit-learn: whether parameters of inner estimators are left unvalidated.
+    """
+
+    def decorate(method):
+        validated = _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)(method)
+
+        @functools.wraps(method)
+        def fit(self, *args, **kwargs):
+            attempt = shallow(self)
+            result = validated(attempt, *args, **kwargs)
+            self.__dict__ = attempt.__dict__
+            return self if result is attempt else result
+
+        return fit
+
+    return decorate
