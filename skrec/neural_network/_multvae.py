@@ -350,20 +350,19 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
 
         return float(np.concatenate(map_blocks(block_of, given.shape[0], 4 * self._block_width())).mean())
 
-    def _user_factors(self, rows) -> np.ndarray:
-        blocks = map_blocks(lambda part: self._said(rows[part], "mean"), rows.shape[0], 4 * self._block_width())
+    def _user_factors(self, users) -> np.ndarray:
+        blocks = map_blocks(lambda part: self._said(users[part], "mean"), len(users), 4 * self._block_width())
         return stack(blocks, (0, int(self.n_components)))
 
-    def _said(self, rows, layer) -> np.ndarray:
-        """Return what a layer says of each row; zeros for rows without items."""
-        said = self._outputs(sp.csr_array(rows, dtype=np.float32).toarray(), layer)
-        said[np.diff(rows.indptr) == 0] = 0
-        return said
+    def _said(self, users, layer) -> np.ndarray:
+        """Return the output of a layer for each row; zeros for rows without items."""
+        output = self._outputs(sp.csr_array(users.matrix, dtype=np.float32).toarray(), layer)
+        output[np.diff(users.matrix.indptr) == 0] = 0
+        return output
 
     def _score(self, users):
-        matrix = users.matrix
-        scores = self._said(matrix, "decoded") @ self.item_factors_.T + self.item_bias_
-        scores[np.diff(matrix.indptr) == 0] = 0
+        scores = self._said(users, "decoded") @ self.item_factors_.T + self.item_bias_
+        scores[np.diff(users.matrix.indptr) == 0] = 0
         return scores
 
     @property
