@@ -11,14 +11,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from .utils._fitting import fit_context
-from .utils._histories import Histories, is_frame, is_matrix, read_histories
+from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
 from .utils._requests import allowed_columns, check_matrix, removed_entries
 from .utils._selection import best_items, dense, stack
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
-from .utils._users import ReadHistories, Users, as_passed, read_only
+from .utils._users import Users, read_only
 from .utils._validation import as_id_list, as_kind, as_moment, is_nested, lookup
 from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items, with_vocabulary
 
@@ -370,8 +370,6 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return getattr(self, "vectorizer", None) is not None and isinstance(self.vectorizer, str)
 
     def _read(self, X) -> Histories:
-        if isinstance(X, ReadHistories):
-            return X.histories
         if is_matrix(X) and not is_frame(X) and get_tags(self).needs_order:
             name = type(self).__name__
             raise TypeError(f"X is a matrix, which has no order: {name} needs histories, see to_histories")

@@ -13,9 +13,9 @@ from sklearn.utils.metaestimators import _BaseComposition
 from ..base import BaseRecommender
 from ..dummy import PopularityRecommender
 from ..utils._frame_parameter import shallow
-from ..utils._histories import Histories
+from ..utils._histories import Histories, ReadHistories, as_passed
 from ..utils._selection import dense
-from ..utils._users import ReadHistories, Users, as_passed
+from ..utils._users import Users
 from ..utils._validation import id_kind, lookup
 
 NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")

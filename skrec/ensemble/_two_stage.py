@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from ..base import BaseRecommender
 from ..utils._fitting import fit_context
 from ..utils._frame_parameter import FrameParameter
+from ..utils._histories import as_passed
 from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks, popularity_order
-from ..utils._users import as_passed
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
 from ._pairs import Pairs, draw_questions, hold_out, importances, retrieve, split_repeats

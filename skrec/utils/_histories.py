@@ -113,6 +113,22 @@ class Histories:
         return lookup(self.ids, items)[self.codes] if len(self.ids) else np.empty(0, dtype=np.int32)
 
 
+@dataclass(frozen=True)
+class ReadHistories:
+    """What a user passed, and the histories read from it, so that the parts of an ensemble need not read it again."""
+
+    X: object
+    histories: Histories
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+
+def as_passed(X):
+    """Return what the user passed, from whatever has been read of it already."""
+    return X.X if isinstance(X, ReadHistories) else X
+
+
 def read_histories(X, name: str = "X") -> Histories:
     """Read histories from any supported container.
 
@@ -135,6 +151,8 @@ def read_histories(X, name: str = "X") -> Histories:
     """
     if isinstance(X, Histories):
         return X
+    if isinstance(X, ReadHistories):
+        return X.histories
     if not is_frame(X):
         values, indptr = _list_column(X, name)
         return Histories(*_encode(values, name), indptr)

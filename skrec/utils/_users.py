@@ -8,8 +8,6 @@ import scipy.sparse as sp
 
 from ._histories import Histories
 
-_NOTHING: Mapping = {}
-
 
 @dataclass(frozen=True)
 class Users:
@@ -55,22 +53,6 @@ def _rows_of(features, rows: slice):
     if features is None:
         return None
     return features.iloc[rows] if hasattr(features, "iloc") else features[rows]
-
-
-@dataclass(frozen=True)
-class ReadHistories:
-    """What a user passed, and the histories read from it, so that the parts of an ensemble need not read it again."""
-
-    X: object
-    histories: Histories
-
-    def __len__(self) -> int:
-        return len(self.histories)
-
-
-def as_passed(X):
-    """Return what the user passed, from whatever has been read of it already."""
-    return X.X if isinstance(X, ReadHistories) else X
 
 
 def read_only(*arrays: np.ndarray | None) -> None:
