@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
+from .utils._cooccurrence import Statistics
 from .utils._fitting import fit_context
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
@@ -89,8 +90,19 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     _scores_are_logits = False  # True: the exponential of a score says how likely the item is
 
     def _fit(self, users: Users) -> None:
-        """Learn from the training users: `users.matrix`, and `users.histories` where the tag `needs_order` is set."""
-        raise NotImplementedError(f"{type(self).__name__} must override _fit")
+        """Learn from the training users: `users.matrix`, and `users.histories` where the tag `needs_order` is set.
+
+        A model of additive statistics overrides `_count` and `_solve` instead.
+        """
+        self._solve(self._count(users))
+
+    def _count(self, users: Users) -> Statistics:
+        """Count what `_solve` needs: sums over users, so that statistics of several parts of a log add up."""
+        raise NotImplementedError(f"{type(self).__name__} must override _fit, or _count and _solve")
+
+    def _solve(self, statistics: Statistics) -> None:
+        """Set the attributes that are learned, from statistics and `popularity_`."""
+        raise NotImplementedError(f"{type(self).__name__} must override _fit, or _count and _solve")
 
     def _score(self, users: Users):
         """Score a block of users; return an array (n_users, n_items) that the caller may change, or a CSR array.

@@ -7,6 +7,7 @@ from scipy.linalg import lapack
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
+from ..utils._cooccurrence import Cooccurrence, Statistics
 from ._ease_sparse import neighborhood_weights
 
 
@@ -110,9 +111,11 @@ class EASE(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, users):
-        matrix = users.matrix
-        matrix = matrix.astype(np.float32, copy=False)
+    def _count(self, users):
+        matrix = users.matrix.astype(np.float32, copy=False)
+        return Statistics({"gram": Cooccurrence(matrix, matrix)})
+
+    def _solve(self, statistics):
         needed = 6 * self.n_items_**2 / 2**30
         if self.method == "dense" and needed > self.max_memory:
             raise ValueError(
@@ -120,9 +123,9 @@ class EASE(BaseRecommender):
                 "raise max_memory, take method='sparse', or leave out rare items (min_df of HistoryVectorizer)"
             )
         if self.method == "sparse" or needed > self.max_memory:
-            self.similarity_ = neighborhood_weights(matrix, self.l2, self.n_neighbors)
+            self.similarity_ = neighborhood_weights(statistics["gram"].tocsr(), self.l2, self.n_neighbors)
             return
-        gram = (matrix.T @ matrix).toarray(order="F")
+        gram = statistics["gram"].toarray()
         gram[np.diag_indices_from(gram)] += np.float32(self.l2)
         weights = symmetric_inverse(gram)
         diagonal = weights.diagonal().copy()

@@ -8,15 +8,15 @@ from ..utils._threads import n_threads
 from ._products import ItemProducts, largest, solve_columns
 
 
-def neighborhood_weights(matrix: sp.csr_array, l2: float, n_neighbors: int) -> sp.csr_array:
+def neighborhood_weights(products: sp.csr_array, l2: float, n_neighbors: int) -> sp.csr_array:
     """Solve the regression of each item on the items most similar to it.
 
     With all other items as neighbours the weights are those of the closed form.
 
     Parameters
     ----------
-    matrix : CSR array of shape (n_users, n_items)
-        The training matrix.
+    products : CSR array of shape (n_items, n_items)
+        The Gram matrix of the items.
     l2 : float
         Strength of the ridge penalty.
     n_neighbors : int
@@ -32,7 +32,7 @@ def neighborhood_weights(matrix: sp.csr_array, l2: float, n_neighbors: int) -> s
     ValueError
         If a regression is singular to working precision.
     """
-    gram = ItemProducts(matrix)
+    gram = ItemProducts(products)
     return solve_columns(lambda item: _regress(gram, item, l2, n_neighbors), len(gram.norms), n_threads())
 
 

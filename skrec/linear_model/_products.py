@@ -12,7 +12,12 @@ _PIECE = 64  # columns that a thread solves in one go
 
 
 class ItemProducts:
-    """The Gram matrix of the items of a user x item matrix, dense where many pairs occur together.
+    """The Gram matrix of the items, dense where many pairs occur together.
+
+    Parameters
+    ----------
+    products : CSR array of shape (n_items, n_items), dtype float32
+        Products of all pairs of item columns.
 
     Attributes
     ----------
@@ -22,9 +27,7 @@ class ItemProducts:
         Products of all pairs of item columns.
     """
 
-    def __init__(self, matrix: sp.csr_array):
-        matrix = matrix.astype(np.float32, copy=False)
-        products = sp.csr_array(matrix.T @ matrix)
+    def __init__(self, products: sp.csr_array):
         self.norms = np.sqrt(products.diagonal().astype(np.float64))
         self.products = products
         if products.nnz > _DENSE_SHARE * np.prod(products.shape):

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
+from ..utils._cooccurrence import Cooccurrence, Statistics
 from ._products import ItemProducts, largest, solve_columns
 
 _WORKING_SET = 192  # regressors that a column starts with
@@ -131,14 +132,17 @@ class SLIM(BaseRecommender):
         self.exclude_seen = exclude_seen
         self.n_jobs = n_jobs
 
-    def _fit(self, users):
-        matrix = users.matrix
-        gram = ItemProducts(matrix)
+    def _count(self, users):
+        matrix = users.matrix.astype(np.float32, copy=False)
+        return Statistics({"gram": Cooccurrence(matrix, matrix)})
+
+    def _solve(self, statistics):
+        gram = ItemProducts(statistics["gram"].tocsr())
         rng = np.random.RandomState(0)  # coordinate descent wants one; the order is cyclic
         unfinished = []
 
         def solve(item):
-            items, weights, converged = self._solve(gram, item, rng)
+            items, weights, converged = self._regress(gram, item, rng)
             if not converged:
                 unfinished.append(item)
             return items, weights
@@ -154,7 +158,7 @@ class SLIM(BaseRecommender):
                 stacklevel=3,
             )
 
-    def _solve(self, gram: ItemProducts, item: int, rng) -> tuple[np.ndarray, np.ndarray, bool]:
+    def _regress(self, gram: ItemProducts, item: int, rng) -> tuple[np.ndarray, np.ndarray, bool]:
         """Return the regressors of an item, their weights, and whether the descent converged."""
         from sklearn.linear_model._cd_fast import enet_coordinate_descent_gram
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
+from ..utils._cooccurrence import Records, Statistics
 from ..utils._validation import as_duration
 from ._baskets import read_baskets
 
@@ -143,31 +144,41 @@ class BuyAgainRecommender(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, users):
-        as_duration(self.half_life, "half_life")
-        window = as_duration(self.window, "window")
-        bought, n_users = read_baskets(users.histories), max(1, np.count_nonzero(users.histories.lengths))
+    def _count(self, users):
+        bought = read_baskets(users.histories)
         pair_items = bought.codes[bought.starts]
-        buyers = self._per_item(pair_items)
-        again = self._per_item(pair_items, bought.counts > 1)
-        self.repeat_share_ = self._shrunk(again, buyers)
-
         newer = np.ones(len(bought.codes), dtype=bool)
         newer[bought.starts] = False  # a purchase that follows a newer one of its pair in the sorted order
         position = -bought.ages if bought.time is None else bought.time
         gaps = (position[:-1] - position[1:])[newer[1:]]
         gap_items = bought.codes[newer]
-        self.interval_ = self._shrunk(self._per_item(gap_items, gaps), self._per_item(gap_items))
-        if len(gaps) == 0:
+        sums = {
+            "users": np.count_nonzero(users.histories.lengths),
+            "buyers": self._per_item(pair_items),
+            "again": self._per_item(pair_items, bought.counts > 1),
+            "gaps": self._per_item(gap_items),
+            "gap": self._per_item(gap_items, gaps),
+        }
+        if bought.time is not None:
+            sums["last"] = Records(pair_items, bought.time[bought.starts])
+        return Statistics(sums)
+
+    def _solve(self, statistics):
+        as_duration(self.half_life, "half_life")
+        window = as_duration(self.window, "window")
+        n_users, buyers, again = max(1, statistics["users"]), statistics["buyers"], statistics["again"]
+        self.repeat_share_ = self._shrunk(again, buyers)
+        self.interval_ = self._shrunk(statistics["gap"], statistics["gaps"])
+        if not statistics["gaps"].any():
             self.interval_[:] = np.inf
 
         weight = _relative(self.repeat_share_, again.sum() / buyers.sum()) ** self.repeat_power
-        if bought.time is None:
+        if "last" not in statistics.sums:
             self.latest_, recent = None, buyers
         else:
-            self.latest_ = float(bought.time.max())
-            last = bought.time[bought.starts]
-            recent = self._per_item(pair_items, self.latest_ - last < window)
+            items, last = statistics["last"].columns
+            self.latest_ = float(last.max())
+            recent = self._per_item(items, self.latest_ - last < window)
             trend = _relative(self._shrunk(recent, buyers), recent.sum() / buyers.sum())
             weight = weight * trend**self.trend_power
         self.item_weight_ = weight.astype(np.float32)

@@ -7,7 +7,8 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
-from ..utils._topk import Below, nearest_rows
+from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._nearest import Below
 
 
 class ItemKNN(BaseRecommender):
@@ -116,13 +117,15 @@ class ItemKNN(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, users):
-        matrix = users.matrix
-        matrix = matrix.astype(np.float32)
+    def _count(self, users):
+        matrix = users.matrix.astype(np.float32)
         if self.metric in ("jaccard", "tversky"):
             matrix.data[:] = 1
         size = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()  # squared norm, or number of users
-        nearest = nearest_rows(sp.csr_array(matrix.T), matrix, self.n_neighbors, self._below(size))
+        return Statistics({"together": Cooccurrence(matrix, matrix), "size": size})
+
+    def _solve(self, statistics):
+        nearest = statistics["together"].nearest(self.n_neighbors, self._below(statistics["size"]))
         self.similarity_ = sp.csr_array(nearest.T)
 
     def _item_similarity(self, codes):

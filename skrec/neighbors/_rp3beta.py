@@ -7,7 +7,8 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
-from ..utils._topk import Below, nearest_rows
+from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._nearest import Below
 
 
 class RP3beta(BaseRecommender):
@@ -96,16 +97,19 @@ class RP3beta(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, users):
-        matrix = users.matrix
-        matrix = matrix.astype(np.float32)
+    def _count(self, users):
+        matrix = users.matrix.astype(np.float32)
+        weight = np.asarray(matrix.sum(axis=0)).ravel()  # that of each item, over all users
         to_items = self._steps(matrix)
-        to_users = self._steps(sp.csr_array(matrix.T))
+        matrix.data **= np.float32(self.alpha)  # what an item's weight divides later is additive
+        return Statistics({"paths": Cooccurrence(to_items, matrix), "weight": weight})
+
+    def _solve(self, statistics):
+        weight = statistics["weight"] ** np.float32(self.alpha)
         damping = (np.maximum(self.popularity_, 1) ** float(self.beta)).astype(np.float32)
         none = np.zeros_like(damping)
-        below = Below(none, none, damping, np.ones_like(damping))
-        left, right = sp.csr_array(to_items.T), sp.csr_array(to_users.T)  # a row of the product is a candidate
-        self.similarity_ = sp.csr_array(nearest_rows(left, right, self.n_neighbors, below).T)
+        nearest = statistics["paths"].nearest(self.n_neighbors, Below(none, none, damping, weight))  # row: candidate
+        self.similarity_ = sp.csr_array(nearest.T)
 
     def _steps(self, matrix: sp.csr_array) -> sp.csr_array:
         """Return the probabilities of going from a row to a column, raised to the power of `alpha`."""

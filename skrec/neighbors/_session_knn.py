@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
 from ..utils._histories import Histories
-from ..utils._topk import prune_rows
+from ..utils._nearest import prune_rows
 from ..utils._validation import as_duration
 
 

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
+from ..utils._cooccurrence import Statistics
 from ..utils._transitions import count_transitions
 
 
@@ -126,17 +127,20 @@ class TransitionRecommender(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, users):
+    def _count(self, users):
         weights = float(self.gap_decay) ** np.arange(self.window)
         counts = count_transitions(users.histories.codes, users.histories.rows, self.n_items_, weights)
+        return Statistics({"transitions": counts})
+
+    def _solve(self, statistics):
+        counts = statistics["transitions"]
         if self.backward:
             counts = counts + np.float32(self.backward) * sp.csr_array(counts.T)
         total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() + self.smoothing
         source = np.where(total > 0, total, 1) ** -float(self.normalization)
         target = np.maximum(self.popularity_, 1) ** -float(self.damping)
-        counts.data *= np.repeat(source, np.diff(counts.indptr)).astype(np.float32)
-        counts.data *= target.astype(np.float32)[counts.indices]
-        self.similarity_ = counts
+        scale = np.repeat(source, np.diff(counts.indptr)).astype(np.float32) * target.astype(np.float32)[counts.indices]
+        self.similarity_ = sp.csr_array((counts.data * scale, counts.indices, counts.indptr), shape=counts.shape)
 
     def _weigh(self, users):
         return users.histories.to_matrix(float(self.recency) ** event_ages(users.histories), self.n_items_)

@@ -16,7 +16,8 @@ from skrec.datasets import make_histories
 from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 from skrec.neighbors import ItemKNN
 from skrec.utils import _fast
-from skrec.utils._topk import Below, mask_scores, nearest_rows, popularity_order, top_k
+from skrec.utils._nearest import Below, nearest_rows
+from skrec.utils._topk import mask_scores, popularity_order, top_k
 
 HISTORIES = list(make_histories(150, 40, mean_length=8, random_state=0, repeats=True)["item"])
 SETTINGS = settings(

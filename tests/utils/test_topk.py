@@ -9,7 +9,8 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skrec.utils._topk import block_slices, map_blocks, mask_scores, popularity_order, prune_rows, top_k, top_k_sparse
+from skrec.utils._nearest import prune_rows
+from skrec.utils._topk import block_slices, map_blocks, mask_scores, popularity_order, top_k, top_k_sparse
 
 
 def plain_top_k(scores, k, order):

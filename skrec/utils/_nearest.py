@@ -1,0 +1,114 @@
+"""The largest entries of each row of a sparse product, such as the nearest items of each item."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import _fast
+from ._topk import map_blocks, stored_rows
+
+
+class Below(NamedTuple):
+    """What each entry p of row i and column j of a product is divided by; where it is not above 0, the answer is 0.
+
+    It is ``plus_left[i] + plus_right[j] + slope * p + times_left[i] * times_right[j] + constant``, with the square
+    root of the fourth term if `root` is set.
+    """
+
+    plus_left: np.ndarray
+    plus_right: np.ndarray
+    times_left: np.ndarray
+    times_right: np.ndarray
+    slope: float = 0.0
+    root: bool = False
+    constant: float = 0.0
+
+    def terms(self) -> tuple:
+        """Return the arguments of the compiled loop."""
+        left_plus, right_plus, left_times, right_times = (np.require(term, np.float32, "CA") for term in self[:4])
+        scalars = (True, self.root, np.float32(self.slope), np.float32(self.constant))
+        return *scalars, left_plus, left_times, right_plus, right_times
+
+    def divide(self, product: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Divide the stored entries of a product."""
+        both = self.times_left[rows] * self.times_right[columns]
+        if self.root:
+            both = np.sqrt(both)
+        below = (self.plus_left[rows] + self.plus_right[columns]) + np.float32(self.slope) * product
+        below = below + both + np.float32(self.constant)
+        return np.divide(product, below, out=np.zeros_like(product), where=below > 0)
+
+
+def nearest_rows(left: sp.csr_array, right: sp.csr_array, n: int, below: Below | None = None) -> sp.csr_array:
+    """Keep the n largest entries of each row of a square product, without its diagonal.
+
+    Parameters
+    ----------
+    left : CSR array of shape (n_items, n_users), dtype float32
+        Entries of at least 0.
+    right : CSR array of shape (n_users, n_items), dtype float32
+        Entries of at least 0.
+    n : int
+        Number of entries to keep in each row; of equal values the smaller column stays.
+    below : Below, default=None
+        What the entries of the product are divided by.
+
+    Returns
+    -------
+    CSR array of shape (n_items, n_items), dtype float32
+        The positive entries that stay, columns ascending.
+
+    Notes
+    -----
+    The whole product exists only in blocks of rows; with numba not even there.
+    """
+    n_items = left.shape[0]
+    lengths = np.diff(right.indptr)
+    work = float(np.bincount(left.indices, minlength=len(lengths)) @ lengths)  # multiply-adds
+    seconds = 3e-9 * work + 6e-8 * min(work, n_items**2)
+    if _fast.worthwhile(seconds) and _fast.fits(left, right):
+        diagonal = sp.csr_array(
+            (np.ones(n_items, np.float32), np.arange(n_items), np.arange(n_items + 1)), shape=(n_items, n_items)
+        )
+        columns, values, counts = _fast.best_of_product(
+            left, right, min(n, n_items), removed=diagonal, below=below, fill=False
+        )
+        kept = np.arange(columns.shape[1]) < counts[:, None]
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        nearest = sp.csr_array((values[kept], columns[kept], indptr), shape=(n_items, n_items))
+        return nearest.tocsc().tocsr()  # two counting sorts: columns ascending
+
+    def block_of(block):
+        product = sp.csr_array(left[block] @ right)
+        rows = stored_rows(product) + block.start
+        if below is not None:
+            product.data = below.divide(product.data, rows, product.indices)
+        product.data[rows == product.indices] = 0
+        product.eliminate_zeros()
+        return prune_rows(product, n)
+
+    width = int(min(12 * n_items, 12 * work / max(1, n_items) + 1))  # bytes of a row of the product: at most dense
+    return sp.csr_array(sp.vstack(map_blocks(block_of, n_items, width), format="csr"))
+
+
+def prune_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
+    """Keep the n largest stored values of each row; of equal values the smaller column stays."""
+    matrix.sort_indices()
+    counts = np.diff(matrix.indptr)
+    if counts.size == 0 or counts.max() <= n:
+        return matrix
+    rows = stored_rows(matrix)
+    long = counts > n
+    threshold = np.full(matrix.shape[0], -np.inf, dtype=matrix.dtype)
+    for row in np.flatnonzero(long):
+        data = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
+        threshold[row] = np.partition(data, len(data) - n)[len(data) - n]
+    keep = matrix.data > threshold[rows]
+    tied = np.flatnonzero((matrix.data == threshold[rows]) & long[rows])
+    need = n - np.bincount(rows[keep], minlength=matrix.shape[0])
+    place = np.arange(len(tied)) - np.searchsorted(rows[tied], rows[tied])
+    keep[tied[place < need[rows[tied]]]] = True
+    keep |= ~long[rows]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[keep], minlength=matrix.shape[0]))])
+    return sp.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)

@@ -1,0 +1,80 @@
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from skrec.datasets import make_histories
+from skrec.linear_model import EASE, SLIM
+from skrec.neighbors import BuyAgainRecommender, ItemKNN, RP3beta, TransitionRecommender
+from skrec.utils._cooccurrence import Records, Statistics
+from skrec.utils._frame_parameter import shallow
+
+MODELS = [
+    EASE(l2=5),
+    EASE(l2=5, method="sparse", n_neighbors=10),
+    SLIM(l1=0.1, l2=1, max_iter=1000, tol=1e-8),
+    ItemKNN(5),
+    ItemKNN(5, metric="jaccard"),
+    ItemKNN(5, metric="tversky"),
+    RP3beta(5),
+    TransitionRecommender(),
+    BuyAgainRecommender(),
+]
+
+
+def shop(timed):
+    histories = make_histories(120, 25, random_state=0)
+    rows = [list(row) + list(row)[:2] for row in histories["item"]]  # with repeats
+    frame = pd.DataFrame({"item": rows})
+    return (
+        frame.assign(time=[list(range(3 * number, 3 * number + len(row))) for number, row in enumerate(rows)])
+        if timed
+        else frame
+    )
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{type(model).__name__}-{getattr(model, 'metric', '')}")
+def test_statistics_of_parts_add_up_and_can_be_taken_away(model, timed):
+    X = shop(timed)
+    whole = clone(model).fit(X)
+    users = whole._encode(X)
+    first, second = whole._count(users[:50]), whole._count(users[50:])
+
+    def solved(statistics):
+        other = shallow(whole)
+        other._solve(statistics)
+        return other.decision_function(X)
+
+    expected = whole.decision_function(X)
+    np.testing.assert_allclose(solved(first + second), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(solved(second + first), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(solved(first + second - second), solved(first), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(solved(whole._count(users)), expected)
+
+
+pairs = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.5, 1.0, 2.0])), max_size=20)
+
+
+@given(pairs, pairs)
+def test_records_are_multisets(first, second):
+    def records(rows):
+        return Records(np.array([a for a, _ in rows], dtype=np.int32), np.array([b for _, b in rows], dtype=float))
+
+    def rows(records):
+        return Counter(zip(*(column.tolist() for column in records.columns), strict=True))
+
+    both = records(first) + records(second)
+    assert rows(both) == Counter(first) + Counter(second)
+    assert rows(both - records(first)) == Counter(second)
+    assert rows(records(first) - records(second)) == Counter(first) - Counter(second)
+
+
+def test_statistics_add_by_name():
+    total = Statistics({"n": 1, "sums": np.array([1.0, 2])}) + Statistics({"sums": np.array([3.0, 4]), "n": 5})
+    assert total["n"] == 6
+    np.testing.assert_array_equal(total["sums"], [4, 6])
