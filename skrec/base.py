@@ -399,7 +399,9 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """Put together what a model sees of users; what they share with others may not be written to."""
         read_only(matrix.data, matrix.indices, matrix.indptr)
         coded = None
-        if histories is not None and (get_tags(self).needs_order or self._reads_histories):
+        if fitting or not hasattr(self, "_ordered"):
+            self._ordered = get_tags(self).needs_order or self._reads_histories
+        if histories is not None and self._ordered:
             coded = histories.on_items(self.items_)
         return self._describe(Users(matrix, coded), as_passed(X), fitting=fitting)
 

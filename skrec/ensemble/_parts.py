@@ -15,7 +15,7 @@ from ..dummy import PopularityRecommender
 from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
 from ..utils._selection import dense
-from ..utils._users import Users
+from ..utils._users import Users, read_only
 from ..utils._validation import id_kind, lookup
 
 NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")
@@ -167,7 +167,9 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
         """Read X once; `extra` holds the users in the form of each part, and of the fallback where it is needed."""
         read = ReadHistories(as_passed(X), self._read(X))
         histories = read.histories.on_items(self.items_)
-        users = self._users(histories.to_matrix(), histories, read, fitting=False)
+        matrix = histories.to_matrix()
+        read_only(matrix.data, matrix.indices, matrix.indptr)
+        users = self._describe(Users(matrix, histories), as_passed(X), fitting=False)
         extra = {f"part {number}": part._encode(read) for number, part in enumerate(self._parts)}
         cold = (histories.lengths == 0).any()
         return users.with_extra(**extra, fallback=self.fallback_._encode(read) if cold else None)

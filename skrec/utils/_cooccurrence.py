@@ -38,7 +38,10 @@ class Cooccurrence:
 
     def toarray(self) -> np.ndarray:
         """Return the product as a new dense array (n_items, n_items) in Fortran order."""
-        return self.tocsr().toarray(order="F")
+        if self._product is None:
+            left, right = self._factors
+            return (left.T @ right).toarray(order="F")
+        return self._product.toarray(order="F")
 
     def nearest(self, n: int, below: Below) -> sp.csr_array:
         """Keep the n largest entries of each row once divided, without the diagonal; see `nearest_rows`.
