@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrec.neural_network._optimizers import alone, lazy_adam, make_optimizer
+from skrec.utils._keras_archive import check_keras
 from skrec.utils._optional import import_optional
 
 try:  # scikit-learn 1.9 and later
@@ -31,6 +32,19 @@ except ImportError:
 
 
 BLOCK = 1024  # rows that go through a net at once when it answers
+_REGISTERED = frozenset(
+    f"skrec>{name}"
+    for name in (
+        "CausalAttention",
+        "GaussianCode",
+        "ItemTable",
+        "ItemTower",
+        "LazyAdam",
+        "NextItemModel",
+        "TwoTowerModel",
+        "multinomial",
+    )
+)
 STEPS_PER_CALL = 16  # training steps between two returns to Python: 4 times faster for small nets, see bench_keras.py
 
 
@@ -147,12 +161,13 @@ def to_bytes(model):
 
 
 def from_bytes(stored):
-    """Return the Keras model of such bytes; no code in them is run."""
+    """Return the Keras model of such bytes; no code in them is run, and only known parts of nets are built."""
+    keras = load_keras()
+    lazy_adam()  # Keras finds it by its name
+    whole = check_keras(stored, _REGISTERED | frozenset(keras.saving.get_custom_objects()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.keras"
-        path.write_bytes(np.asarray(stored, dtype=np.uint8).tobytes())
-        keras = load_keras()
-        lazy_adam()  # Keras finds it by its name
+        path.write_bytes(whole)
         return keras.saving.load_model(path, safe_mode=True)
 
 
