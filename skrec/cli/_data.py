@@ -7,7 +7,7 @@ import numpy as np
 
 from ..utils._files import replacing
 from ..utils._histories import Histories, read_histories
-from ..utils._validation import as_moment
+from ..utils._time import as_moment
 from ._screen import UserError
 
 TABLES = (".csv", ".parquet")
@@ -47,23 +47,11 @@ def item_names(logs: list[str], item: str, name: str):
     """Return the most frequent name of each item, a Series indexed by item id."""
     import pandas as pd
 
-    from ..feature_extraction import _event_files as files
+    from ..feature_extraction._event_columns import plain
+    from ..feature_extraction._event_files import read_columns_of_files
 
-    roles = {"item": item, "name": name}
-    paths = files._find(list(logs))
-    if paths[0].lower().endswith(files._CSV):
-        delimiter = None
-        for path in paths:
-            header, delimiter = files._csv_header(path)
-            files.check_columns(roles, header, path)
-        columns = files._read_csv(paths, roles, delimiter)
-    else:
-        import pyarrow.parquet as pq
-
-        for path in paths:
-            files.check_columns(roles, pq.read_schema(path).names, path)
-        columns = files._read_parquet(paths, roles)
-    frame = pd.DataFrame({role: files.plain(column).to_pandas() for role, column in columns.items()}).dropna()
+    columns = read_columns_of_files(list(logs), {"item": item, "name": name})
+    frame = pd.DataFrame({role: plain(column).to_pandas() for role, column in columns.items()}).dropna()
     counts = frame.value_counts(["item", "name"]).reset_index()
     best = counts.sort_values(["count", "name"], ascending=[False, True]).drop_duplicates("item")
     return pd.Series([" ".join(str(text).split()) for text in best["name"]], index=best["item"].to_numpy())

@@ -3,11 +3,12 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..feature_extraction._item_encoders import TagEncoder, _numbers
+from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._histories import Histories
-from ..utils._item_encoders import TagEncoder, _numbers
-from ..utils._item_features import read_item_features, row_numbers
+from ..utils._time import as_duration
 from ..utils._users import Users
-from ..utils._validation import as_duration, factorize
+from ..utils._validation import factorize
 from ._pairs import Pairs
 
 _TEXT = 0.5  # a column of strings with more distinct values than this share of the items is a text, and left out

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Records, Statistics
-from ..utils._validation import as_duration
+from ..utils._time import as_duration
 from ._baskets import read_baskets
 
 

@@ -10,7 +10,7 @@ from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
 from ..utils._histories import Histories
 from ..utils._nearest import prune_rows
-from ..utils._validation import as_duration
+from ..utils._time import as_duration
 
 
 class SessionKNN(BaseRecommender):

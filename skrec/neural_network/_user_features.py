@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.compose import ColumnTransformer
 
+from skrec.feature_extraction._item_encoders import NumberEncoder, TagEncoder
 from skrec.utils._histories import is_frame
-from skrec.utils._item_encoders import NumberEncoder, TagEncoder
 
 
 def user_table(X, columns):

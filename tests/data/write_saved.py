@@ -97,7 +97,12 @@ def others() -> dict:
     return {
         "purchase": (PurchaseClassifier(hidden=[4], **_NET), table, (table["visits"] > 3).astype(int), "predict_proba"),
         "cnn": (CNNEncoder((4,), hidden=(4,), epochs=1, random_state=0), pictures, labels, "transform"),
-        "lstm": (LSTMEncoder((4,), embedding_dim=4, epochs=1, random_state=0), shop()["item"], np.arange(60) % 2, "transform"),
+        "lstm": (
+            LSTMEncoder((4,), embedding_dim=4, epochs=1, random_state=0),
+            shop()["item"],
+            np.arange(60) % 2,
+            "transform",
+        ),
         "vectorizer": (HistoryVectorizer(half_life="30D"), shop(), None, "transform"),
         "behavior": (BehaviorFeatures(), shop(), None, "transform"),
     }
