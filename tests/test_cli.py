@@ -17,11 +17,12 @@ import typer
 from skrec import load, save
 from skrec.cli import main
 from skrec.cli._app import app
-from skrec.cli._data import choose_users, last_part
-from skrec.cli._models import MODELS, QUICK, make_model, parse_settings
+from skrec.cli._data import last_part
+from skrec.cli._options import MODELS, parse_settings
 from skrec.datasets import make_histories
 from skrec.feature_extraction import HistoryVectorizer
 from skrec.linear_model import EASE
+from skrec.recipes import make_recommender, recipe_names
 
 COLUMNS = ["--user", "user", "--item", "item"]
 TIMED = [*COLUMNS, "--time", "time"]
@@ -139,7 +140,7 @@ def test_evaluate_prints_and_writes(folder, capsys):
 def test_evaluate_all_on_the_last_items(folder, capsys):
     assert main(["evaluate", "log.csv", *COLUMNS, "--exclude-seen", "-q"]) == 0
     printed = capsys.readouterr().out
-    assert all(name in printed for name in QUICK if name != "popularity-30d")  # that one needs times
+    assert all(name in printed for name in recipe_names(nets=False) if name != "popularity-30d")  # that one needs times
     assert "learned" not in printed
 
 
@@ -322,7 +323,7 @@ def test_failed_write_leaves_the_old_file(model, folder, capsys, monkeypatch):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_named_model_can_be_built(name):
-    estimator = make_model(name, {}, k=3, exclude_seen=False)
+    estimator = make_recommender(name, k=3, exclude_seen=False, time="date")
     assert estimator.k == 3 and estimator.exclude_seen is False
 
 
@@ -384,7 +385,7 @@ def test_demo(tmp_path, monkeypatch, capsys):
     names = {path.name for path in made.iterdir()}
     assert names == {"model.skrec", "events.parquet", "leaderboard.csv", "report.html"}
     board = pd.read_csv(made / "leaderboard.csv", index_col="model")["ndcg@10"]
-    assert set(board.index) == set(QUICK)
+    assert set(board.index) == set(recipe_names(nets=False))
     assert board["ease"] > 0.25 and board["ease"] > 2 * board["popularity"] > board["random"]
     report = (made / "report.html").read_text()
     assert report.count("data:image/svg+xml") == 6 and "CC BY 4.0" in report

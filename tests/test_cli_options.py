@@ -5,7 +5,7 @@ import pytest
 
 from skrec import load
 from skrec.cli import main
-from skrec.cli._models import COUNTED, MODELS, make_model
+from skrec.recipes import COUNTED, make_recommender, recipe_names
 from skrec.datasets import make_histories
 
 LOG = ["log.csv", "--user", "user", "--item", "item", "--time", "time"]

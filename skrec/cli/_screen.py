@@ -20,6 +20,7 @@ class Screen:
     def __init__(self):
         self.verbose = False
         self.quiet = False
+        self._warned: set[str] = set()
 
     def say(self, text: str = "") -> None:
         """Print a line of explanation, unless quiet."""
@@ -75,8 +76,19 @@ class Screen:
         else:
             hint = "" if self.verbose else "; --verbose shows where"
             message, code = f"unexpected {type(error).__name__}: {error}{hint}", 1
-        print("skrec:", " ".join(message.split()), file=sys.stderr)
+        self.error(message)
         return code
+
+    def error(self, message: str) -> None:
+        """Print one line that says what went wrong."""
+        print("skrec:", " ".join(message.split()), file=sys.stderr)
+
+    def warn(self, message, category, filename, lineno, file=None, line=None) -> None:
+        """Print a warning as one line, once; takes the place of `warnings.showwarning`."""
+        text = " ".join(str(message).split())
+        if not self.quiet and text not in self._warned:
+            self._warned.add(text)
+            print("skrec: warning:", text, file=sys.stderr)
 
 
 class _Updates(io.TextIOBase):
