@@ -92,10 +92,10 @@ def _iso(text: str, option: str) -> datetime | None:
         raise UserError(f"{option} must be a date, got {text!r}: {error}") from error
 
 
-def echo(*moments: Moment | None) -> str:
-    """Say how dates were read, with the month in letters; empty where there are none."""
+def echo(*moments: Moment | None) -> list[str]:
+    """Say how dates were read, with the month in letters; nothing where there are none."""
     read = [f"{one.option} as {_in_words(one.value)}" for one in moments if one is not None]
-    return f"Read {' and '.join(read)}." if read else ""
+    return [f"Read {' and '.join(read)}."] if read else []
 
 
 def _in_words(value: datetime | float) -> str:

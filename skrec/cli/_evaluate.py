@@ -19,7 +19,7 @@ from ._screen import Screen, UserError
 _SHOWN = ("model", "NDCG", "interval", "p vs best", "Hit rate", "Coverage", "fit s", "peak MiB")
 _SPLITS = ("time", "last")
 _FEW_USERS = 30  # below, chance decides which model is best
-_FLOORS = ("random", "popularity", "popularity-30d")
+_FLOORS = ("popularity", "popularity-30d", "random")
 _TOO_FEW = "too few users to evaluate"
 
 
@@ -56,8 +56,8 @@ def run(
         build(kind, given, time="date" if "time" in log.columns else None, **options)
 
     with screen.working("Reading the log"):
-        histories, names = read_log(log, screen)
-    if sentence := echo(moment):
+        histories, names, sentences = read_log(log, check=True)
+    for sentence in [*sentences, *echo(moment)]:
         screen.say(sentence)
     described = facts(histories)
     say_facts(screen, described)
@@ -253,26 +253,32 @@ def show_leaderboard(screen: Screen, leaderboard, title: str = "") -> None:
 def advice(leaderboard) -> tuple[str, str]:
     """Return the model to begin with, and one sentence that says why.
 
-    It is the one that fits fastest among those that chance alone could have made the best.
+    It is the best, or one that chance alone may have put behind it: popularity, since a simple model must not be
+    as good, or one that fits in less than half the time.
     """
     good = leaderboard[leaderboard["error"] == ""]
-    key = good.columns[0]
-    best = good.index[0]
+    key, best = good.columns[0], good.index[0]
     equal = good[(good["p_value"] >= 0.05) | (good.index == best)]
-    first = equal["fit_seconds"].idxmin()
-    title = key.replace("ndcg", "NDCG")
-    value = f"{title} {good.loc[first, key]:.3f}"
+    seconds = equal["fit_seconds"]
+    floor = next((name for name in _FLOORS if name in equal.index), None)
+    first = best if floor is None else floor
+    if floor is None and seconds[best] > 1 and seconds.min() < seconds[best] / 2:
+        first = seconds.idxmin()
+    value = f"{key.replace('ndcg', 'NDCG')} {good.loc[first, key]:.3f}"
     if len(good) == 1:
         text = f"{first} has {value}: compare it with popularity before you trust it"
+    elif floor is not None:
+        text = f"no model is clearly better than {first} ({value}): a larger log may tell more"
     elif len(equal) == 1:
         text = f"{first} is the best here, {value}, and chance alone does not explain its lead"
     elif first == best:
-        text = f"{first} is the best here, {value}, but {_listed(equal.index.drop(first))} may be as good"
+        text = (
+            f"{first} is the best here, {value}, but chance alone may put it before {_listed(equal.index.drop(first))}"
+        )
     else:
-        text = f"{first} is as good as {best}, as far as {leaderboard.attrs['n_scored']:,} users tell, and fits faster"
-    if first in _FLOORS and len(good) > 1:
-        text = f"no model is clearly better than {first} ({value}): more events, or --include-seen, may change that"
-    return first, f"Advice: {text}. To fit it to the whole log:"
+        n_users = leaderboard.attrs["n_scored"]
+        text = f"{first} is as good as {best}, as far as {n_users:,} users tell, and fits in less than half the time"
+    return first, f"Advice: {text}. To fit {first} to the whole log:"
 
 
 def _listed(names) -> str:

@@ -85,10 +85,11 @@ def to_model_ids(histories, known: np.ndarray):
     taken = set(known.tolist())
     fresh = itertools.count() if id_kind(known) != "string" else (f"unknown item {n}" for n in itertools.count())
     made[~found] = list(itertools.islice((one for one in fresh if one not in taken), int((~found).sum())))
-    return histories.assign(item=_list_column(made[read.codes], read.indptr)), read.ids, positions, converted
+    return histories.assign(item=list_column(made[read.codes], read.indptr)), read.ids, positions, converted
 
 
-def _list_column(values: np.ndarray, indptr: np.ndarray):
+def list_column(values, indptr: np.ndarray):
+    """Return a list column of a frame from flat values and row boundaries."""
     import pandas as pd
     import pyarrow as pa
 

@@ -41,9 +41,11 @@ def run(
         estimator, notes = load_model(model_file)
         columns = {role: name for role, name in notes["columns"].items() if role != "name"}
         reading = notes.get("reading", {})
-        histories, _ = read_log(replace(log, columns=columns).like(reading))
+        histories, _, sentences = read_log(replace(log, columns=columns).like(reading))
     if as_fitted := Log([]).like(reading).arguments():
         screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
+    for sentence in sentences:
+        screen.say(sentence)
     histories, known = on_model_items(screen, histories, estimator.items_, force)
     histories, sentences = choose_users(histories, wanted, force=force)
     if exclude_seen is None:
@@ -67,8 +69,9 @@ def on_model_items(screen: Screen, histories, items: np.ndarray, force: bool):
     """Bring histories to the ids of a model, and say what share it knows; an error where that is little."""
     histories, ids, positions, converted = to_model_ids(histories, items)
     known = int((positions >= 0).sum())
-    kinds = f"{plain(ids[0])!r} ({id_kind(ids)}) for {plain(items[0])!r} ({id_kind(items)})"
     if converted:
+        shown = int(np.argmax(positions >= 0))
+        kinds = f"{plain(ids[shown])!r} ({id_kind(ids)}) for {plain(items[positions[shown]])!r} ({id_kind(items)})"
         screen.say(
             f"The item ids of the log are written otherwise than the model's, such as {kinds}: they were converted "
             "where that is exact."

@@ -1,14 +1,16 @@
 """The users that `skrec recommend` is asked for."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..utils._suggest import did_you_mean
-from ._ids import written
+from ._ids import list_column, written
 from ._screen import UserError
 
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _MOST_COMPARED = 20_000  # user ids among which a misspelt one is searched
 
 
@@ -116,22 +118,22 @@ def choose_users(histories, wanted: Wanted | None, *, force: bool = False) -> tu
 def _with_strangers(histories, texts: list[str], positions: np.ndarray):
     """Take rows of histories, with an empty one where the position is -1."""
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    if (positions >= 0).all():
-        return histories.iloc[positions]
-    taken = histories.iloc[positions].copy()
     strange = positions < 0
-    columns = {name: taken[name].array.copy() for name in ("item", "time", "weight", "event") if name in taken.columns}
-    for values in columns.values():
-        for row in np.flatnonzero(strange):
-            values[row] = []
-    ids = [text if at < 0 else user for text, at, user in zip(texts, positions, taken.index, strict=True)]
-    if pd.api.types.is_integer_dtype(histories.index.dtype) and all(
-        written(text).lstrip("-").isdigit() and abs(int(written(text))) < 2**63
-        for text, at in zip(texts, positions, strict=True)
-        if at < 0
-    ):
-        ids = [int(written(user)) for user in ids]
-    elif not isinstance(histories.index[0], str):
-        ids = [written(user) for user in ids]  # a column of ids is of one kind
+    if not strange.any():
+        return histories.iloc[positions]
+    rows = pa.array(positions, mask=strange)
+    columns = {}
+    for name in histories.columns:
+        taken = pa.array(histories[name]).take(rows)
+        lengths = pc.fill_null(pc.list_value_length(taken), 0).to_numpy()
+        columns[name] = list_column(taken.flatten(), np.append(0, np.cumsum(lengths, dtype=np.int64)))
+    users = histories.index.tolist()
+    ids = [text if at < 0 else users[at] for text, at in zip(texts, positions, strict=True)]
+    if not isinstance(users[0], str):  # a column of ids is of one kind
+        ids = [written(user) for user in ids]
+        if all(_INTEGER.fullmatch(user) for user in ids):
+            ids = [int(user) for user in ids]
     return pd.DataFrame(columns, index=pd.Index(ids, name=histories.index.name))
