@@ -1,5 +1,6 @@
 """The commands and their options: what is given goes to the module of the command."""
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -239,15 +240,18 @@ def main(argv: list[str] | None = None) -> int:
     0
     """
     screen = Screen()
-    argv = sys.argv[1:] if argv is None else argv
+    argv, watched = sys.argv[1:] if argv is None else argv, logging.getLogger("skrec")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", category=UserWarning)
             warnings.showwarning = screen.warn
+            watched.addHandler(screen.notes)
             result = typer.main.get_command(app).main(args=argv, prog_name="skrec", standalone_mode=False, obj=screen)
     except (KeyboardInterrupt, typer.Abort):
         print("skrec: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
         return screen.fail(error)
+    finally:
+        watched.removeHandler(screen.notes)
     return result if isinstance(result, int) else 0

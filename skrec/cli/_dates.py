@@ -1,13 +1,12 @@
 """Moments in options and in text: dates are ISO 8601, or follow `--time-format`."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 
 from ..utils._histories import Histories
-from ..utils._validation import as_moment
 from ._screen import UserError
 
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?)?")
@@ -34,7 +33,10 @@ class Moment(NamedTuple):
                 f"{self.option} {self.given} is a date, but the times of the log are numbers: give a number, or say "
                 "what they count since 1970 with --time-unit"
             )
-        return as_moment(self.value, self.option)
+        if not isinstance(self.value, datetime):
+            return self.value
+        whole, rest = divmod(self.value - datetime(1970, 1, 1), timedelta(days=1))
+        return whole + rest / timedelta(days=1)
 
     def __str__(self) -> str:
         return str(self.value.isoformat(" ")) if isinstance(self.value, datetime) else f"{self.value:g}"

@@ -55,9 +55,8 @@ def run(
     for kind, given in fixed.items():  # wrong settings cost no work
         build(kind, given, time="date" if "time" in log.columns else None, **options)
 
-    with screen.working("Reading the log"):
-        histories, names, sentences = read_log(log, check=True)
-    for sentence in [*sentences, *echo(moment)]:
+    histories, names = read_log(screen, log, check=True)
+    for sentence in echo(moment):
         screen.say(sentence)
     described = facts(histories)
     say_facts(screen, described)

@@ -34,10 +34,9 @@ def run(
         raise UserError("--since and --until need the times of the events: name their column with --time")
     options = {"k": k, "exclude_seen": exclude_seen is not False}
     build(model, given, time="date" if "time" in log.columns else None, **options)  # wrong settings cost no work
-    with screen.working("Reading the log"):
-        histories, names, sentences = read_log(log, check=True)
-        histories = cut_log(histories, start, end)
-    for sentence in [*sentences, *echo(start, end)]:
+    histories, names = read_log(screen, log, check=True)
+    histories = cut_log(histories, start, end)
+    for sentence in echo(start, end):
         screen.say(sentence)
     estimator = build(model, given, time=kind_of_time(histories), item_names=names, **options)
     described = facts(histories)

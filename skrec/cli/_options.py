@@ -8,7 +8,7 @@ from ..utils._suggest import did_you_mean
 from ._screen import UserError
 
 MODELS = tuple(recipe_names())
-UNITS = ("s", "ms", "us", "ns")
+UNITS = ("s", "ms", "us", "ns", "D")
 _OWN_OPTIONS = {"k": "-k", "exclude_seen": "--exclude-seen or --include-seen"}
 
 
@@ -26,6 +26,14 @@ class Log:
 
     def __post_init__(self):
         check_choice(self.time_unit, "--time-unit", UNITS)
+        if self.time_unit and self.time_format:
+            raise UserError("--time-unit is for times that are numbers, --time-format for text: give one of them")
+
+    def check_times(self) -> None:
+        """Raise where an option needs the times of the events."""
+        for value, option in ((self.time_unit, "--time-unit"), (self.time_format, "--time-format")):
+            if value and "time" not in self.columns:
+                raise UserError(f"{option} needs the times of the events: name their column with --time")
 
     def reading(self) -> dict:
         """Return what a model file keeps, so that `recommend` reads a log alike."""

@@ -37,15 +37,13 @@ def run(
     check_k(k)
     check_output(output, "--output", TABLES)
     wanted = wanted_users(users, users_file, output)
-    with screen.working("Loading the model and the log"):
+    with screen.working("Loading the model"):
         estimator, notes = load_model(model_file)
-        columns = {role: name for role, name in notes["columns"].items() if role != "name"}
-        reading = notes.get("reading", {})
-        histories, _, sentences = read_log(replace(log, columns=columns).like(reading))
+    columns = {role: name for role, name in notes["columns"].items() if role != "name"}
+    reading = notes.get("reading", {})
     if as_fitted := Log([]).like(reading).arguments():
         screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
-    for sentence in sentences:
-        screen.say(sentence)
+    histories, _ = read_log(screen, replace(log, columns=columns).like(reading))
     histories, known = on_model_items(screen, histories, estimator.items_, force)
     histories, sentences = choose_users(histories, wanted, force=force)
     if exclude_seen is None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ class Screen:
     def __init__(self):
         self.verbose = False
         self.quiet = False
+        self.notes = _Notes(self)
         self._warned: set[str] = set()
 
     def say(self, text: str = "") -> None:
@@ -89,6 +91,21 @@ class Screen:
         if not self.quiet and text not in self._warned:
             self._warned.add(text)
             print("skrec: warning:", text, file=sys.stderr)
+
+
+class _Notes(logging.Handler):
+    """Prints what the library logs, each text once: a unit that was recognised, times that do not count."""
+
+    def __init__(self, screen: Screen):
+        super().__init__(logging.INFO)
+        self._screen = screen
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = f"{record.getMessage().rstrip('.').replace('time_unit=', '--time-unit')}."
+        if text not in self._said:
+            self._said.add(text)
+            self._screen.say(text[:1].upper() + text[1:])
 
 
 class _Updates(io.TextIOBase):
