@@ -14,8 +14,9 @@ from .utils._requests import allowed_columns, check_matrix, removed_entries
 from .utils._selection import best_items, dense, stack
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
+from .utils._time import as_moment
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
-from .utils._validation import as_id_list, as_moment, is_nested, lookup
+from .utils._validation import as_id_list, is_nested, lookup
 from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items, with_vocabulary
 
 

@@ -10,7 +10,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .base import BaseRecommender
 from .utils._histories import is_frame
-from .utils._validation import as_duration, lookup, type_name
+from .utils._time import as_duration
+from .utils._validation import lookup, type_name
 
 _NO_SEGMENT = ""
 

@@ -4,8 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import TruncatedSVD
 
-from ..utils._item_encoders import tag_lists, unit_rows
-from ..utils._item_features import read_item_features, row_numbers
+from ..feature_extraction._item_encoders import tag_lists, unit_rows
+from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._validation import as_id_list, lookup, plain, type_name
 
 _N_COMPONENTS = 64  # of the vectors in which items are compared

@@ -3,10 +3,11 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..feature_extraction._item_encoders import TagEncoder, _numbers
+from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._histories import Histories
-from ..utils._item_encoders import TagEncoder, _numbers
-from ..utils._item_features import read_item_features, row_numbers
-from ..utils._validation import as_duration, factorize
+from ..utils._time import as_duration
+from ..utils._validation import factorize
 from ._pairs import Pairs
 from ._parts import EnsembleRows
 

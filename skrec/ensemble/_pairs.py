@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from ..model_selection._containers import count_rows, take_rows
 from ..model_selection._split import split_last, split_time
 from ..utils._histories import Histories, read_histories
+from ..utils._time import as_duration
 from ..utils._topk import mask_scores, top_k
-from ..utils._validation import as_duration
 
 _N_JUDGED = 1000  # users on whom the importance of features is measured
 

@@ -2,7 +2,8 @@
 
 from ._behavior import BehaviorFeatures
 from ._bm25 import BM25Transformer
+from ._check_events import check_events
 from ._events import to_histories
 from ._vectorizer import HistoryVectorizer
 
-__all__ = ["BM25Transformer", "BehaviorFeatures", "HistoryVectorizer", "to_histories"]
+__all__ = ["BM25Transformer", "BehaviorFeatures", "HistoryVectorizer", "check_events", "to_histories"]

@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._histories import Histories, is_frame, read_histories
 from ..utils._state import CompactIdState
-from ..utils._validation import as_days, as_duration, as_moment, type_name
+from ..utils._time import as_days, as_duration, as_moment
+from ..utils._validation import type_name
 from ._behavior_groups import GROUPS, Past
 
 

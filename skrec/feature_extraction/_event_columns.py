@@ -6,7 +6,8 @@ from numbers import Real
 
 import numpy as np
 
-from ..utils._validation import as_days, as_ids, as_weights, type_name
+from ..utils._time import as_days
+from ..utils._validation import as_ids, as_weights, type_name
 
 _INT32_MAX = 2**31 - 1
 
@@ -16,6 +17,20 @@ DROP = {
     "pyarrow": "events.filter(pyarrow.compute.is_valid(events[{!r}]))",
     "files": "leave out the rows without {!r}, or fill them",
 }
+
+
+# the zone at the end of a time in text
+ZONE = r":[0-9]{2}([.,][0-9]+)?\s?(Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+
+
+def mixed_zones(label: str) -> str:
+    """Say that times with and without a zone are mixed."""
+    return f"{label} mixes times with a zone and without one: give all of them a zone, or none (then they count as UTC)"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text without its full stop."""
+    return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def check_names(names: dict) -> dict:
@@ -44,10 +59,77 @@ def check_columns(names: dict, columns: list, where: str = "events", hint: str =
         close = difflib.get_close_matches(str(name).lower().replace("_", ""), lowered, n=1, cutoff=0.5)
         meant = f"; did you mean {lowered[close[0]]!r}?" if close else ""
         shown = ", ".join(map(repr, columns[:20])) + (", ..." if len(columns) > 20 else "")
+        role = "where" if role.startswith("where ") else role
         raise ValueError(f"{role}={name!r} is not a column of {where}, which has {shown}{meant}{hint}")
 
 
-def read_columns(events, names: dict) -> tuple[dict, str]:
+def _library(events) -> str | None:
+    """Return the library of a table, None where it is no table."""
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    if pandas is not None and isinstance(events, pandas.DataFrame):
+        return "pandas"
+    if polars is not None and isinstance(events, (polars.DataFrame, polars.LazyFrame)):
+        return "polars"
+    pyarrow = sys.modules.get("pyarrow")
+    return "pyarrow" if pyarrow is not None and isinstance(events, (pyarrow.Table, pyarrow.RecordBatch)) else None
+
+
+def keep_where(events, where, names: dict):
+    """Return the events of a table that fulfil a condition; `where` is a Where or None."""
+    kind = _library(events)
+    if where is None or kind is None:
+        return events
+    import pyarrow as pa
+
+    if kind == "polars" and hasattr(events, "collect_schema") and hasattr(events, "collect"):
+        every = events.collect_schema().names()
+        where.check_columns(every)
+        check_columns(names, every)
+        events = events.select(list(dict.fromkeys([*names.values(), *where.columns]))).collect()
+    columns = events.schema.names if kind == "pyarrow" else list(events.columns)
+    where.check_columns(columns)
+    if kind == "pandas":
+        return events[where.mask(lambda name: events[name])]
+    if kind == "polars":
+        return events.filter(where.mask(lambda name: events.get_column(name).to_pandas()))
+    return events.filter(pa.array(where.mask(lambda name: events.column(name).to_pandas().rename(name))))
+
+
+def read_raw(events, names: dict) -> dict:
+    """Return the columns of a table asked for as pandas Series, by role, without checking their values."""
+    kind = _library(events)
+    if kind is None:
+        return read_columns(events, names)[0]
+    if kind == "polars" and hasattr(events, "collect_schema") and hasattr(events, "collect"):
+        check_columns(names, events.collect_schema().names())
+        events = events.select(list(names.values())).collect()
+    columns = events.schema.names if kind == "pyarrow" else list(events.columns)
+    check_columns(names, columns)
+    if kind == "pyarrow":
+        return {role: events.column(name).to_pandas() for role, name in names.items()}
+    if kind == "polars":
+        return {role: events.get_column(name).to_pandas() for role, name in names.items()}
+    return {role: events[name].reset_index(drop=True) for role, name in names.items()}
+
+
+def drop_missing_events(columns: dict, names: dict, notes: list[str]) -> dict:
+    """Leave out events that lack a value in a column other than the weight, and note how many lack what."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keep = None
+    for role, array in columns.items():
+        if role == "weight" or not count_missing(array):
+            continue
+        there = pc.is_valid(array)
+        if pa.types.is_floating(array.type):
+            there = pc.and_(there, pc.fill_null(pc.invert(pc.is_nan(array)), False))
+        notes.append(f"{role} column {names[role]!r}: {count_missing(array)} events without a value are left out")
+        keep = there if keep is None else pc.and_(keep, there)
+    return columns if keep is None else {role: plain(array).filter(plain(keep)) for role, array in columns.items()}
+
+
+def read_columns(events, names: dict, drop_missing: bool = False) -> tuple[dict, str]:
     """Return the columns asked for as Arrow arrays, by role, and the library they came from."""
     import pyarrow as pa
 
@@ -56,7 +138,7 @@ def read_columns(events, names: dict) -> tuple[dict, str]:
         index = [name for name in names.values() if name in events.index.names and name not in events.columns]
         hint = f" ({index[0]!r} is in the index: pass events.reset_index())" if index else ""
         check_columns(names, list(events.columns), hint=hint)
-        return {role: _from_pandas(events[name], role, name) for role, name in names.items()}, "pandas"
+        return {role: _from_pandas(events[name], role, name, drop_missing) for role, name in names.items()}, "pandas"
     if polars is not None and isinstance(events, (polars.DataFrame, polars.LazyFrame)):
         lazy = isinstance(events, polars.LazyFrame)
         check_columns(names, events.collect_schema().names() if lazy else events.columns)
@@ -73,7 +155,7 @@ def read_columns(events, names: dict) -> tuple[dict, str]:
     )
 
 
-def _from_pandas(series, role: str, name):
+def _from_pandas(series, role: str, name, drop_missing: bool):
     import pyarrow as pa
 
     if series.ndim != 1:
@@ -82,9 +164,9 @@ def _from_pandas(series, role: str, name):
         return pa.array(series, from_pandas=True)
     label = f"{role} column {name!r}"
     missing = int(series.isna().sum())
-    if missing:
+    if missing and not drop_missing:
         raise ValueError(missing_message(label, missing, DROP["pandas"].format(name)))
-    values = series.to_numpy()
+    values = series.dropna().to_numpy()
     if role == "weight":
         as_weights(_no_text(values, label), label)
     elif role == "time":
@@ -93,7 +175,7 @@ def _from_pandas(series, role: str, name):
             raise TypeError(f"{label} mixes numbers and datetimes: convert it, for instance with pandas.to_datetime")
     else:
         values = as_ids(values, label)
-    return pa.array(values)
+    return pa.array(series.to_numpy(), from_pandas=True) if missing else pa.array(values)
 
 
 def _no_text(values: np.ndarray, label: str) -> np.ndarray:
@@ -136,9 +218,10 @@ def check_values(array, role: str, label: str, drop: str) -> None:
             as_days(array.to_numpy(zero_copy_only=False), label)
         elif not (pt.is_integer(kind) or pt.is_timestamp(kind) or pt.is_date(kind)):
             first = array[0].as_py() if len(array) else None
+            how = ", or name their form with time_format=" if pt.is_string(kind) else ""
             raise TypeError(
                 f"{label} has {first!r} ({kind}), which is not a time: give datetimes or numbers, "
-                "for instance through pandas.to_datetime"
+                f"for instance through pandas.to_datetime{how}"
             )
     elif not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_string(kind) or pt.is_large_string(kind)):
         raise TypeError(f"{label} has the type {kind}: ids must be integers or strings, one in a row: convert it")

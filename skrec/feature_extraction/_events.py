@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from ..utils._validation import factorize
-from ._event_columns import DROP, check_names, check_values, plain, read_columns
+from ..utils._time import logger
+from ._event_columns import DROP, check_names, drop_missing_events, keep_where, read_columns
+from ._grouping import group_events
+from ._time_units import check_time_unit, read_times, time_notes, with_unit
+from ._where import Where
 
 _INT32_MAX = 2**31 - 1
 
@@ -19,6 +21,11 @@ def to_histories(
     time: str | None = None,
     weight: str | None = None,
     event: str | None = None,
+    time_unit: str | None = None,
+    time_format: str | None = None,
+    where: str | None = None,
+    drop_missing: bool = False,
+    encoding: str | None = None,
 ):
     """Turn a log of events into histories: one row per user, oldest event first.
 
@@ -27,8 +34,9 @@ def to_histories(
     Parameters
     ----------
     events : pandas or polars DataFrame, polars LazyFrame, pyarrow Table, path, or list of paths
-        One row per event. A path names a CSV or parquet file and may be a glob such as ``"log/2024-*.parquet"``;
-        files are read in sorted order (a list: in its order), and only the columns asked for are read.
+        One row per event. A path names a file of CSV, parquet or JSON lines and may be a glob such as
+        ``"log/2024-*.parquet"``; files are read in sorted order (a list: in its order), and only the columns asked for
+        are read. ``"-"`` is standard input.
     user : str
         The column that says who.
     item : str
@@ -40,20 +48,35 @@ def to_histories(
         The column that says how much, at least 0: a quantity, an amount, seconds of dwell.
     event : str, default=None
         The column that says what kind of event, such as "view" or "purchase".
+    time_unit : {"s", "ms", "us", "ns", "D"}, default=None
+        The unit since 1970 of times that are numbers, which become dates. With None, seconds to nanoseconds are
+        recognised where all times lie within 1990 to 2100; other numbers stay numbers, of unknown unit.
+    time_format : str, default=None
+        How times are written in text, such as ``"%d.%m.%Y %H:%M"``; None is ISO 8601 in files, and no text elsewhere.
+    where : str, default=None
+        Which events to take, such as ``"Quantity > 0 and Country != 'France'"``: comparisons of columns with numbers,
+        quoted texts or columns, with ``and``, ``or``, ``not`` and ``in``. A missing value fulfils no comparison.
+    drop_missing : bool, default=False
+        Leave out events without a user, an item or a time, and say how many; otherwise they are an error.
+    encoding : str, default=None
+        How text files are written, such as ``"latin-1"``; None is UTF-8.
 
     Returns
     -------
     pandas.DataFrame or polars.DataFrame
         One row per user, sorted by user id, with the list column `item` and, where asked for, the parallel list
         columns `time`, `weight` and `event`. In pandas the columns are Arrow lists and the user ids are the index;
-        for polars input the frame is a polars one and the user ids are its first column.
+        for polars input the frame is a polars one and the user ids are its first column. What was recognised, dropped
+        or looks wrong is logged as a warning of the logger ``skrec``, and in pandas a list of texts in
+        ``attrs["notes"]``.
 
     Raises
     ------
     TypeError
         If `events` is not one of the forms, ids are of mixed types, or times are not times.
     ValueError
-        If a column or file is missing, the log is empty, an id or a time is missing, or a weight is negative.
+        If a column or file is missing, the log is empty, an id or a time is missing, a weight is negative, times with
+        and without a zone are mixed, or an option does not fit the events.
 
     See Also
     --------
@@ -65,7 +88,11 @@ def to_histories(
     Value types are kept, categories become plain values. In memory the work is a counting sort by user, linear in
     the number of events, and at its peak takes one to three times the memory of the columns it reads, the result
     included. Files are sorted by DuckDB where it is installed (``pip install 'skrec-hybrid[large]'``), which spills to
-    disk, so that only the result must fit in memory.
+    disk, so that only the result must fit in memory; JSON lines, and files with `where`, `time_format`,
+    `drop_missing` or `encoding`, are read into memory.
+
+    Times with a zone are moments in UTC, and times without one count as UTC. Dates more than a year from now are said
+    and count in no window of a model.
 
     In a CSV file a column counts as integer where every value is written as a plain integer, so that codes such as
     00123 stay text; its times are numbers or ISO 8601 (``2011-12-09 12:50``).
@@ -84,144 +111,48 @@ def to_histories(
     {3: ['lamp', 'mug'], 7: ['bowl', 'mug']}
     """
     names = check_names({"user": user, "item": item, "time": time, "weight": weight, "event": event})
+    check_time_unit(time_unit)
+    for value, name in ((time_unit, "time_unit"), (time_format, "time_format")):
+        if value is not None and time is None:
+            raise ValueError(f"{name}={value!r} needs the times of the events: name their column with time=")
+    if time_unit is not None and time_format is not None:
+        raise ValueError("time_unit is for times that are numbers and time_format for text: give one of them")
+    condition = None if where is None else Where(where)
+    notes: list[str] = []
+
+    def clean(columns):
+        return drop_missing_events(columns, names, notes)
+
     if isinstance(events, (str, Path)) or (isinstance(events, (list, tuple)) and events):
         from ._event_files import read_files
 
-        users, indptr, flat = read_files(events, names)
-        return pandas_frame(users, indptr, flat, user)
-
-    columns, kind = read_columns(events, names)
-    users, indptr, flat = group_events(columns, names, DROP[kind])
+        kind = "files"
+        users, indptr, flat = read_files(
+            events,
+            names,
+            encoding=encoding,
+            where=condition,
+            time_format=time_format,
+            clean=clean if drop_missing else None,
+        )
+    else:
+        if encoding is not None:
+            raise ValueError(f"encoding={encoding!r} is for files, but events is a table: leave encoding out")
+        columns, kind = read_columns(keep_where(events, condition, names), names, drop_missing)
+        if time_format is not None:
+            columns["time"] = read_times(columns["time"], time_format, f"time column {time!r}")
+        users, indptr, flat = group_events(clean(columns) if drop_missing else columns, names, DROP[kind])
+    if time is not None:
+        flat["time"], unit = with_unit(flat["time"], time_unit, f"time column {time!r}")
+        notes += time_notes(flat["time"], unit, f"time column {time!r}")
+    for note in notes:
+        logger.warning(note)
     if kind == "polars":
         return _polars_frame(users, indptr, flat, user)
-    return pandas_frame(users, indptr, flat, user)
-
-
-def group_events(columns: dict, names: dict, drop: str) -> tuple:
-    """Sort events by user and time.
-
-    Parameters
-    ----------
-    columns : dict of Arrow arrays
-        By role; `user` and `item` at least. Emptied on the way, to free memory.
-    names : dict of str
-        What the columns are called, for error messages.
-    drop : str
-        How to drop missing values; a format string that takes the column's name.
-
-    Returns
-    -------
-    users : pyarrow.Array of shape (n_users,)
-        Distinct user ids, sorted.
-    indptr : ndarray of shape (n_users + 1,), dtype int64
-        Row boundaries.
-    flat : dict of pyarrow.Array of shape (n_events,)
-        The other columns in their new order.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if len(columns["user"]) == 0:
-        raise ValueError("events is empty: at least one event is needed to make a history")
-    for role in columns:
-        columns[role] = plain(columns[role])
-        check_values(columns[role], role, f"{role} column {names[role]!r}", drop.format(names[role]))
-
-    users, codes = _encode_users(columns.pop("user"))
-    order, indptr = _counting_sort(codes, len(users))
-    del codes
-    key = _time_key(columns["time"]) if "time" in columns else None
-    if key is not None and (key[1:] < key[:-1]).any():
-        key = key[order]
-        within = _order_within(key, indptr)
-        del key
-        order = order if within is None else order[within]
-        del within
-    taken = pa.array(order)
-    flat = {}
-    for role in list(columns):
-        array = columns.pop(role)
-        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-            encoded = array.dictionary_encode()  # a take of short codes is three times faster than one of texts
-            array = None
-            flat[role] = encoded.dictionary.take(encoded.indices.take(taken))
-        else:
-            flat[role] = pc.take(array, taken, boundscheck=False)
-    return users, indptr, flat
-
-
-def _encode_users(array):
-    """Return the sorted distinct ids and each event's position in them, int32 or int64."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        encoded = array.dictionary_encode()
-        users, codes = encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False)
-    else:
-        values = array.to_numpy(zero_copy_only=False)
-        low, high = values.min(), values.max()
-        if values.dtype.kind in "iu" and int(high) - int(low) <= 2 * len(values) and int(high) < 2**62:
-            codes = np.subtract(values, low, dtype=np.int64, casting="unsafe")  # dense ids need no hashing
-            present = np.zeros(int(high) - int(low) + 1, dtype=bool)
-            present[codes] = True
-            rank = np.cumsum(present, dtype=np.int32) - np.int32(1)
-            distinct = (np.flatnonzero(present) + int(low)).astype(values.dtype)
-            return pa.array(distinct, type=array.type), rank[codes]
-        codes, distinct = factorize(values)
-        users = pa.array(distinct, type=array.type)
-    order = pc.array_sort_indices(users)
-    rank = np.empty(len(users), dtype=np.int32)
-    rank[order.to_numpy(zero_copy_only=False)] = np.arange(len(users), dtype=np.int32)
-    return users.take(order), rank[codes]
-
-
-def _counting_sort(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the stable order of codes and the boundaries of each code, in linear time.
-
-    The transpose of a matrix with one entry per row is a counting sort.
-    """
-    dtype = np.int32 if len(codes) <= _INT32_MAX else np.int64
-    ones, rows = np.ones(len(codes), dtype=np.int8), np.arange(len(codes) + 1, dtype=dtype)
-    matrix = csr_array((ones, codes.astype(dtype, copy=False), rows), shape=(len(codes), n_codes)).tocsc()
-    return matrix.indices, matrix.indptr.astype(np.int64)
-
-
-def _time_key(array) -> np.ndarray:
-    """Return numbers in the order of time."""
-    import pyarrow as pa
-
-    if pa.types.is_timestamp(array.type) or pa.types.is_date64(array.type):
-        array = array.view(pa.int64())
-    elif pa.types.is_date32(array.type):
-        array = array.view(pa.int32())
-    return array.to_numpy(zero_copy_only=False)
-
-
-def _order_within(key: np.ndarray, indptr: np.ndarray) -> np.ndarray | None:
-    """Return the stable order by row, then key; None where the rows are in order already."""
-    back = key[1:] < key[:-1]
-    back[indptr[1:-1] - 1] = False
-    if not back.any():
-        return None
-    rows = np.repeat(np.arange(len(indptr) - 1, dtype=np.int64), np.diff(indptr))
-    if key.dtype.kind in "iu":
-        low = int(key.min())
-        span = int(key.max()) - low
-        if span < 2**62:
-            key = np.subtract(key, low, dtype=np.int64, casting="unsafe")
-            for unit in (10**9, 10**6, 10**3):  # nanoseconds that only count seconds
-                if not (key[:1000] % unit).any() and not (key % unit).any():
-                    key //= unit
-                    span //= unit
-            bits = span.bit_length()
-            if bits + len(indptr).bit_length() <= 63:
-                rows <<= bits
-                rows |= key
-                del key
-                return np.argsort(rows, kind="stable")
-    order = np.argsort(key, kind="stable")
-    return order[_counting_sort(rows[order], len(indptr) - 1)[0]]
+    frame = pandas_frame(users, indptr, flat, user)
+    if notes:
+        frame.attrs["notes"] = notes
+    return frame
 
 
 def _lists(indptr: np.ndarray, flat: dict) -> dict:

@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._histories import Histories, read_histories
 from ..utils._state import CompactIdState
-from ..utils._validation import as_duration, as_id_list, lookup
+from ..utils._time import as_duration
+from ..utils._validation import as_id_list, lookup
 
 
 class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):

@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 
 from ..utils._histories import is_frame, read_histories
-from ..utils._validation import as_duration, as_moment
+from ..utils._time import as_duration, as_moment
 from ._containers import keep_events, take_rows
 
 

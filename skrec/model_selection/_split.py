@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_scalar
 
 from ..utils._histories import Histories, read_histories
-from ..utils._validation import as_moment
+from ..utils._time import as_moment
 from ._containers import count_rows, keep_events, keep_items, take_rows
 
 

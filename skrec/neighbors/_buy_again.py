@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
-from ..utils._validation import as_duration
+from ..utils._time import as_duration
 from ._baskets import read_baskets
 
 

@@ -9,8 +9,8 @@ from sklearn.utils._param_validation import Interval
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
 from ..utils._histories import Histories, OrderedRows
+from ..utils._time import as_duration
 from ..utils._topk import prune_rows
-from ..utils._validation import as_duration
 
 
 class SessionKNN(BaseRecommender):

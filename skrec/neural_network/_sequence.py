@@ -11,6 +11,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
+from skrec.feature_extraction._item_encoders import unit_rows
+from skrec.feature_extraction._item_features import dense_features, encode_items
 from skrec.neural_network._attention import causal_attention
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
@@ -19,8 +21,6 @@ from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._returns import add_bonus
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._histories import OrderedRows
-from skrec.utils._item_encoders import unit_rows
-from skrec.utils._item_features import dense_features, encode_items
 from skrec.utils._topk import mask_scores
 
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops

@@ -8,12 +8,18 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
+from skrec.feature_extraction._item_features import (
+    dense_features,
+    encode_items,
+    encode_more,
+    item_ids,
+    read_item_features,
+)
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._sequence import next_item_ndcg, padded
 from skrec.neural_network._towers import history_means, layers, next_item_batches, widths_of
 from skrec.neural_network._user_features import described, user_encoder, user_numbers
 from skrec.utils._frame_parameter import FrameParameter, shallow
-from skrec.utils._item_features import dense_features, encode_items, encode_more, item_ids, read_item_features
 from skrec.utils._validation import as_kind, lookup
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.compose import ColumnTransformer
 
+from skrec.feature_extraction._item_encoders import NumberEncoder, TagEncoder
 from skrec.utils._histories import Histories, is_frame
-from skrec.utils._item_encoders import NumberEncoder, TagEncoder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from ._validation import as_days, as_ids, as_weights, factorize, is_missing, lookup, plain, type_name
+from ._time import are_dates, as_days
+from ._validation import as_ids, as_weights, factorize, is_missing, lookup, plain, type_name
 
 COLUMNS = ("item", "time", "weight", "event")
 _HINT = "a history is a list of item ids, oldest first"
@@ -31,6 +32,8 @@ class Histories:
         Weight of each event, at least 0.
     event_ids, event_codes : ndarray or None
         The distinct event names, and the position of each event's name in them.
+    dated : bool
+        Whether the times are dates; otherwise they are numbers of unknown unit.
     """
 
     ids: np.ndarray
@@ -40,6 +43,7 @@ class Histories:
     weight: np.ndarray | None = None
     event_ids: np.ndarray | None = None
     event_codes: np.ndarray | None = None
+    dated: bool = False
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -162,7 +166,8 @@ def read_histories(X, name: str = "X") -> Histories:
                 f"for {np.diff(indptr)[row]} items"
             )
         if column == "time":
-            extra["time"] = as_days(_to_numpy(parallel), label)
+            times = _to_numpy(parallel)
+            extra["time"], extra["dated"] = as_days(times, label), are_dates(times)
             _check_order(extra["time"], indptr, label)
         elif column == "weight":
             extra["weight"] = as_weights(_to_numpy(parallel), label)
@@ -208,10 +213,10 @@ def _list_column(column, label: str):
             return _arrow_lists(column, label)
     if is_matrix(column):
         shape = "x".join(map(str, column.shape))
-        raise TypeError(
-            f"{label} is a matrix of shape {shape}, but histories are expected ({_HINT}): "
-            "pass vectorizer='passthrough' to use a user x item matrix"
-        )
+        where = "give its vectorizer to the recommender as vectorizer=, not before it in a Pipeline"
+        if not hasattr(column, "history_items"):
+            where += "; for a matrix whose items are its column numbers pass vectorizer='passthrough'"
+        raise TypeError(f"{label} is a matrix of shape {shape}, but histories are expected ({_HINT}): {where}")
     if isinstance(column, (str, bytes, dict, set)) or not isinstance(column, Sized):
         raise TypeError(f"{label} must be a sequence of histories or a frame, got {type_name(column)}")
     if _is_series(column):

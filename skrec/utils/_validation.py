@@ -1,11 +1,9 @@
-"""Ids, times and weights: checked and brought to one form, here and nowhere else."""
+"""Ids and weights: checked and brought to one form, here and nowhere else."""
 
 import numbers
 from collections.abc import Iterable
 
 import numpy as np
-
-_NS_PER_DAY = 86_400_000_000_000
 
 
 def type_name(value) -> str:
@@ -165,95 +163,6 @@ def as_id_list(ids, name: str) -> np.ndarray:
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got {array.ndim} dimensions")
     return array
-
-
-def as_days(values, name: str = "time") -> np.ndarray:
-    """Bring times to float64: days since 1970 for dates, the number itself for numbers.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,)
-        Numbers, ``datetime64``, ``datetime`` or ``Timestamp`` objects. Times with a zone count in UTC.
-    name : str, default="time"
-        What they are, for the error message.
-
-    Returns
-    -------
-    ndarray of shape (n,), dtype float64
-        Times that can be compared and subtracted.
-
-    Raises
-    ------
-    TypeError
-        If the values are not times.
-    ValueError
-        If a time is missing.
-    """
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if array.dtype.kind == "O":
-        array = _object_times(array, name)
-    if array.dtype.kind == "M":
-        missing = np.isnat(array)
-        days = array.astype("datetime64[ns]").astype(np.int64) / _NS_PER_DAY
-    elif array.dtype.kind in "iuf":
-        days = array.astype(np.float64)
-        missing = ~np.isfinite(days)
-    else:
-        raise TypeError(
-            f"{name} has {plain(array.reshape(-1)[0])!r}, which is not a time: give datetimes or numbers, "
-            "for instance through pandas.to_datetime"
-        )
-    if missing.any():
-        raise ValueError(
-            f"{name} lacks {int(missing.sum())} of {len(days)} times: drop these events or fill their time first"
-        )
-    return days
-
-
-def _object_times(array: np.ndarray, name: str) -> np.ndarray:
-    import datetime
-
-    import pandas as pd
-
-    for value in array:
-        if not isinstance(value, (numbers.Real, np.datetime64, datetime.date)) and not is_missing(value):
-            raise TypeError(
-                f"{name} has {plain(value)!r}, which is not a time: give datetimes or numbers, "
-                "for instance through pandas.to_datetime"
-            )
-    if all(isinstance(value, numbers.Real) for value in array):
-        return array.astype(np.float64)
-    return pd.to_datetime(pd.Series(array), utc=True).dt.tz_localize(None).to_numpy()
-
-
-def as_moment(value, name: str) -> float:
-    """Bring one moment (number, date, or text such as "2011-11-01") to the scale of `as_days`."""
-    import pandas as pd
-
-    if isinstance(value, numbers.Real):
-        return float(as_days(np.array([value], dtype=np.float64), name)[0])
-    try:
-        stamp = pd.Timestamp(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a date or a number, got {value!r}") from error
-    stamp = stamp.tz_convert(None) if stamp.tzinfo is not None else stamp
-    return float(as_days(np.array([stamp.to_datetime64()]), name)[0])
-
-
-def as_duration(value, name: str) -> float:
-    """Bring a duration to days: "30D", a timedelta, or a plain number (days, or the unit of numeric times)."""
-    import pandas as pd
-
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        days = float(value)
-    else:
-        try:
-            days = pd.Timedelta(value) / pd.Timedelta(days=1)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name} must be a number of days or a duration such as '30D', got {value!r}") from error
-    if not days > 0:
-        raise ValueError(f"{name} must be above 0, got {value!r}")
-    return days
 
 
 def as_weights(values, name: str = "weight") -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skrec.feature_extraction import _event_files, to_histories
+from skrec.feature_extraction import _duckdb, _event_files, to_histories
 from skrec.utils._histories import read_histories
 
 ROLES = {"user": "who", "item": "what", "time": "when", "weight": "much", "event": "kind"}
@@ -256,7 +256,7 @@ def engine(request, monkeypatch):
     if request.param == "duckdb":
         pytest.importorskip("duckdb", reason="DuckDB is not installed")
     monkeypatch.setattr(_event_files, "_has_duckdb", lambda: request.param == "duckdb")
-    monkeypatch.setattr(_event_files, "_BATCH", 64)
+    monkeypatch.setattr(_duckdb, "_BATCH", 64)
     return request.param
 
 

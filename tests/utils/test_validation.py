@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrec.utils._histories import read_histories
-from skrec.utils._validation import as_days, as_duration, as_id_list, as_ids, as_moment, lookup
+from skrec.utils._time import as_days, as_duration, as_moment
+from skrec.utils._validation import as_id_list, as_ids, lookup
 
 int_histories = st.lists(st.lists(st.integers(-(2**40), 2**40), max_size=6), min_size=1, max_size=8)
 str_histories = st.lists(st.lists(st.text(min_size=1, max_size=4), max_size=6), min_size=1, max_size=8)

@@ -9,9 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from ._histories import is_frame
+from ..utils._histories import is_frame
+from ..utils._validation import as_id_list, factorize, id_kind, lookup, plain, type_name
 from ._item_encoders import NumberEncoder, TagEncoder, TextEncoder, unit_rows
-from ._validation import as_id_list, factorize, id_kind, lookup, plain, type_name
 
 _SMALL = 100  # items; below, a column is kept though no two items share a label
 _SHOWN = 3  # ids that an error names

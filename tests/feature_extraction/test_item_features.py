@@ -12,9 +12,8 @@ from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from skrec.utils._frame_parameter import FrameParameter
-from skrec.utils._item_encoders import NumberEncoder, TagEncoder, TextEncoder
-from skrec.utils._item_features import (
+from skrec.feature_extraction._item_encoders import NumberEncoder, TagEncoder, TextEncoder
+from skrec.feature_extraction._item_features import (
     align,
     default_item_encoder,
     dense_features,
@@ -23,6 +22,7 @@ from skrec.utils._item_features import (
     read_item_features,
     row_numbers,
 )
+from skrec.utils._frame_parameter import FrameParameter
 
 IDS = ["a", "b", "c", "d"]
 

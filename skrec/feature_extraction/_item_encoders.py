@@ -7,8 +7,9 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from ._state import CompactIdState
-from ._validation import as_days, is_missing, lookup
+from ..utils._state import CompactIdState
+from ..utils._time import as_days
+from ..utils._validation import is_missing, lookup
 
 _PAIR = 0.5  # weight of a pair of words beside that of a word; chosen on validation parts of Amazon Beauty and Sports
 
