@@ -123,7 +123,9 @@ def test_encodings(folder, run, events):
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_standard_input_is_read_once(folder, run, events, monkeypatch, kind):
-    text = events.to_csv(index=False) if kind == "csv" else events.to_json(orient="records", lines=True, date_format="iso")
+    text = (
+        events.to_csv(index=False) if kind == "csv" else events.to_json(orient="records", lines=True, date_format="iso")
+    )
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     code, out, _ = run("fit", "-", *COLUMNS, "--name", "name", "--where", "amount > 0", "-o", "m.skrec")
     assert code == 0 and f"{len(events):,} events of 80 users" in out
