@@ -5,7 +5,7 @@ import importlib
 from .utils._suggest import did_you_mean
 
 # name: module, class, parameters that differ from the defaults of the class
-_RECIPES = {
+_RECIPES: dict[str, tuple[str, str, dict]] = {
     "random": ("skrec.dummy", "RandomRecommender", {"random_state": 0}),
     "popularity": ("skrec.dummy", "PopularityRecommender", {}),
     "popularity-30d": ("skrec.dummy", "PopularityRecommender", {"window": "30D"}),

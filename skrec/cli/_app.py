@@ -126,8 +126,17 @@ def fit(
 
     columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
     source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding)
-    options = {"k": k, "exclude_seen": exclude_seen, "since": since, "until": until}
-    run(context.obj, source, model, settings or [], output, **options)
+    run(
+        context.obj,
+        source,
+        model,
+        settings or [],
+        output,
+        k=k,
+        exclude_seen=exclude_seen,
+        since=since,
+        until=until,
+    )
 
 
 @app.command()
@@ -181,8 +190,20 @@ def evaluate(
 
     columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
     source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding)
-    options = {"split": split, "at": at, "known_only": known_only, "tune": tune, "k": k, "exclude_seen": exclude_seen}
-    code = run(context.obj, source, models, settings or [], **options, report=report, output=output)
+    code = run(
+        context.obj,
+        source,
+        models,
+        settings or [],
+        split=split,
+        at=at,
+        known_only=known_only,
+        tune=tune,
+        k=k,
+        exclude_seen=exclude_seen,
+        report=report,
+        output=output,
+    )
     raise typer.Exit(code)
 
 
@@ -214,8 +235,18 @@ def recommend(
     from ._recommend import run
 
     source = Log(log, {}, where, drop_missing, time_format, time_unit, encoding)
-    options = {"k": k, "exclude_seen": exclude_seen, "explain": explain, "force": force, "output": output}
-    run(context.obj, model_file, source, users, users_file, **options)
+    run(
+        context.obj,
+        model_file,
+        source,
+        users,
+        users_file,
+        k=k,
+        exclude_seen=exclude_seen,
+        explain=explain,
+        force=force,
+        output=output,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..utils._files import replacing
 from ..utils._histories import read_histories
-from ._dates import Moment, has_dates, span
+from ._dates import Moment, has_dates, span, times_of
 from ._screen import Screen, UserError
 
 TABLES = (".csv", ".parquet")
@@ -24,9 +24,10 @@ def cut_log(histories, since: Moment | None, until: Moment | None):
     high = np.inf if until is None else until.on_scale_of(histories)
     if low >= high:
         raise UserError(f"--until {until} must be after --since {since}: swap them or leave one out")
-    keep = (read.time >= low) & (read.time < high)
+    times = times_of(histories)
+    keep = (times >= low) & (times < high)
     if not keep.any():
-        first, last = span(histories, read)
+        first, last = span(histories)
         raise UserError(f"no event lies between --since and --until: the log goes from {first} to {last}")
     return keep_events(histories, read, keep)[read.take_events(keep).lengths > 0]
 
@@ -43,7 +44,7 @@ def facts(histories) -> dict[str, str]:
         "repeats": f"{100 * log.repeat_share:.0f} % of the events are of an item that the user already had",
     }
     if log.first is not None:
-        described["time"] = " to ".join(span(histories, read_histories(histories)))
+        described["time"] = " to ".join(span(histories))
         described["baskets"] = f"{log.n_baskets:,} with {log.basket_size:.1f} items each"
     return described
 
@@ -65,7 +66,7 @@ def say_seen(screen: Screen, exclude_seen: bool | None) -> None:
 
 def last_part(histories, share: float = 0.1) -> float:
     """Return the moment from which the last share of the events lies; the start of the day where that works."""
-    times = read_histories(histories).time
+    times = times_of(histories)
     moment = float(np.quantile(times, 1 - share, method="higher"))
     start = float(np.floor(moment))
     return start if has_dates(histories) and start > times.min() else moment

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..utils._histories import Histories
+from ..utils._histories import read_histories
 from ._screen import UserError
 
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?)?")
@@ -107,9 +107,18 @@ def _in_words(value: datetime | float) -> str:
     return f"{day}, {value:%H:%M}" + (f":{value:%S}" if value.second or value.microsecond else "")
 
 
-def span(histories, read: Histories) -> tuple[str, str]:
+def times_of(histories) -> np.ndarray:
+    """Return the times of all events as numbers; days since 1970 for dates."""
+    times = read_histories(histories).time
+    if times is None:
+        raise UserError("the log has no times: name their column with --time")
+    return times
+
+
+def span(histories) -> tuple[str, str]:
     """Return the first and the last time as text."""
-    return moment_text(histories, read.time.min()), moment_text(histories, read.time.max())
+    times = times_of(histories)
+    return moment_text(histories, times.min()), moment_text(histories, times.max())
 
 
 def moment_text(histories, moment: float) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -10,7 +11,7 @@ from sklearn.utils import Bunch
 from ..recipes import recipe_grid
 from ..utils._histories import read_histories
 from ._data import TABLES, check_output, facts, last_part, say_facts, say_seen, write_table
-from ._dates import Moment, as_argument, echo, kind_of_time, moment_text, parse_moment, span
+from ._dates import Moment, as_argument, echo, kind_of_time, moment_text, parse_moment, span, times_of
 from ._log import read_log
 from ._options import Log, build, check_choice, check_k, chosen_names, settings_by_model
 from ._screen import Screen, UserError
@@ -51,7 +52,7 @@ def run(
     moment = parse_moment(at, "--at", log.time_format)
     fixed = settings_by_model(settings, chosen_names(models, log.columns.get("time")))
     seen_last = exclude_seen is not False
-    options = {"k": k, "exclude_seen": seen_last}
+    options: dict[str, Any] = {"k": k, "exclude_seen": seen_last}
     for kind, given in fixed.items():  # wrong settings cost no work
         build(kind, given, time="date" if "time" in log.columns else None, **options)
 
@@ -109,7 +110,7 @@ def hold_out(histories, split: str, at: Moment | None, exclude_seen: bool, known
     """Split a log; return X, y and sentences that say what was done."""
     from ..model_selection import split_last, split_time
 
-    options = {"exclude_seen": exclude_seen, "exclude_unknown": known_only, "verbose": 0}
+    options: dict[str, Any] = {"exclude_seen": exclude_seen, "exclude_unknown": known_only, "verbose": 0}
     lengths = read_histories(histories).lengths
     if split == "last" and (lengths > 1).sum() < 2:
         raise UserError(
@@ -167,12 +168,12 @@ def hold_out(histories, split: str, at: Moment | None, exclude_seen: bool, known
 
 def _check_inside(histories, start: float, at: Moment | None) -> None:
     """Raise unless events lie before a moment and from it on."""
-    read = read_histories(histories)
-    first, last = span(histories, read)
-    if read.time.min() == read.time.max():
+    times = times_of(histories)
+    first, last = span(histories)
+    if times.min() == times.max():
         raise UserError(f"all events have the time {first}, so none comes after: --split last needs no times")
-    if not read.time.min() < start <= read.time.max():
-        what = "nothing is held out, no event follows" if start > read.time.max() else "no event comes before"
+    if not times.min() < start <= times.max():
+        what = "nothing is held out, no event follows" if start > times.max() else "no event comes before"
         raise UserError(f"{what} --at {at}: the log goes from {first} to {last}, choose a moment inside")
 
 

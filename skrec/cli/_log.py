@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def read_log(screen: Screen, log: Log, *, check: bool = False):
         names = None
         if "name" in log.columns:
             names = item_names(events[log.columns["item"]], events[log.columns["name"]])
-        roles = {role: name for role, name in log.columns.items() if role != "name"}
+        roles: dict[str, Any] = {role: name for role, name in log.columns.items() if role != "name"}
         histories = to_histories(events, **roles, time_unit=log.time_unit)
     return histories, names
 

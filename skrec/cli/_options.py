@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..recipes import CLASSES, NEED_DATES, REQUEST, make_recommender, recipe_names
 from ..utils._suggest import did_you_mean
@@ -42,7 +43,9 @@ class Log:
 
     def like(self, reading: dict) -> "Log":
         """Take over how a log was read for `fit`, where no option says otherwise."""
-        return replace(self, **{name: reading.get(name) for name in _READING if getattr(self, name) in (None, False)})
+        absent = [name for name in _READING if getattr(self, name) in (None, False)]
+        changes: dict[str, Any] = {name: reading[name] for name in absent if name in reading}
+        return replace(self, **changes)
 
     def arguments(self) -> list[str]:
         """Return the options as they stand on a command line."""
@@ -135,7 +138,7 @@ def parse_settings(texts: list[str]) -> dict:
 
 def settings_by_model(texts: list[str], models: list[str]) -> dict[str, dict]:
     """Read ``model.name=value`` texts into the settings of each model."""
-    settings = {name: {} for name in models}
+    settings: dict[str, dict] = {name: {} for name in models}
     for text in texts:
         name, dot, rest = text.partition(".")
         if not dot or "=" in name:

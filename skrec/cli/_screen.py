@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = str(Path(__file__).parents[1])
 _CHECKS = ("_param_validation.py", "validation.py")  # scikit-learn's checks of parameters and input
@@ -18,7 +19,7 @@ class UserError(Exception):
 class Screen:
     """The two consoles, and how much to say."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.verbose = False
         self.quiet = False
         self.notes = _Notes(self)
@@ -40,7 +41,7 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        look = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
+        look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
         table = Table(title=Text(title, style="bold") if title else None, title_justify="left", **look)
         for column, name in enumerate(header):
             is_number = column in numbers  # a number is never broken
@@ -69,8 +70,9 @@ class Screen:
             import traceback
 
             traceback.print_exception(error)
-        if _is_usage(error):
-            message, code = error.format_message(), 2
+        usage = getattr(error, "format_message", None)  # the class has moved between versions of typer
+        if usage is not None:
+            message, code = usage(), 2
             if not message.strip():  # no arguments: the help is printed already
                 return code
         elif _is_expected(error):
@@ -118,11 +120,6 @@ class _Updates(io.TextIOBase):
         if text.strip():
             self._update(text.strip())
         return len(text)
-
-
-def _is_usage(error: Exception) -> bool:
-    """Tell whether the command line itself is wrong; the class has moved between versions of typer."""
-    return hasattr(error, "format_message")
 
 
 def _is_expected(error: Exception) -> bool:

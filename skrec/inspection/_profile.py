@@ -75,7 +75,7 @@ def profile_log(X) -> Bunch:
         last=None,
     )
     if read.time is not None:
-        facts |= _baskets(read)
+        facts |= _baskets(read, read.time)
         facts.first, facts.last = float(read.time.min()), float(read.time.max())
     return facts
 
@@ -85,10 +85,10 @@ def _distinct_pairs(read: Histories) -> np.ndarray:
     return np.unique(read.rows * len(read.ids) + read.codes)
 
 
-def _baskets(read: Histories) -> dict:
+def _baskets(read: Histories, time: np.ndarray) -> dict:
     """Return the number of baskets, and their size."""
     begins = np.ones(len(read.codes), dtype=bool)
-    begins[1:] = read.time[1:] != read.time[:-1]
+    begins[1:] = time[1:] != time[:-1]
     begins[read.indptr[:-1][read.lengths > 0]] = True
     basket = np.cumsum(begins) - 1
     n_baskets = int(basket[-1]) + 1
