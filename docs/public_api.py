@@ -11,6 +11,7 @@ _MODULES = {
     "base": None,
     "dummy": None,
     "persistence": None,
+    "recipes": None,
     "utils.estimator_checks": ("check_recommender", "yield_recommender_checks"),
 }
 

@@ -24,6 +24,7 @@ _SUBPACKAGES = (
     "model_selection",
     "neighbors",
     "neural_network",
+    "recipes",
     "utils",
 )
 _FUNCTIONS = {"save": "persistence", "load": "persistence"}

@@ -1,14 +1,15 @@
-"""The commands and their options."""
+"""The commands and their options: what is given goes to the module of the command."""
 
+import logging
 import sys
-from enum import StrEnum
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ._models import MODELS, NEED_TIME, QUICK, check_k, check_name, make_model, parse_settings, settings_by_model
-from ._screen import Screen, UserError
+from ._options import MODELS, UNITS, Log, named_columns
+from ._screen import Screen
 
 app = typer.Typer(
     name="skrec",
@@ -18,13 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Split(StrEnum):
-    """How to hold out."""
-
-    time = "time"
-    last = "last"
 
 
 def _set_verbose(context: typer.Context, value: bool) -> bool:
@@ -45,13 +39,29 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-Logs = Annotated[list[str], typer.Argument(metavar="LOG...", help="CSV or parquet files, or patterns in quotes.")]
+Paths = Annotated[
+    list[str],
+    typer.Argument(metavar="LOG...", help="CSV, JSON lines or parquet files, patterns in quotes, or - to read a pipe."),
+]
 User = Annotated[str, typer.Option("--user", metavar="COLUMN", help="Column that says who.")]
 Item = Annotated[str, typer.Option("--item", metavar="COLUMN", help="Column that says what.")]
 Time = Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column that says when.")]
 Weight = Annotated[str | None, typer.Option("--weight", metavar="COLUMN", help="Column that says how much.")]
 Event = Annotated[str | None, typer.Option("--event", metavar="COLUMN", help="Column that says what kind of event.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="COLUMN", help="Column with the name of the item.")]
+Where = Annotated[
+    str | None, typer.Option("--where", metavar="TEST", help='Keep the rows that pass, such as "Quantity > 0".')
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out events that lack the user, the item or the time.")
+]
+TimeFormat = Annotated[
+    str | None, typer.Option(metavar="FORMAT", help="How dates are written, such as %d.%m.%Y; else ISO 8601.")
+]
+TimeUnit = Annotated[
+    str | None, typer.Option(metavar="UNIT", help=f"What times count since 1970: one of {', '.join(UNITS)}.")
+]
+Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of text files, such as latin-1.")]
 K = Annotated[int, typer.Option("-k", metavar="NUMBER", help="Number of recommendations.")]
 Seen = Annotated[
     bool | None,
@@ -86,7 +96,7 @@ def demo(
 @app.command()
 def fit(
     context: typer.Context,
-    log: Logs,
+    log: Paths,
     user: User,
     item: Item,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save the model.")],
@@ -99,6 +109,11 @@ def fit(
     weight: Weight = None,
     event: Event = None,
     name: Name = None,
+    where: Where = None,
+    drop_missing: DropMissing = False,
+    time_format: TimeFormat = None,
+    time_unit: TimeUnit = None,
+    encoding: Encoding = None,
     k: K = 10,
     exclude_seen: Seen = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Learn from events from here on.")] = None,
@@ -107,41 +122,39 @@ def fit(
     quiet: Quiet = False,
 ) -> None:
     """Fit a model to a log and save it."""
-    from ._data import check_output, cut_log, facts, item_names, read_log
+    from ._fit import run
 
-    screen: Screen = context.obj
-    check_k(k)
-    check_name(model, time)
-    check_output(output, "--output")
-    given = parse_settings(settings or [])
-    options = {"k": k, "exclude_seen": exclude_seen is not False, "timed": time is not None}
-    make_model(model, given, **options)  # wrong settings are told before the work
-    columns = _columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
-    with screen.working("Reading the log"):
-        histories = cut_log(read_log(log, columns), since, until)
-        names = None if name is None else item_names(log, item, name)
-    estimator = make_model(model, given, names=names, **options)
-    described = facts(histories)
-    _say_facts(screen, described)
-    _say_seen(screen, exclude_seen)
-    with screen.working(f"Fitting {model}"):
-        estimator.fit(histories)
-    notes = {"columns": columns, "data": described, "since": since, "until": until, "model": model}
-    save_model(estimator, output, notes, names)
-    screen.say(f"Fitted {estimator} and saved it to {output}.")
+    columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
+    source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding)
+    run(
+        context.obj,
+        source,
+        model,
+        settings or [],
+        output,
+        k=k,
+        exclude_seen=exclude_seen,
+        since=since,
+        until=until,
+    )
 
 
 @app.command()
 @app.command("compare", help="The same as evaluate, under the name of the function in Python.")
 def evaluate(
     context: typer.Context,
-    log: Logs,
+    log: Paths,
     user: User,
     item: Item,
     time: Time = None,
     weight: Weight = None,
     event: Event = None,
     name: Name = None,
+    where: Where = None,
+    drop_missing: DropMissing = False,
+    time_format: TimeFormat = None,
+    time_unit: TimeUnit = None,
+    encoding: Encoding = None,
     models: Annotated[
         list[str] | None,
         typer.Option("--model", help=f"All but the nets, or one of {', '.join(MODELS)}; repeatable."),
@@ -151,7 +164,8 @@ def evaluate(
         typer.Option("--set", metavar="MODEL.NAME=VALUE", help="A parameter of one model: ease.l2=200."),
     ] = None,
     split: Annotated[
-        Split | None, typer.Option(help="Hold out what follows a moment, or the last item of each user.")
+        str | None,
+        typer.Option(metavar="HOW", help="time: hold out what follows a moment; last: the last item of each user."),
     ] = None,
     at: Annotated[
         str | None, typer.Option(metavar="DATE", help="That moment; by default the last 10 % follow.")
@@ -172,61 +186,45 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Compare models honestly: they learn from the past and are asked for what came after."""
-    from . import _evaluate as steps
-    from ._data import TABLES, check_output, facts, item_names, read_log, write_table
+    from ._evaluate import run
 
-    screen: Screen = context.obj
-    check_k(k)
-    check_output(output, "--output", TABLES)
-    check_output(report, "--report", (".html",))
-    split = split or (Split.time if time or at else Split.last)
-    if time is None and (split is Split.time or at is not None):
-        raise UserError("--split time needs the times of the events: name their column with --time")
-    if at is not None and split is Split.last:
-        raise UserError("--at belongs to --split time: leave one of them out")
-    fixed = settings_by_model(settings or [], _chosen_names(models, time))
-
-    def make(names=None) -> dict:
-        options = {"k": k, "exclude_seen": exclude_seen is not False, "timed": time is not None, "names": names}
-        return {kind: make_model(kind, given, **options) for kind, given in fixed.items()}
-
-    make()  # wrong settings are told before the work
-    with screen.working("Reading the log"):
-        histories = read_log(log, _columns(user=user, item=item, time=time, weight=weight, event=event))
-        names = None if name is None else item_names(log, item, name)
-    _say_facts(screen, facts(histories))
-    _say_seen(screen, exclude_seen)
-    question = steps.hold_out(histories, split.value, at, exclude_seen is not False, known_only)
-    chosen, validation = make(steps.known_names(names, question.X)), None
-    if tune:
-        chosen, validation = steps.with_searches(chosen, question, exclude_seen is not False, fixed)
-    for sentence in question.sentences:
-        screen.say(sentence)
-    leaderboard, details = steps.ask(screen, chosen, question, k, keep=report is not None, validation=validation)
-    steps.show_leaderboard(screen, leaderboard)
-    if output is not None:
-        write_table(leaderboard.reset_index(), output)
-        screen.say(f"Wrote the table to {output}.")
-    if report is not None:
-        from ..inspection import write_report
-
-        part = {"leaderboard": leaderboard, "details": details, "y": question.y}
-        counts = steps.popularity(question.X)
-        write_report(report, {"Result": part}, data=facts(histories), split=question.sentences, popularity=counts,
-                     random_state=0)  # fmt: skip
-        screen.say(f"Wrote the report to {report}.")
+    columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
+    source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding)
+    code = run(
+        context.obj,
+        source,
+        models,
+        settings or [],
+        split=split,
+        at=at,
+        known_only=known_only,
+        tune=tune,
+        k=k,
+        exclude_seen=exclude_seen,
+        report=report,
+        output=output,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
 def recommend(
     context: typer.Context,
     model_file: Annotated[Path, typer.Argument(metavar="MODEL", help="What skrec fit saved.")],
-    log: Logs,
+    log: Paths,
     users: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user, or all; repeatable.")] = None,
     users_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Users, one a line.")] = None,
+    where: Where = None,
+    drop_missing: DropMissing = False,
+    time_format: TimeFormat = None,
+    time_unit: TimeUnit = None,
+    encoding: Encoding = None,
     k: Annotated[int | None, typer.Option("-k", metavar="NUMBER", help="Number; by default the model's.")] = None,
     exclude_seen: Seen = None,
     explain: Annotated[bool, typer.Option("--explain", help="Name the past items behind each recommendation.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on where the model knows less than half of the items of the log.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write all rows, as .csv or .parquet.")
     ] = None,
@@ -234,71 +232,21 @@ def recommend(
     quiet: Quiet = False,
 ) -> None:
     """Recommend items to users of a log, with a saved model."""
-    from . import _recommend as steps
-    from ._data import TABLES, check_output, choose_users, read_log, write_table
+    from ._recommend import run
 
-    screen: Screen = context.obj
-    if k is not None:
-        check_k(k)
-    check_output(output, "--output", TABLES)
-    wanted = steps.wanted_users(users, users_file, output)
-    with screen.working("Loading the model and the log"):
-        estimator, notes = steps.load_model(model_file)
-        histories = read_log(log, notes["columns"])
-    if wanted is not None:
-        histories = histories.iloc[choose_users(histories.index, wanted)]
-    if exclude_seen is None:
-        exclude_seen = bool(estimator.exclude_seen)
-        kept = "last" if exclude_seen else "like any other"
-        screen.say(f"Items that a user already has come {kept}, as the model was fitted.")
-    with screen.working(f"Recommending to {len(histories):,} users"):
-        rows = steps.recommend_rows(estimator, histories, k, exclude_seen, notes)
-        if explain:
-            steps.add_reasons(rows, estimator, histories, notes)
-    if output is None:
-        steps.show_rows(screen, rows)
-    else:
-        write_table(rows, output)
-        screen.say(f"Wrote {len(rows):,} rows for {len(histories):,} users to {output}.")
-
-
-def save_model(estimator, path: Path, notes: dict, names=None) -> None:
-    """Save a model with what `recommend` must know: the columns, and the names of the items if there are any."""
-    from .. import persistence
-
-    if names is not None:
-        texts = names.reindex(estimator.items_).tolist()
-        notes = {**notes, "item_names": [text if isinstance(text, str) else None for text in texts]}
-    persistence.save(estimator, path, metadata=notes)
-
-
-def _columns(**columns: str | None) -> dict[str, str]:
-    return {role: name for role, name in columns.items() if name is not None}
-
-
-def _chosen_names(models: list[str] | None, time: str | None) -> list[str]:
-    if not models or models == ["all"]:
-        return [name for name in QUICK if time is not None or name not in NEED_TIME]
-    for name in models:
-        if name == "all":
-            raise UserError("--model all stands alone: leave out the other models")
-        check_name(name, time)
-        if models.count(name) > 1:
-            raise UserError(f"--model {name} stands there twice: name each model once")
-    return models
-
-
-def _say_facts(screen: Screen, described: dict[str, str]) -> None:
-    span = f", {described['time']}" if "time" in described else ""
-    screen.say(f"{described['events']} events of {described['users']} users and {described['items']} items{span}.")
-    screen.say(f"{described['repeats']}.")
-
-
-def _say_seen(screen: Screen, exclude_seen: bool | None) -> None:
-    if exclude_seen is None:
-        screen.say("Items that a user already has come last: the default. Where people buy again, say --include-seen.")
-    else:
-        screen.say(f"Items that a user already has come {'last' if exclude_seen else 'like any other'}, as asked.")
+    source = Log(log, {}, where, drop_missing, time_format, time_unit, encoding)
+    run(
+        context.obj,
+        model_file,
+        source,
+        users,
+        users_file,
+        k=k,
+        exclude_seen=exclude_seen,
+        explain=explain,
+        force=force,
+        output=output,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -312,7 +260,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 2 for an error that the user can put right, 1 for any other, 130 when interrupted.
+        0 when all went well, 2 for an error that the user can put right, 1 for any other and where a model failed
+        in a comparison, 130 when interrupted.
 
     Examples
     --------
@@ -322,12 +271,18 @@ def main(argv: list[str] | None = None) -> int:
     0
     """
     screen = Screen()
-    argv = sys.argv[1:] if argv is None else argv
+    argv, watched = sys.argv[1:] if argv is None else argv, logging.getLogger("skrec")
     try:
-        result = typer.main.get_command(app).main(args=argv, prog_name="skrec", standalone_mode=False, obj=screen)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("always", category=UserWarning)
+            warnings.showwarning = screen.warn
+            watched.addHandler(screen.notes)
+            result = typer.main.get_command(app).main(args=argv, prog_name="skrec", standalone_mode=False, obj=screen)
     except (KeyboardInterrupt, typer.Abort):
         print("skrec: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
         return screen.fail(error)
+    finally:
+        watched.removeHandler(screen.notes)
     return result if isinstance(result, int) else 0

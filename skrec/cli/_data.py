@@ -6,100 +6,67 @@ from pathlib import Path
 import numpy as np
 
 from ..utils._files import replacing
-from ..utils._histories import Histories, read_histories
-from ..utils._time import as_moment
-from ._screen import UserError
+from ..utils._histories import read_histories
+from ._dates import Moment, has_dates, span, times_of
+from ._screen import Screen, UserError
 
 TABLES = (".csv", ".parquet")
 
 
-def read_log(logs: list[str], columns: dict):
-    """Read histories; `columns` by role, as `to_histories` takes them."""
-    import pyarrow as pa
-
-    from ..feature_extraction import to_histories
-
-    try:
-        return to_histories(list(logs), **{role: name for role, name in columns.items() if role != "name"})
-    except pa.ArrowException as error:  # integers in one file, text in another
-        raise UserError(f"the files of the log do not fit together ({error}): give each column one type") from error
-
-
-def cut_log(histories, since: str | None, until: str | None):
+def cut_log(histories, since: Moment | None, until: Moment | None):
     """Keep the events from `since` on and before `until`, and the users who have any."""
     if since is None and until is None:
         return histories
     from ..model_selection._containers import keep_events
 
     read = read_histories(histories)
-    if read.time is None:
-        raise UserError("--since and --until need the times of the events: name their column with --time")
-    low = -np.inf if since is None else as_moment(since, "--since")
-    high = np.inf if until is None else as_moment(until, "--until")
-    keep = (read.time >= low) & (read.time < high)
+    low = -np.inf if since is None else since.on_scale_of(histories)
+    high = np.inf if until is None else until.on_scale_of(histories)
+    if low >= high:
+        raise UserError(f"--until {until} must be after --since {since}: swap them or leave one out")
+    times = times_of(histories)
+    keep = (times >= low) & (times < high)
     if not keep.any():
-        first, last = span(histories, read)
+        first, last = span(histories)
         raise UserError(f"no event lies between --since and --until: the log goes from {first} to {last}")
     return keep_events(histories, read, keep)[read.take_events(keep).lengths > 0]
 
 
-def item_names(logs: list[str], item: str, name: str):
-    """Return the most frequent name of each item, a Series indexed by item id."""
-    import pandas as pd
-
-    from ..feature_extraction._event_columns import plain
-    from ..feature_extraction._event_files import read_columns_of_files
-
-    columns = read_columns_of_files(list(logs), {"item": item, "name": name})
-    frame = pd.DataFrame({role: plain(column).to_pandas() for role, column in columns.items()}).dropna()
-    counts = frame.value_counts(["item", "name"]).reset_index()
-    best = counts.sort_values(["count", "name"], ascending=[False, True]).drop_duplicates("item")
-    return pd.Series([" ".join(str(text).split()) for text in best["name"]], index=best["item"].to_numpy())
-
-
 def facts(histories) -> dict[str, str]:
-    """Describe a log."""
-    read = read_histories(histories)
+    """Describe a log in words."""
+    from ..inspection import profile_log
+
+    log = profile_log(histories)
     described = {
-        "users": f"{len(read):,}",
-        "items": f"{len(read.ids):,}",
-        "events": f"{len(read.codes):,}",
-        "repeats": f"{100 * repeat_share(read):.0f} % of the events are of an item that the user already had",
+        "users": f"{log.n_users:,}",
+        "items": f"{log.n_items:,}",
+        "events": f"{log.n_events:,}",
+        "repeats": f"{100 * log.repeat_share:.0f} % of the events are of an item that the user already had",
     }
-    if read.time is not None:
-        described["time"] = " to ".join(span(histories, read))
+    if log.first is not None:
+        described["time"] = " to ".join(span(histories))
+        described["baskets"] = f"{log.n_baskets:,} with {log.basket_size:.1f} items each"
     return described
 
 
-def repeat_share(read: Histories) -> float:
-    """Return the share of events whose item stands earlier in the same history."""
-    pairs = read.rows * max(len(read.ids), 1) + read.codes
-    return 1 - len(np.unique(pairs)) / max(len(pairs), 1)
+def say_facts(screen: Screen, described: dict[str, str]) -> None:
+    """Print the facts of a log."""
+    over = f", {described['time']}" if "time" in described else ""
+    screen.say(f"{described['events']} events of {described['users']} users and {described['items']} items{over}.")
+    screen.say(f"{described['repeats']}.")
 
 
-def span(histories, read: Histories) -> tuple[str, str]:
-    """Return the first and the last time as text."""
-    return moment_text(histories, read.time.min()), moment_text(histories, read.time.max())
-
-
-def moment_text(histories, moment: float) -> str:
-    """Write a moment as a date where the log has dates, else as a number."""
-    if not has_dates(histories):
-        return f"{moment:g}"
-    stamp = str(np.datetime64(round(moment * 86_400), "s")).replace("T", " ")
-    return stamp.removesuffix(" 00:00:00").removesuffix(":00")
-
-
-def has_dates(histories) -> bool:
-    """Tell whether the times are dates rather than numbers."""
-    import pyarrow as pa
-
-    return pa.types.is_temporal(histories["time"].dtype.pyarrow_dtype.value_type)
+def say_seen(screen: Screen, exclude_seen: bool | None) -> None:
+    """Print what happens to items that a user already has."""
+    if exclude_seen is None:
+        screen.say("Items that a user already has come last: the default. Where people buy again, say --include-seen.")
+    else:
+        screen.say(f"Items that a user already has come {'last' if exclude_seen else 'like any other'}, as asked.")
 
 
 def last_part(histories, share: float = 0.1) -> float:
     """Return the moment from which the last share of the events lies; the start of the day where that works."""
-    times = read_histories(histories).time
+    times = times_of(histories)
     moment = float(np.quantile(times, 1 - share, method="higher"))
     start = float(np.floor(moment))
     return start if has_dates(histories) and start > times.min() else moment
@@ -126,23 +93,3 @@ def write_table(frame, path: Path) -> None:
             frame.to_csv(partial, index=False)
         else:
             frame.to_parquet(partial, index=False)
-
-
-def choose_users(index, wanted: list[str]) -> np.ndarray:
-    """Return the positions of users by their ids as text; integer and float ids match as well."""
-    import pandas as pd
-
-    known = pd.Index([_plain(user) for user in index.tolist()])
-    positions = known.get_indexer([text.strip() for text in wanted])
-    unknown = [text for text, position in zip(wanted, positions, strict=True) if position < 0]
-    if unknown:
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise UserError(
-            f"--users names {unknown[0]!r}{more}, not among the {len(known):,} users of the log, "
-            f"who have ids such as {known[0]!r}"
-        )
-    return positions
-
-
-def _plain(user) -> str:
-    return str(int(user)) if isinstance(user, float) and user.is_integer() else str(user)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from sklearn.frozen import FrozenEstimator
 
+from ..recipes import COUNTED, ENSEMBLES, make_recommender, recipe_names
 from ..utils._histories import read_histories
-from ._app import save_model
 from ._data import facts, write_table
+from ._dates import parse_moment
 from ._evaluate import ask, hold_out, known_names, popularity, show_leaderboard
-from ._models import COUNTED, HYBRIDS, QUICK, make_model
+from ._model_files import save_model
+from ._options import Log
 from ._screen import Screen, UserError
 
-AT = "2011-11-01"
+AT = parse_moment("2011-11-01", "--at")
 COLUMNS = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "name": "Description"}
 _REPEATS = "What do customers buy next, old or new?"
 _NEW = "Which items do they buy that they never had?"
@@ -40,8 +42,8 @@ def run(screen: Screen, folder: Path) -> None:
     repeats = hold_out(histories, "time", AT, False, True)
     for sentence in repeats.sentences:
         screen.say(sentence)
-    described_by = {"k": 10, "timed": True, "names": known_names(names, repeats.X)}
-    models = {name: make_model(name, {}, exclude_seen=False, **described_by) for name in QUICK}
+    described_by = {"k": 10, "time": "date", "item_names": known_names(names, repeats.X)}
+    models = {name: make_recommender(name, exclude_seen=False, **described_by) for name in recipe_names(nets=False)}
     first, details = ask(screen, models, repeats, 10, keep=True)
     screen.say()
     show_leaderboard(screen, first, f"1. {_REPEATS} (--include-seen)")
@@ -49,7 +51,7 @@ def run(screen: Screen, folder: Path) -> None:
     # the same fitted models, asked again; those that counted or weighed learn once more without repeats
     new = hold_out(histories, "time", AT, True, True)
     fitted = {name: FrozenEstimator(clone_fitted(details[name].estimator)) for name in models if name in details}
-    fitted |= {name: make_model(name, {}, exclude_seen=True, **described_by) for name in (*COUNTED, *HYBRIDS)}
+    fitted |= {name: make_recommender(name, exclude_seen=True, **described_by) for name in (*COUNTED, *ENSEMBLES)}
     second, details_new = ask(screen, fitted, new, 10)
     for column in _ONLY_ONCE:
         second[column] = first[column].reindex(second.index)
@@ -65,9 +67,9 @@ def run(screen: Screen, folder: Path) -> None:
             screen.table([f"customer {example['user']}", ""], rows)
 
     with screen.working("Writing the files"):
-        model = make_model(best, {}, k=10, exclude_seen=False, timed=True, names=names).fit(histories)
-        notes = {"columns": COLUMNS, "data": described, "since": None, "until": None, "model": best}
-        save_model(model, folder / "model.skrec", notes, names)
+        model = make_recommender(best, exclude_seen=False, time="date", item_names=names).fit(histories)
+        notes = {"data": described, "since": None, "until": None, "model": best}
+        save_model(model, folder / "model.skrec", notes, Log([], COLUMNS), names)
         write_table(data.events[[*COLUMNS.values(), "Quantity"]], folder / "events.parquet")
         write_table(first.reset_index(), folder / "leaderboard.csv")
         _write_report(folder / "report.html", data, described, (repeats, first, details), (new, second, details_new),

@@ -1,45 +1,112 @@
 """The steps of `skrec recommend`."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ..utils._histories import read_histories
+from ..utils._validation import id_kind, plain
+from ._data import TABLES, check_output, write_table
+from ._ids import to_model_ids
+from ._log import read_log
+from ._model_files import load_model
+from ._options import Log, check_k
 from ._screen import Screen, UserError
+from ._users import choose_users, wanted_users
 
 _MOST_SHOWN = 20
+_LEAST_KNOWN = 0.5  # share of the items of a log below which it is probably not a log for this model
 
 
-def wanted_users(users: list[str] | None, users_file: Path | None, output: Path | None) -> list[str] | None:
-    """Return the ids asked for as text, or None for all."""
-    if users_file is not None:
-        try:
-            lines = users_file.read_text(encoding="utf-8-sig").split("\n")
-        except UnicodeDecodeError as error:
-            raise UserError(f"--users-file {users_file} is not UTF-8 text: save it as such") from error
-        except OSError as error:
-            raise UserError(f"--users-file {users_file} cannot be read: {error.strerror}") from error
-        ids = [line.strip() for line in lines if line.strip()]
-        if not ids:
-            raise UserError(f"--users-file {users_file} is empty: write one id a line")
-        return [*(users or []), *ids]
-    if not users:
-        if output is None:
-            raise UserError("name users with --users, or write the recommendations of all with --output FILE")
-        return None
-    return None if users == ["all"] else users
+def run(
+    screen: Screen,
+    model_file: Path,
+    log: Log,
+    users: list[str] | None,
+    users_file: Path | None,
+    *,
+    k: int | None,
+    exclude_seen: bool | None,
+    explain: bool,
+    force: bool,
+    output: Path | None,
+) -> None:
+    """Recommend items to users of a log, with a saved model."""
+    check_k(k)
+    check_output(output, "--output", TABLES)
+    wanted = wanted_users(users, users_file, output)
+    with screen.working("Loading the model"):
+        estimator, notes = load_model(model_file)
+    columns = {role: name for role, name in notes["columns"].items() if role != "name"}
+    reading = notes.get("reading", {})
+    if as_fitted := Log([]).like(reading).arguments():
+        screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
+    histories, _ = read_log(screen, replace(log, columns=columns).like(reading))
+    histories, known = on_model_items(screen, histories, estimator.items_, force)
+    histories, sentences = choose_users(histories, wanted, force=force)
+    if exclude_seen is None:
+        exclude_seen = bool(estimator.exclude_seen)
+        kept = "last" if exclude_seen else "like any other"
+        sentences.append(f"Items that a user already has come {kept}, as the model was fitted.")
+    with screen.working(f"Recommending to {len(histories):,} users"):
+        rows = recommend_rows(estimator, histories, k, exclude_seen, notes)
+        if explain:
+            add_reasons(rows, estimator, histories, notes)
+    for sentence in [*sentences, *what_is_missing(estimator, histories, rows, known, k)]:
+        screen.say(sentence)
+    if output is None:
+        show_rows(screen, rows)
+    else:
+        write_table(rows, output)
+        screen.say(f"Wrote {len(rows):,} rows for {len(histories):,} users to {output}.")
 
 
-def load_model(path: Path):
-    """Return a saved recommender and its notes."""
-    from .. import persistence
+def on_model_items(screen: Screen, histories, items: np.ndarray, force: bool):
+    """Bring histories to the ids of a model, and say what share it knows; an error where that is little."""
+    histories, ids, positions, converted = to_model_ids(histories, items)
+    known = int((positions >= 0).sum())
+    if converted:
+        shown = int(np.argmax(positions >= 0))
+        kinds = f"{plain(ids[shown])!r} ({id_kind(ids)}) for {plain(items[positions[shown]])!r} ({id_kind(items)})"
+        screen.say(
+            f"The item ids of the log are written otherwise than the model's, such as {kinds}: they were converted "
+            "where that is exact."
+        )
+    which = f"{known:,} of the {len(ids):,} items of the log ({100 * known / len(ids):.0f} %)"
+    if known < _LEAST_KNOWN * len(ids) and not force:
+        example = plain(ids[positions < 0][0])
+        advice = "convert them to the type used in fit" if id_kind(ids) != id_kind(items) else "check the files"
+        raise UserError(
+            f"the model knows {which}: it learned ids such as {plain(items[0])!r} ({id_kind(items)}), and the log has "
+            f"ids such as {example!r} ({id_kind(ids)}): {advice}, fit the model to this log, or add --force"
+        )
+    screen.say(
+        f"The model knows {which}." if known < len(ids) else f"The model knows all {len(ids):,} items of the log."
+    )
+    return histories, np.sort(items)
 
-    estimator, header = persistence.load(path, return_metadata=True)
-    if not hasattr(estimator, "recommend"):
-        raise UserError(f"{path} holds a {type(estimator).__name__}, which does not recommend")
-    notes = header["metadata"]
-    if not isinstance(notes.get("columns"), dict):
-        raise UserError(f"{path} does not say which columns of a log it needs: fit it with skrec fit")
-    return estimator, notes
+
+def what_is_missing(estimator, histories, rows, items: np.ndarray, k: int | None) -> list[str]:
+    """Say how many users got best sellers alone, and why lists are short or end with what a user has."""
+    read, n_users = read_histories(histories), len(histories)
+    known = read.item_codes(items) >= 0
+    n_strange = int((read.take_events(known).lengths == 0).sum())
+    asked = k or estimator.k
+    width = len(rows) // max(n_users, 1)
+    sentences = []
+    if n_strange:
+        sentences.append(f"{n_strange:,} of {n_users:,} users have no item that the model knows: best sellers alone.")
+    if width < asked:
+        sentences.append(f"The model knows {width:,} items, so a list has {width:,} rather than {asked:,}.")
+    n_full = rows.loc[~np.isfinite(rows["score"]), "user"].nunique()
+    if n_full:
+        sentences.append(
+            f"{n_full:,} of {n_users:,} users have fewer than {width:,} items left that they do not have: the end of "
+            "their list is what they have, with the score -inf."
+        )
+    return sentences
 
 
 def recommend_rows(estimator, histories, k: int | None, exclude_seen: bool, notes: dict):
@@ -59,29 +126,25 @@ def recommend_rows(estimator, histories, k: int | None, exclude_seen: bool, note
     if notes.get("item_names"):
         names = pd.Series(notes["item_names"], index=estimator.items_, dtype=object)
         rows["name"] = names.reindex(rows["item"]).to_numpy()
-    # an item that the user has fills the end of a list when nothing else is left
-    return rows[np.isfinite(rows["score"])] if exclude_seen else rows
+    return rows
 
 
 def add_reasons(rows, estimator, histories, notes: dict) -> None:
     """Add the column `because`: the items of the history behind each recommendation, with their share."""
     from ..inspection import explain
 
-    lists = [group.tolist() for _, group in rows.groupby("user", sort=False)["item"]]
-    asked = histories.loc[rows["user"].unique()]
+    width = len(rows) // len(histories)
     try:
-        reasons = explain(estimator, asked, items=lists)
+        reasons = explain(estimator, histories, items=rows["item"].to_numpy().reshape(-1, width).tolist())
     except TypeError as error:
         raise UserError(f"--explain does not go with this model: {error}") from error
-    reasons = reasons[reasons["share"] > 0]
-    names = reasons["reason"].astype(str)
-    if notes.get("item_names"):
-        known = dict(zip(estimator.items_, notes["item_names"], strict=True))
-        names = reasons["reason"].map(known).fillna(names)
-    texts = names + reasons["share"].map(" {:.0%}".format)
-    because = texts.groupby([reasons["user"], reasons["item"]], sort=False).agg("; ".join)
+    known = dict(zip(estimator.items_.tolist(), notes.get("item_names") or [], strict=False))
+    texts: dict[tuple, list[str]] = {}
+    for row in reasons[reasons["share"].astype(float) > 0].itertuples():
+        text = f"{known.get(row.reason) or row.reason} {row.share:.0%}"
+        texts.setdefault((row.user, row.item), []).append(text)
     keys = zip(rows["user"], rows["item"], strict=True)
-    rows["because"] = [because.get(key, "popular") for key in keys]
+    rows["because"] = ["; ".join(texts.get(key, ["popular"])) for key in keys]
 
 
 def show_rows(screen: Screen, rows) -> None:

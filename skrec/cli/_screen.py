@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = str(Path(__file__).parents[1])
 _CHECKS = ("_param_validation.py", "validation.py")  # scikit-learn's checks of parameters and input
@@ -17,9 +19,11 @@ class UserError(Exception):
 class Screen:
     """The two consoles, and how much to say."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.verbose = False
         self.quiet = False
+        self.notes = _Notes(self)
+        self._warned: set[str] = set()
 
     def say(self, text: str = "") -> None:
         """Print a line of explanation, unless quiet."""
@@ -37,7 +41,7 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        look = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
+        look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
         table = Table(title=Text(title, style="bold") if title else None, title_justify="left", **look)
         for column, name in enumerate(header):
             is_number = column in numbers  # a number is never broken
@@ -66,8 +70,9 @@ class Screen:
             import traceback
 
             traceback.print_exception(error)
-        if _is_usage(error):
-            message, code = error.format_message(), 2
+        usage = getattr(error, "format_message", None)  # the class has moved between versions of typer
+        if usage is not None:
+            message, code = usage(), 2
             if not message.strip():  # no arguments: the help is printed already
                 return code
         elif _is_expected(error):
@@ -75,8 +80,34 @@ class Screen:
         else:
             hint = "" if self.verbose else "; --verbose shows where"
             message, code = f"unexpected {type(error).__name__}: {error}{hint}", 1
-        print("skrec:", " ".join(message.split()), file=sys.stderr)
+        self.error(message)
         return code
+
+    def error(self, message: str) -> None:
+        """Print one line that says what went wrong."""
+        print("skrec:", " ".join(message.split()), file=sys.stderr)
+
+    def warn(self, message, category, filename, lineno, file=None, line=None) -> None:
+        """Print a warning as one line, once; takes the place of `warnings.showwarning`."""
+        text = " ".join(str(message).split())
+        if not self.quiet and text not in self._warned:
+            self._warned.add(text)
+            print("skrec: warning:", text, file=sys.stderr)
+
+
+class _Notes(logging.Handler):
+    """Prints what the library logs, each text once: a unit that was recognised, times that do not count."""
+
+    def __init__(self, screen: Screen):
+        super().__init__(logging.INFO)
+        self._screen = screen
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = f"{record.getMessage().rstrip('.').replace('time_unit=', '--time-unit')}."
+        if text not in self._said:
+            self._said.add(text)
+            self._screen.say(text[:1].upper() + text[1:])
 
 
 class _Updates(io.TextIOBase):
@@ -89,11 +120,6 @@ class _Updates(io.TextIOBase):
         if text.strip():
             self._update(text.strip())
         return len(text)
-
-
-def _is_usage(error: Exception) -> bool:
-    """Tell whether the command line itself is wrong; the class has moved between versions of typer."""
-    return hasattr(error, "format_message")
 
 
 def _is_expected(error: Exception) -> bool:

@@ -105,10 +105,9 @@ def read_raw(events, names: dict) -> dict:
         events = events.select(list(names.values())).collect()
     columns = events.schema.names if kind == "pyarrow" else list(events.columns)
     check_columns(names, columns)
-    if kind == "pyarrow":
-        return {role: events.column(name).to_pandas() for role, name in names.items()}
-    if kind == "polars":
-        return {role: events.get_column(name).to_pandas() for role, name in names.items()}
+    if kind in ("pyarrow", "polars"):  # integers with nulls stay integers
+        arrays = {role: events[name] if kind == "pyarrow" else events[name].to_arrow() for role, name in names.items()}
+        return {role: array.to_pandas(integer_object_nulls=True) for role, array in arrays.items()}
     return {role: events[name].reset_index(drop=True) for role, name in names.items()}
 
 

@@ -215,6 +215,8 @@ def _standard_input() -> str:
         )
         kind += ".gz" if start[:2] == b"\x1f\x8b" else ""
         path = written.rename(written.with_name(f"{written.name}.{kind}"))
+        if _spooled:
+            _spooled[1].cleanup()
         _spooled[:] = [sys.stdin, folder, str(path)]
     return _spooled[2]
 

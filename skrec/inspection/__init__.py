@@ -2,6 +2,7 @@
 
 from ._displays import ComparisonDisplay, MetricAtKDisplay, PopularityBiasDisplay
 from ._explain import explain
+from ._profile import profile_log
 from ._report import write_report
 from ._training import TrainingDisplay
 
@@ -11,5 +12,6 @@ __all__ = [
     "PopularityBiasDisplay",
     "TrainingDisplay",
     "explain",
+    "profile_log",
     "write_report",
 ]

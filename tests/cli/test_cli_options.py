@@ -5,7 +5,6 @@ import pytest
 
 from skrec import load
 from skrec.cli import main
-from skrec.cli._models import COUNTED, MODELS, make_model
 from skrec.datasets import make_histories
 
 LOG = ["log.csv", "--user", "user", "--item", "item", "--time", "time"]
@@ -18,21 +17,6 @@ def folder(tmp_path, monkeypatch):
     events = make_histories(60, 30, repeats=True, random_state=0).explode(["item", "time"]).reset_index()
     events.to_csv("log.csv", index=False)
     return tmp_path
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_repeats_are_counted_where_they_are_included(name):
-    for exclude_seen in (False, True):
-        vectorizer = make_model(name, {}, k=3, exclude_seen=exclude_seen).get_params().get("vectorizer")
-        assert (vectorizer is not None and not vectorizer.binary) == (name in COUNTED and not exclude_seen)
-
-
-@pytest.mark.parametrize("name", ["sasrec", "gru4rec"])
-def test_nets_learn_to_point_back_where_repeats_are_included(name):
-    pytest.importorskip("tensorflow")
-    assert make_model(name, {}, k=3, exclude_seen=False).returns
-    assert not make_model(name, {}, k=3, exclude_seen=True).returns
-    assert not make_model(name, {"returns": False}, k=3, exclude_seen=False).returns
 
 
 @pytest.mark.parametrize(

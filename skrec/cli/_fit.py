@@ -1,0 +1,58 @@
+"""The steps of `skrec fit`."""
+
+import time
+from pathlib import Path
+
+from ._data import check_output, cut_log, facts, say_facts, say_seen
+from ._dates import echo, kind_of_time, parse_moment
+from ._log import read_log
+from ._model_files import save_model
+from ._options import Log, build, check_k, check_name, parse_settings
+from ._screen import Screen, UserError
+
+
+def run(
+    screen: Screen,
+    log: Log,
+    model: str,
+    settings: list[str],
+    output: Path,
+    *,
+    k: int,
+    exclude_seen: bool | None,
+    since: str | None,
+    until: str | None,
+) -> None:
+    """Fit a model to a log and save it."""
+    check_k(k)
+    check_name(model, log.columns.get("time"))
+    check_output(output, "--output")
+    given = parse_settings(settings)
+    start = parse_moment(since, "--since", log.time_format)
+    end = parse_moment(until, "--until", log.time_format)
+    if (start or end) and "time" not in log.columns:
+        raise UserError("--since and --until need the times of the events: name their column with --time")
+    options = {"k": k, "exclude_seen": exclude_seen is not False}
+    build(model, given, time="date" if "time" in log.columns else None, **options)  # wrong settings cost no work
+    histories, names = read_log(screen, log, check=True)
+    histories = cut_log(histories, start, end)
+    for sentence in echo(start, end):
+        screen.say(sentence)
+    estimator = build(model, given, time=kind_of_time(histories), item_names=names, **options)
+    described = facts(histories)
+    say_facts(screen, described)
+    say_seen(screen, exclude_seen)
+    started = time.perf_counter()
+    with screen.working(f"Fitting {model}"):
+        estimator.fit(histories)
+    seconds = time.perf_counter() - started
+    since, until = (None if one is None else str(one) for one in (start, end))
+    notes = {"data": described, "since": since, "until": until, "model": model}
+    save_model(estimator, output, notes, log, names)
+    fitted = f"Fitted {in_short(model, given)} to {estimator.n_items_:,} items in {seconds:.1f} s"
+    screen.say(f"{fitted}; saved to {output}.")
+
+
+def in_short(model: str, settings: dict) -> str:
+    """Name a model and what was set."""
+    return model + (f" ({', '.join(f'{name}={value!r}' for name, value in settings.items())})" if settings else "")

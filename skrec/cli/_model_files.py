@@ -1,0 +1,30 @@
+"""Model files of the command: a model, and what `recommend` must know to read a log for it."""
+
+from pathlib import Path
+
+from ._options import Log
+from ._screen import UserError
+
+
+def save_model(estimator, path: Path, notes: dict, log: Log, names=None) -> None:
+    """Save a model with its notes, how its log was read, and the names of the items if there are any."""
+    from .. import persistence
+
+    notes = {**notes, "columns": log.columns, "reading": log.reading()}
+    if names is not None:
+        texts = names.reindex(estimator.items_).tolist()
+        notes["item_names"] = [text if isinstance(text, str) else None for text in texts]
+    persistence.save(estimator, path, metadata=notes)
+
+
+def load_model(path: Path):
+    """Return a saved recommender and its notes."""
+    from .. import persistence
+
+    estimator, header = persistence.load(path, return_metadata=True)
+    if not hasattr(estimator, "recommend"):
+        raise UserError(f"{path} holds a {type(estimator).__name__}, which does not recommend")
+    notes = header["metadata"]
+    if not isinstance(notes, dict) or not isinstance(notes.get("columns"), dict):
+        raise UserError(f"{path} does not say which columns of a log it needs: fit it with skrec fit")
+    return estimator, notes

@@ -1,0 +1,145 @@
+"""`skrec evaluate` ends with a result, an exit code that scripts can trust, and what to do next."""
+
+import shlex
+
+import pandas as pd
+import pytest
+
+from skrec import load
+from skrec.cli._evaluate import advice
+from skrec.linear_model import EASE
+from skrec.neighbors import ItemKNN
+
+TIMED = ["--user", "user", "--item", "item", "--time", "time"]
+
+
+def fail(self, *arguments):
+    raise ValueError("no luck")
+
+
+@pytest.mark.parametrize("name", ["evaluate", "compare"])
+def test_a_failed_model_ends_with_code_1(folder, run, monkeypatch, name):
+    monkeypatch.setattr(EASE, "_fit", fail)
+    words = [name, "log.csv", *TIMED, "--model", "ease", "--model", "popularity", "-o", "t.csv"]
+    code, out, err = run(*words)
+    assert code == 1 and "ease failed: ValueError: no luck" in out and "skrec: 1 of 2 models failed: ease" in err
+    assert pd.read_csv("t.csv")["model"].tolist() == ["popularity", "ease"]
+    assert "--model popularity" in out
+    assert run(*words, "-q")[0] == 1
+
+
+def test_all_failed(folder, run, monkeypatch):
+    monkeypatch.setattr(EASE, "_fit", fail)
+    monkeypatch.setattr(ItemKNN, "_fit", fail)
+    code, _, err = run("evaluate", "log.csv", *TIMED, "--model", "ease", "--model", "item-knn")
+    assert code == 1 and "every model failed" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        ([], "skrec fit log.csv --user user --item item --time time --model ease -o model.skrec"),
+        (["--include-seen", "-k", "5", "--set", "ease.l2=30"],
+         "skrec fit log.csv --user user --item item --time time --model ease --set l2=30 --include-seen -k 5 "
+         "-o model.skrec"),
+    ],
+)  # fmt: skip
+def test_the_next_command_works(folder, run, options, command):
+    code, out, _ = run("evaluate", "log.csv", *TIMED, "--model", "ease", *options)
+    assert code == 0 and "\nAdvice: ease has NDCG@" in out
+    assert out.splitlines()[-1].strip() == command
+    assert run(*shlex.split(command)[1:])[0] == 0
+
+
+def test_the_next_command_sets_what_was_tuned(folder, run):
+    code, out, _ = run("evaluate", "log.csv", *TIMED, "--tune", "--model", "item-knn", "--model", "blend")
+    assert code == 0 and "Nothing is searched for blend." in out
+    words = shlex.split(out.splitlines()[-1])
+    if "item-knn" in words:
+        assert run(*words[1:])[0] == 0
+        set_of = dict(word.split("=") for word in words if "=" in word)
+        assert {"n_neighbors", "shrinkage"} == set(set_of)
+        assert load("model.skrec").n_neighbors == int(set_of["n_neighbors"])
+
+
+def board(**models):
+    rows = {
+        name: {"ndcg@10": ndcg, "p_value": p, "fit_seconds": s, "error": ""} for name, (ndcg, p, s) in models.items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.attrs["n_scored"] = 90
+    return table
+
+
+@pytest.mark.parametrize(
+    ("models", "first", "text"),
+    [
+        ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.01, 1.0)}, "ease", "chance alone does not explain its lead"),
+        ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.3, 8.0)}, "ease", "may put it before slim"),
+        ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.3, 1.0)}, "slim", "as good as ease, as far as 90 users tell"),
+        ({"ease": (0.5, None, 0.9), "slim": (0.3, 0.3, 0.1)}, "ease", "may put it before slim"),
+        ({"ease": (0.5, None, 9.0), "popularity": (0.4, 0.3, 8.9)}, "popularity", "no model is clearly better"),
+        ({"ease": (0.5, None, 9.0)}, "ease", "compare it with popularity"),
+    ],
+)
+def test_advice(models, first, text):
+    name, sentence = advice(board(**models))
+    assert name == first and text in sentence and sentence.count(": To") == 0
+
+
+TOO_FEW = {
+    "one event each": (pd.DataFrame({"user": [1, 2, 3], "item": [1, 2, 3]}), [], "0 of 3 have two events or more"),
+    "one user": (pd.DataFrame({"user": [1, 1, 1], "item": [1, 2, 3]}), [], "1 of 1 have two events or more"),
+    "only repeats": (pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 1, 2, 2]}), [], "try --include-seen"),
+    "one asked": (
+        pd.DataFrame({"user": [1, 1, 2, 2], "item": [1, 2, 1, 2], "time": [1, 9, 1, 1]}),
+        ["--time", "time", "--at", "5"],
+        "1 of 2 have a held-out item; try --include-seen or an earlier --at",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOO_FEW)
+def test_too_few_users_are_told(folder, run, case):
+    frame, options, text = TOO_FEW[case]
+    frame.to_csv("few.csv", index=False)
+    code, _, err = run("evaluate", "few.csv", "--user", "user", "--item", "item", *options)
+    assert code == 2 and "too few users to evaluate" in err and text in err and err.count("\n") == 1
+
+
+def test_one_time_for_all_is_told(folder, run, events):
+    events.assign(time="2024-01-01").to_csv("once.csv", index=False)
+    code, _, err = run("evaluate", "once.csv", *TIMED)
+    assert code == 2 and "all events have the time 2024-01-01" in err and "--split last" in err
+    assert run("evaluate", "once.csv", *TIMED, "--split", "last", "--model", "ease")[0] == 0
+
+
+def test_few_users_are_a_warning(folder, run, events):
+    events[events["user"] < 12].to_csv("few.csv", index=False)
+    code, out, _ = run("evaluate", "few.csv", *TIMED, "--split", "last", "--model", "ease", "--include-seen")
+    assert code == 0 and "Only 12 users could be asked" in out
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("Item_KNN", "item-knn"),
+        ("EASE", "ease"),
+        ("PureSVD", "pure-svd"),
+        ("TwoStageRecommender", "hybrid"),
+        ("session", "session-knn"),
+    ],
+)
+def test_did_you_mean_a_model(folder, run, model, meant):
+    for command in (["evaluate"], ["fit", "-o", "m.skrec"]):
+        code, _, err = run(command[0], "log.csv", *TIMED, "--model", model, *command[1:])
+        assert code == 2 and f"did you mean '{meant}'" in err
+
+
+def test_fit_prints_short_names(folder, run):
+    for kind in ("blend", "hybrid"):
+        words = ["fit", "log.csv", *TIMED, "--name", "name", "--model", kind, "--set", "session=drop", "-o", "m.skrec"]
+        code, out, _ = run(*words)
+        last = out.splitlines()[-1]
+        assert code == 0 and last.startswith(f"Fitted {kind} (session='drop') to 40 items in ")
+        assert "Thing" not in out and max(map(len, out.splitlines())) < 130
