@@ -14,14 +14,13 @@ from .utils._cooccurrence import Statistics
 from .utils._fitting import fit_context
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
-from .utils._requests import allowed_columns, check_matrix, removed_entries
+from .utils._requests import Request, check_k, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
-from .utils._time import as_moment
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
 from .utils._users import Users, read_only
-from .utils._validation import as_id_list, as_kind, is_nested, lookup
+from .utils._validation import as_id_list, as_kind, lookup
 from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items, with_vocabulary
 
 
@@ -171,8 +170,9 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         histories = None
         if self._is_passthrough():
             matrix = check_matrix(self, X, reset=True)
-            names = _get_feature_names(X)
-            self.items_ = np.arange(matrix.shape[1]) if names is None else names
+            names, numbers = _get_feature_names(X) if column_ids(X) is None else None, column_ids(X)
+            self.items_ = next((ids for ids in (numbers, names) if ids is not None), np.arange(matrix.shape[1]))
+            self._column_ids = list(X.columns) if numbers is not None else None
         else:
             histories = self._read(X)
             vectorizer = getattr(self, "vectorizer", None)
@@ -226,8 +226,9 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             Number of items; None takes the constructor's `k`.
         candidates : array-like of shape (n_candidates,), default=None
             The only items that may be recommended. Ids the model does not know are passed over.
-        exclude : array-like of shape (n_excluded,), or one such list per user, default=None
-            Items that must not be recommended.
+        exclude : array-like of shape (n_excluded,), or one such list per user, or dict, default=None
+            Items that must not be recommended. One list per user may hold None for nothing; a dict names the users by
+            the index of `X`, or by row number.
         exclude_seen : bool, default=None
             Whether the user's own items come last; None takes the constructor's `exclude_seen`.
         at : date or number, default=None
@@ -256,18 +257,13 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             how = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
             how |= {"return_scores": return_scores, "return_source": return_source}
             return self._with_new_items(item_features).recommend(X, k, **how)
-        k = self.k if k is None else k
-        if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
-            raise ValueError(f"k must be an integer of at least 1, got {k!r}")
-        exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
-        per_user = exclude is not None and is_nested(exclude)
-        columns = allowed_columns(self.items_, candidates, None if per_user else exclude)
+        request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
+        columns, at = request.columns(self.items_), request.at
         order = popularity_order(self.popularity_[columns])
-        at = None if at is None else as_moment(at, "at")
         users = self._encode(X)
-        removed = removed_entries(self.items_, exclude, len(users)) if per_user else None
+        removed = request.removed(self.items_, len(users))
         most_removed = 0 if removed is None else int(np.diff(removed[:, columns].indptr).max(initial=0))
-        k = min(k, len(columns) - most_removed)
+        k = min(request.k, len(columns) - most_removed)
         if k < 1:
             raise ValueError("exclude leaves no item to recommend: pass fewer exclusions or more candidates")
 
@@ -280,7 +276,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             n_items=self.n_items_,
             columns=columns,
             order=order,
-            demote_seen=bool(exclude_seen),
+            demote_seen=request.exclude_seen,
             removed=removed,
             row_bytes=4 * self._block_width(),
             product=product,
@@ -333,12 +329,14 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         check_is_fitted(self)
         ids = as_id_list(items, "items")
+        if not len(ids):
+            raise ValueError("items is empty: pass at least one id")
         codes = lookup(ids, self.items_, "items")
         if (codes < 0).any():
             raise ValueError(f"items holds {ids[codes < 0][0]!r}, which is not among the {self.n_items_} known items")
-        k = min(self.k if k is None else k, self.n_items_ - 1)
+        k = min(check_k(self.k if k is None else k), self.n_items_ - 1)
         if k < 1:
-            raise ValueError(f"k must be at least 1 and the model must know two items, got k={k} of {self.n_items_}")
+            raise ValueError("items has no other item to be similar to: the model knows one item alone")
         n = len(codes)
         itself = sp.csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, self.n_items_))
         order = popularity_order(self.popularity_)
@@ -352,7 +350,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         similar = self.items_[np.concatenate([b[0] for b in blocks])]
         return (similar, np.concatenate([b[1] for b in blocks])) if return_scores else similar
 
-    def score(self, X, y) -> float:
+    def score(self, X, y=None) -> float:
         """Return the mean NDCG at k of the recommendations.
 
         Parameters
@@ -369,6 +367,10 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         from .metrics import ndcg_at_k
 
+        if y is None:
+            raise TypeError(
+                "score needs the held-out items as y: X, y = split_last(histories), or split_time(histories, at=...)"
+            )
         return ndcg_at_k(y, self.predict(X))
 
     # ---- shared work -----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
 from ..utils._selection import dense
 from ..utils._users import Users, read_only
-from ..utils._validation import id_kind, lookup
+from ..utils._validation import join_ids, lookup
 
 NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")
 _RRF = 60  # of Cormack et al.
@@ -121,12 +121,9 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
     def _join_items(self, fitted, first: np.ndarray | None = None) -> None:
         """Learn the union of the parts' items, sorted, or behind those that come first."""
-        kinds = {id_kind(part.items_) for part in fitted}
-        if "string" in kinds and len(kinds) > 1:
-            raise TypeError(f"{self._parts_name} were fitted on ids of several types: fit them on the same histories")
-        items = np.unique(np.concatenate([part.items_ for part in fitted]))
+        items = np.unique(join_ids([part.items_ for part in fitted], self._parts_name))
         if first is not None:
-            items = np.concatenate([first, items[lookup(items, first) < 0].astype(first.dtype)])
+            items = join_ids([first, items[lookup(items, first) < 0]], self._parts_name)
         self.items_, self.n_items_ = items, len(items)
         self._columns = [self._columns_of(part) for part in fitted]
         self._fallback_columns = self._columns_of(self.fallback_)

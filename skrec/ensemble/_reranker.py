@@ -12,10 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import BaseRecommender
 from ..utils._fitting import fit_context
 from ..utils._frame_parameter import FrameParameter, shallow
-from ..utils._requests import allowed_columns, removed_entries
+from ..utils._requests import Request
 from ..utils._selection import stack
 from ..utils._topk import map_blocks
-from ..utils._validation import is_nested
 from ._item_tables import stock_mask
 from ._rules import Rules, with_forced
 
@@ -251,7 +250,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             Number of items; None takes the constructor's `k`.
         candidates : array-like of shape (n_candidates,), default=None
             The only items that may be recommended.
-        exclude : array-like of shape (n_excluded,), or one such list per user, default=None
+        exclude : array-like of shape (n_excluded,), or one such list per user, or dict, default=None
             Items that must not be recommended; it wins over `must_include`.
         exclude_seen : bool, default=None
             Whether the user's own items come last; None takes the constructor's `exclude_seen`.
@@ -279,12 +278,10 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             wishes = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
             returned = {"return_scores": return_scores, "return_source": return_source}
             return self._with_new_items(item_features).recommend(X, k, **wishes, **returned)
-        k = self.k if k is None else k
-        if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
-            raise ValueError(f"k must be an integer of at least 1, got {k!r}")
-        per_user = exclude is not None and is_nested(exclude)
+        request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
+        k, by_user = request.k, request.exclude_by_user
         allowed = np.zeros(self.n_items_, dtype=bool)
-        allowed[allowed_columns(self.items_, candidates, None if per_user else exclude)] = True
+        allowed[request.columns(self.items_)] = True
         allowed &= self._rules.allowed
         if callable(self.in_stock):
             allowed &= stock_mask(self.in_stock, self.items_)
@@ -297,13 +294,13 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             X,
             max(k, self.n_candidates),
             candidates=None if allowed.all() else self.items_[allowed],
-            exclude=exclude if per_user else None,
-            exclude_seen=self.exclude_seen if exclude_seen is None else exclude_seen,
+            exclude=by_user,
+            exclude_seen=request.exclude_seen,
             at=at,
             return_scores=True,
             return_source=return_source,
         )
-        removed = removed_entries(self.items_, exclude, len(found[0])) if per_user and len(forced) else None
+        removed = request.removed(self.items_, len(found[0])) if len(forced) else None
         codes, scores, is_forced = with_forced(self._codes(found[0]), found[1], forced, removed)
         k = min(k, found[0].shape[1])
         mix = self._rules.mix(self.recommender_, X) if self.diversity == "calibrated" else None

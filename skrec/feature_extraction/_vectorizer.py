@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..utils._histories import Histories, read_histories
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration
-from ..utils._validation import as_id_list, lookup
+from ..utils._validation import as_id_list, join_ids, lookup
 
 
 class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
@@ -203,7 +203,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
             return np.sort(histories.ids, kind="stable")
         named = as_id_list(self.vocabulary, "vocabulary")
         lookup(named, histories.ids, "vocabulary")  # raises where strings would meet numbers
-        return np.unique(np.concatenate([histories.ids, named])) if len(histories.ids) else np.unique(named)
+        return np.unique(join_ids([histories.ids, named], "vocabulary and X") if len(histories.ids) else named)
 
     def _keep(self, counts: np.ndarray, n_users: int) -> np.ndarray:
         """Return the positions of the items that stay, ascending."""

@@ -1,13 +1,14 @@
 """Held-out items and recommendations, read once and matched."""
 
 import numbers
+from collections.abc import Iterable, Mapping, Set, Sized
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils.validation import check_scalar
 
 from ..utils._histories import Histories, is_frame, read_histories
-from ..utils._validation import as_id_list, as_ids, factorize, id_kind, lookup
+from ..utils._validation import as_id_list, as_ids, factorize, id_kind, lookup, type_name
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def read_lists(y_pred, k: int | None) -> RankedLists:
     """Read the first k recommendations from an array of shape (n_users, n) or from one list per user."""
     if k is not None:
         check_scalar(k, "k", numbers.Integral, min_val=1)
+    _refuse_mappings(y_pred, "y_pred")
     if hasattr(y_pred, "tocsr"):
         raise TypeError("y_pred is a sparse matrix, but item ids are expected: pass what predict returns")
     if is_frame(y_pred) and "item" not in y_pred.columns:
@@ -88,6 +90,7 @@ def _check_width(width: int, k: int | None) -> int:
 
 def read_truth(y_true) -> Histories:
     """Read the held-out items: one collection of ids per user, or a single id per user."""
+    _refuse_mappings(y_true, "y_true")
     if hasattr(y_true, "tocsr") or (getattr(y_true, "ndim", 1) != 1 and not is_frame(y_true)):
         shape = "x".join(map(str, y_true.shape))
         raise TypeError(
@@ -98,6 +101,14 @@ def read_truth(y_true) -> Histories:
         codes, ids = factorize(as_id_list(y_true, "y_true"))
         return Histories(ids, codes, np.arange(len(codes) + 1, dtype=np.int64))
     return read_histories(y_true, "y_true")
+
+
+def _refuse_mappings(values, name: str) -> None:
+    if isinstance(values, (Mapping, Set)) or (isinstance(values, Iterable) and not isinstance(values, Sized)):
+        raise TypeError(
+            f"{name} must hold one list of ids per user, in the order of the users, got {type_name(values)}: pass a "
+            "list of lists"
+        )
 
 
 def _first_value(values):

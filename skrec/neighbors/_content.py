@@ -12,7 +12,7 @@ from ..feature_extraction import HistoryVectorizer
 from ..feature_extraction._item_features import encode_items, encode_more, item_ids, read_item_features
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._selection import dense
-from ..utils._validation import as_kind, lookup
+from ..utils._validation import as_kind, join_ids, lookup
 
 _RECENCY = 0.6  # of vectorizer=None
 _DENSE = 0.25  # share of stored entries from which features are kept as an array
@@ -178,7 +178,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
             return self
         more = encode_more(self.item_encoder_, frame[new], unit_norm=True)
         wider = shallow(self)
-        wider.items_ = np.concatenate([self.items_, as_kind(ids[new], self.items_.dtype)])
+        wider.items_ = join_ids([self.items_, as_kind(ids[new], self.items_.dtype)], "item_features")
         wider.n_items_ = len(wider.items_)
         wider.popularity_ = np.concatenate([self.popularity_, np.zeros(int(new.sum()), self.popularity_.dtype)])
         if sp.issparse(self.item_factors_):

@@ -21,7 +21,7 @@ from skrec.neural_network._sequence import next_item_ndcg, padded
 from skrec.neural_network._towers import history_means, layers, next_item_batches, widths_of
 from skrec.neural_network._user_features import user_encoder, user_numbers, user_table
 from skrec.utils._frame_parameter import FrameParameter, shallow
-from skrec.utils._validation import lookup
+from skrec.utils._validation import join_ids, lookup
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
@@ -382,7 +382,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         tower = self.net_.model_.items
         vectors = np.asarray(tower.finish(tower.described(numbers.astype(np.float32))))
         wider = shallow(self)
-        wider.items_ = np.concatenate([self.items_, item_ids(frame)])
+        wider.items_ = join_ids([self.items_, item_ids(frame)], "item_features")
         wider.n_items_ = len(wider.items_)
         wider.popularity_ = np.concatenate([self.popularity_, np.zeros(len(frame), self.popularity_.dtype)])
         wider.item_factors_ = np.concatenate([self.item_factors_, vectors])

@@ -1,7 +1,8 @@
 """Histories: every form a user may pass, read into one compressed form."""
 
 import sys
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -232,7 +233,7 @@ def _list_column(column, label: str):
         if not hasattr(column, "history_items"):
             where += "; for a matrix whose items are its column numbers pass vectorizer='passthrough'"
         raise TypeError(f"{label} is a matrix of shape {shape}, but histories are expected ({_HINT}): {where}")
-    if isinstance(column, (str, bytes, dict, set)) or not isinstance(column, Sized):
+    if isinstance(column, (str, bytes, Mapping, AbstractSet)) or not isinstance(column, Sized):
         raise TypeError(f"{label} must be a sequence of histories or a frame, got {type_name(column)}")
     if _is_series(column):
         column = column.to_numpy()

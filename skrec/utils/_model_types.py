@@ -38,11 +38,13 @@ SKREC = frozenset(
         "skrec.neural_network._two_tower.TwoTower",
         "skrec.feature_extraction._item_encoders.NumberEncoder",
         "skrec.feature_extraction._item_encoders.TagEncoder",
+        "skrec.feature_extraction._item_encoders.TextEncoder",
     }
 )
 MOVED = {  # names in files of earlier versions, and what they are called now
     "skrec.utils._item_encoders.NumberEncoder": "skrec.feature_extraction._item_encoders.NumberEncoder",
     "skrec.utils._item_encoders.TagEncoder": "skrec.feature_extraction._item_encoders.TagEncoder",
+    "skrec.utils._item_encoders.TextEncoder": "skrec.feature_extraction._item_encoders.TextEncoder",
 }
 SCORING = frozenset(
     {

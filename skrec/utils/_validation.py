@@ -1,9 +1,12 @@
 """Ids and weights: checked and brought to one form, here and nowhere else."""
 
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sized
 
 import numpy as np
+
+_EXACT = 2**53  # whole numbers up to here are exact as floats
+LARGEST_WEIGHT = 1e15  # products and sums of such weights stay far inside float32
 
 
 def type_name(value) -> str:
@@ -72,12 +75,74 @@ def as_ids(values, name: str) -> np.ndarray:
             examples = {_scalar_kind(type(v)): v for v in values}
             shown = " and ".join(f"{plain(v)!r} ({kind})" for kind, v in sorted(examples.items()))
             raise TypeError(f"{name} mixes ids of several types, {shown}: convert them all to one type, such as str")
-        array = np.array(list(values))  # an object array of numbers stays one unless it goes through a list
-        if array.dtype.kind not in "iuf":
-            raise TypeError(f"{name} has an integer beyond 64 bits: convert the ids to strings")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"{name} has a missing id (None or NaN): drop these events or fill the id first")
+        array = _number_array(list(values), name)
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} has a missing id (None or NaN): drop these events or fill the id first")
+        if (np.abs(array) > _EXACT).any():
+            raise ValueError(
+                f"{name} has {plain(array[np.abs(array) > _EXACT][0])!r}, a number beyond 2**53 that has been rounded: "
+                "read the ids as integers or strings"
+            )
     return array
+
+
+def _number_array(values: list, name: str) -> np.ndarray:
+    """Return numbers as an array that holds each of them exactly."""
+    array = np.array(values)  # through a list: an object array of numbers would stay one
+    if values and _scalar_kind(type(values[0])) == "integer" and array.dtype.kind != "i":
+        low, high = int(min(values)), int(max(values))
+        if low < -(2**63) or high >= (2**64 if low >= 0 else 2**63):
+            raise TypeError(f"{name} has integers from {low} to {high}, which no integer type holds: make them strings")
+        array = np.array([int(value) for value in values], dtype=np.uint64 if high >= 2**63 else np.int64)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} has numbers of a type that cannot be an id: convert the ids to strings")
+    return array
+
+
+def join_ids(arrays: list[np.ndarray], name: str) -> np.ndarray:
+    """Put arrays of ids behind each other, exactly: NumPy joins signed and unsigned integers as floats.
+
+    Raises
+    ------
+    TypeError
+        If strings meet numbers, or integers meet that no integer type holds together.
+    """
+    arrays = [array for array in arrays if len(array)] or arrays[:1]
+    kinds = {id_kind(array) for array in arrays}
+    if "string" in kinds and len(kinds) > 1:
+        raise TypeError(f"{name} mix ids of several types, {' and '.join(sorted(kinds))}: convert them all to one type")
+    if kinds == {"integer"} and len({array.dtype for array in arrays}) > 1:
+        low, high = min(int(array.min()) for array in arrays), max(int(array.max()) for array in arrays)
+        if low < 0 and high >= 2**63:
+            raise TypeError(f"{name} mix integers from {low} to {high}, which no integer type holds: make them strings")
+        arrays = [array.astype(np.uint64 if high >= 2**63 else np.int64) for array in arrays]
+    if kinds == {"integer", "float"}:
+        arrays = [_as_exact_floats(array, name) for array in arrays]
+    return np.concatenate(arrays)
+
+
+def _as_exact_floats(ids: np.ndarray, name: str) -> np.ndarray:
+    if ids.dtype.kind != "f" and len(ids) and max(abs(int(ids.min())), abs(int(ids.max()))) > _EXACT:
+        raise TypeError(f"{name} mix integers beyond 2**53 and floats, which cannot be exact: make them integers")
+    return ids.astype(np.float64)
+
+
+def _comparable(ids: np.ndarray, vocabulary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ids in the type of the vocabulary, the vocabulary, and which ids could be brought to that type exactly."""
+    possible = np.ones(len(ids), dtype=bool)
+    kinds = ids.dtype.kind + vocabulary.dtype.kind
+    if kinds == "ui" and ids.dtype.itemsize == 8:
+        possible, ids = ids < 2**63, ids.astype(np.int64)
+    elif kinds == "iu" and vocabulary.dtype.itemsize == 8:
+        possible, ids = ids >= 0, ids.astype(np.uint64)
+    elif kinds in ("fi", "fu"):
+        possible = (np.abs(ids) <= _EXACT) & (ids == np.floor(ids)) & ((ids >= 0) | (kinds == "fi"))
+        ids = np.where(possible, ids, 0).astype(vocabulary.dtype if vocabulary.dtype.itemsize == 8 else np.int64)
+    elif kinds in ("if", "uf"):
+        possible = (ids <= _EXACT) & (ids >= -_EXACT if kinds == "if" else True)
+        ids = ids.astype(np.float64)
+    return ids, vocabulary, possible
 
 
 def _scalar_kind(kind: type) -> str:
@@ -129,6 +194,7 @@ def lookup(ids: np.ndarray, vocabulary: np.ndarray, name: str = "X") -> np.ndarr
             f"{name} has item ids such as {plain(ids[0])!r} ({id_kind(ids)}) but the model learned ids such as "
             f"{plain(vocabulary[0])!r} ({id_kind(vocabulary)}): convert them to the type used in fit"
         )
+    ids, vocabulary, possible = _comparable(ids, vocabulary)
     sorter = None
     if not (vocabulary[:-1] < vocabulary[1:]).all():
         sorter = np.argsort(vocabulary, kind="stable")
@@ -136,7 +202,7 @@ def lookup(ids: np.ndarray, vocabulary: np.ndarray, name: str = "X") -> np.ndarr
     position[position == len(vocabulary)] = 0
     if sorter is not None:
         position = sorter[position]
-    return np.where(vocabulary[position] == ids, position, -1).astype(np.int32)
+    return np.where(possible & (vocabulary[position] == ids), position, -1).astype(np.int32)
 
 
 def as_kind(ids: np.ndarray, dtype) -> np.ndarray:
@@ -147,18 +213,49 @@ def as_kind(ids: np.ndarray, dtype) -> np.ndarray:
     return other if np.array_equal(other, ids) else ids
 
 
+def as_collection(values, name: str):
+    """Return what was passed for ids as something that can be read twice: an iterator is read once, into a list.
+
+    Raises
+    ------
+    TypeError
+        If it is one value, a text, a mapping or a table.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list of ids, got {values!r}: wrap it, [{values!r}]")
+    if isinstance(values, Mapping):
+        raise TypeError(
+            f"{name} must be a list of ids, got a dict: pass its values as a list, in the order of the users"
+        )
+    if getattr(values, "ndim", 1) == 0:
+        raise TypeError(f"{name} must be a list of ids, got one value, {values!r}: wrap it in a list")
+    if hasattr(values, "to_pylist") and hasattr(values, "column_names"):
+        raise TypeError(f"{name} must be a list of ids, got a table: pass one of its columns")
+    if hasattr(values, "tocsr"):
+        raise TypeError(f"{name} must be a list of ids, got a sparse matrix: pass the ids")
+    return values if isinstance(values, Sized) else list(values)
+
+
 def is_nested(values) -> bool:
-    """Tell a list of lists of ids, one per user, from one list of ids."""
-    first = next(iter(values), None)
-    return isinstance(first, Iterable) and not isinstance(first, str)
+    """Tell a list of lists of ids, one per user, from one list of ids; None stands for no ids of a user."""
+    if hasattr(values, "type") and hasattr(values, "to_pylist"):  # an Arrow array
+        return "list" in str(values.type)
+    first = next(
+        (value for value in values if not (value is None or (isinstance(value, float) and value != value))), None
+    )
+    return isinstance(first, Iterable) and not isinstance(first, (str, bytes))
 
 
 def as_id_list(ids, name: str) -> np.ndarray:
     """Check a plain collection of ids given as an argument (candidates, users, ...)."""
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise TypeError(f"{name} must be a list of ids, got {ids!r}: wrap it, [{ids!r}]")
-    if hasattr(ids, "to_numpy"):
+    ids = as_collection(ids, name)
+    if hasattr(ids, "to_pylist"):
+        ids = ids.to_pylist()
+    elif hasattr(ids, "to_numpy"):
         ids = ids.to_numpy()
+    flat = isinstance(ids, np.ndarray) and ids.dtype != object
+    if not flat and any(isinstance(one, Iterable) and not isinstance(one, str) for one in ids):
+        raise TypeError(f"{name} must be one list of ids, got a list of lists")
     array = as_ids(ids if isinstance(ids, np.ndarray) else list(ids), name)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got {array.ndim} dimensions")
@@ -168,13 +265,15 @@ def as_id_list(ids, name: str) -> np.ndarray:
 def as_weights(values, name: str = "weight") -> np.ndarray:
     """Check that weights are finite numbers of at least 0, as float32."""
     try:
-        weights = np.asarray(values, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            weights = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must hold numbers: {error}") from error
-    bad = ~(weights >= 0) | np.isinf(weights)
+    bad = ~(weights >= 0) | ~(weights <= LARGEST_WEIGHT)
     if bad.any():
         raise ValueError(
-            f"{name} must be finite and at least 0, but {int(bad.sum())} of {len(weights)} are not, such as "
-            f"{weights[bad][0]:g}: drop or correct these events first (returns and cancellations are not purchases)"
+            f"{name} must be finite, at least 0 and at most {LARGEST_WEIGHT:g}, but {int(bad.sum())} of {len(weights)} "
+            f"are not, such as {weights[bad][0]:g}: drop or correct these events first (returns and cancellations are "
+            "not purchases), or divide all weights"
         )
     return weights

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 
 from ._histories import Histories
+from ._validation import as_ids, join_ids
 
 
 def default_vectorizer():
@@ -24,7 +25,11 @@ def with_vocabulary(vectorizer, ids: np.ndarray):
             f"vectorizer must be a HistoryVectorizer or a pipeline that begins with one, got {vectorizer!r}: "
             "only so can items without events have a column"
         )
-    named = ids if first.vocabulary is None else np.concatenate([np.asarray(first.vocabulary), ids])
+    named = (
+        ids
+        if first.vocabulary is None
+        else join_ids([as_ids(first.vocabulary, "vocabulary"), ids], "vocabulary and item_features")
+    )
     first.set_params(vocabulary=named)
     return vectorizer
 

@@ -93,16 +93,12 @@ def others() -> dict:
     """Return other estimators, by file name, with what they are fitted on."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"visits": rng.poisson(3, 80), "source": rng.choice(["ad", "mail"], 80)})
+    words = shop()["item"]
     pictures, labels = rng.normal(size=(40, 8, 8, 1)).astype(np.float32), np.arange(40) % 2
     return {
         "purchase": (PurchaseClassifier(hidden=[4], **_NET), table, (table["visits"] > 3).astype(int), "predict_proba"),
         "cnn": (CNNEncoder((4,), hidden=(4,), epochs=1, random_state=0), pictures, labels, "transform"),
-        "lstm": (
-            LSTMEncoder((4,), embedding_dim=4, epochs=1, random_state=0),
-            shop()["item"],
-            np.arange(60) % 2,
-            "transform",
-        ),
+        "lstm": (LSTMEncoder((4,), embedding_dim=4, epochs=1, random_state=0), words, np.arange(60) % 2, "transform"),
         "vectorizer": (HistoryVectorizer(half_life="30D"), shop(), None, "transform"),
         "behavior": (BehaviorFeatures(), shop(), None, "transform"),
     }
