@@ -31,9 +31,8 @@ class PairFeatures:
 
     def __init__(self, part_names, windows, own_time, dated=None):
         self.part_names = list(part_names)
-        if windows is None:
-            windows = () if dated is False else ("7D", "30D", "90D")
-        self.windows = {str(window): as_duration(window, "windows", dated=dated) for window in windows}
+        lengths = [(window, as_duration(window, "windows", dated=dated)) for window in windows]
+        self.windows = {window if isinstance(window, str) else f"{days:g}D": days for window, days in lengths}
         self.own_time = own_time
 
     def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":

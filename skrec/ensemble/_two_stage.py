@@ -69,9 +69,9 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         :class:`~skrec.neighbors.ContentRecommender` among the retrievers.
     user_features : transformer, default=None
         Gives numbers for each row of `X`, such as :class:`~skrec.feature_extraction.BehaviorFeatures`.
-    windows : sequence of float or str, default=None
-        Recent windows in which the events of an item are counted; only with times. None is 7, 30 and 90 days where the
-        times are dates, and no window where they are numbers of unknown unit.
+    windows : sequence of float or str, default=(7, 30, 90)
+        Recent windows in which the events of an item are counted, in days (or the unit of numeric times) or text such
+        as ``"30D"``; only with times.
     fallback : recommender, default=None
         Answers for users of whose history nothing is known, for instance
         ``PopularityRecommender(by=["age_band"])``; None recommends what is popular.
@@ -152,7 +152,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         "max_users": [Interval(Integral, 1, None, closed="left"), None],
         "item_features": "no_validation",  # read_item_features says more
         "user_features": [HasMethods(["fit", "transform"]), None],
-        "windows": ["array-like", None],
+        "windows": ["array-like"],
         "fallback": [BaseRecommender, None],
         "prefit": ["boolean"],
         "n_jobs": [Integral, None],
@@ -174,7 +174,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         max_users=10_000,
         item_features=None,
         user_features=None,
-        windows=None,
+        windows=(7, 30, 90),
         fallback=None,
         prefit=False,
         n_jobs=None,

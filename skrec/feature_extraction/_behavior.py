@@ -28,10 +28,9 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
         :func:`~skrec.model_selection.split_time` cuts. None takes the latest time in `fit`, that event included. A
         frame with a column `at`, one moment per row, has its own say: that is how rows of several moments stand in
         one table, see :func:`~skrec.model_selection.split_next_purchase`.
-    windows : sequence of float or str, default=None
+    windows : sequence of float or str, default=(7, 30, 90)
         Lengths of the recent windows, in days (or the unit of numeric times) or text such as ``"30D"``; a window
-        ends at the moment. May be empty. None is 7, 30 and 90 days where the times are dates, and no window where
-        they are numbers of unknown unit.
+        ends at the moment. May be empty.
     groups : sequence of str, default=None
         Which groups of features, in this order: "recency", "frequency", "spend", "basket", "interval", "diversity",
         "repeats", "trend", "calendar", "event". None takes all that the columns of the histories allow.
@@ -123,13 +122,13 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "at": "no_validation",  # as_moment says more
-        "windows": ["array-like", None],
+        "windows": ["array-like"],
         "groups": ["array-like", None],
         "visit": [StrOptions({"day", "time"})],
         "missing": [StrOptions({"fill", "nan"})],
     }
 
-    def __init__(self, *, at=None, windows=None, groups=None, visit="day", missing="fill"):
+    def __init__(self, *, at=None, windows=(7, 30, 90), groups=None, visit="day", missing="fill"):
         self.at = at
         self.windows = windows
         self.groups = groups
@@ -325,17 +324,12 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
 _READ = {"time": "time", "weight": "weight", "event": "event_ids"}
 
 
-_WINDOWS = ("7D", "30D", "90D")
-
-
 def _has_moments(X) -> bool:
     return is_frame(X) and "at" in X.columns
 
 
 def _durations(windows, dated: bool | None) -> dict[str, float]:
     """Return the length of each window by its suffix, such as 30d."""
-    if windows is None:
-        windows = () if dated is False else _WINDOWS
     if isinstance(windows, (str, Real)):
         raise TypeError(f"windows must be a sequence of durations, got {type_name(windows)}: wrap it, [{windows!r}]")
     lengths = [as_duration(window, "windows", dated=dated) for window in windows]
