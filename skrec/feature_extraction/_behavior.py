@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils._histories import Histories, is_frame, read_histories
+from ..utils._histories import Histories, is_frame, read_histories, required
 from ..utils._state import CompactIdState
 from ..utils._time import are_dates, as_days, as_duration, as_moment, latest_time
 from ..utils._validation import type_name
@@ -220,10 +220,10 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
         histories, at = self._cut(X, histories)
         types = np.zeros(0, dtype=object)
         if histories.event_ids is not None:
-            types = np.sort(histories.event_ids[np.unique(histories.event_codes)])
+            types = np.sort(histories.event_ids[np.unique(required(histories.event_codes, "event"))])
         self.event_types_ = types
         self.longest_ = 0.0
-        if at is not None and len(histories.time):
+        if at is not None and len(histories.codes):
             self.longest_ = float((at[histories.rows] - histories.time).max())
         self._names = [name for name, _ in self._named(histories[:0], None if at is None else at[:0])]
         if not self._names:
@@ -269,7 +269,7 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
         if own:
             moments = np.asarray(X["at"])
             at = as_days(moments, "X['at']")
-            if len(at) and len(histories.time) and are_dates(moments) != histories.dated:
+            if len(at) and len(histories.codes) and are_dates(moments) != histories.dated:
                 raise TypeError("X['at'] and X['time'] must both be dates or both be numbers: convert one of them")
         elif self.at_ is None:
             raise ValueError(

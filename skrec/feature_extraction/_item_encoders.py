@@ -123,7 +123,6 @@ class NumberEncoder(TransformerMixin, BaseEstimator):
         matrix = sp.coo_array(
             (weights, (np.tile(known, 2), np.concatenate([low, high]))), shape=(len(numbers), len(self.knots_))
         ).tocsr()
-        matrix.sum_duplicates()
         matrix.eliminate_zeros()
         matrix.data *= np.float32(self.weight_)
         return matrix

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils._histories import Histories, read_histories
+from ..utils._histories import Histories, read_histories, required
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration, far_future
 from ..utils._validation import as_id_list, lookup
@@ -323,12 +323,13 @@ def event_ages(histories: Histories) -> np.ndarray:
 
 def last_times(histories: Histories) -> np.ndarray:
     """Return the time of each row's last event that is not in the far future; without one, of its last event."""
-    near = np.where(far_future(histories.time, histories.dated), -np.inf, histories.time)
+    time = required(histories.time, "time")
+    near = np.where(far_future(time, histories.dated), -np.inf, time)
     filled = histories.lengths > 0
     last = np.full(len(histories), -np.inf)
     if filled.any():
         last[filled] = np.maximum.reduceat(near, histories.indptr[:-1][filled])
-        ends = histories.time[histories.indptr[1:][filled] - 1]
+        ends = time[histories.indptr[1:][filled] - 1]
         last[filled] = np.where(np.isfinite(last[filled]), last[filled], ends)
     return last
 
