@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from ..feature_extraction._item_encoders import TagEncoder, _numbers
 from ..feature_extraction._item_features import read_item_features, row_numbers
-from ..utils._histories import Histories
+from ..utils._histories import Histories, check_same_times
 from ..utils._time import as_duration, latest_time
 from ..utils._validation import factorize
 from ._pairs import Pairs
@@ -33,7 +33,7 @@ class PairFeatures:
         self.part_names = list(part_names)
         lengths = [(window, as_duration(window, "windows", dated=dated)) for window in windows]
         self.windows = {window if isinstance(window, str) else f"{days:g}D": days for window, days in lengths}
-        self.own_time = own_time
+        self.own_time, self.dated = own_time, dated
 
     def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":
         """Learn the popularity of the items from histories coded on them."""
@@ -110,6 +110,7 @@ class PairFeatures:
             return None
         if histories.time is None:
             return np.zeros(len(histories.codes))
+        check_same_times(histories, self.dated)
         filled = histories.lengths > 0
         moment = np.full(len(histories), self.latest)
         moment[filled] = histories.time[histories.indptr[1:][filled] - 1]

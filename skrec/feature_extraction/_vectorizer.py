@@ -156,6 +156,8 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
             The matrix.
         """
         histories = read_histories(X)
+        if self.half_life is not None:
+            as_duration(self.half_life, "half_life", dated=None if histories.time is None else histories.dated)
         self.items_ = self._ids(histories)
         matrix = self._matrix(histories)
         counts = np.bincount(matrix.indices, minlength=len(self.items_))

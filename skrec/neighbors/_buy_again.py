@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import last_times
+from ..utils._histories import check_same_times
 from ..utils._time import as_duration, far_future, latest_time
 from ._baskets import read_baskets
 
@@ -147,6 +148,7 @@ class BuyAgainRecommender(BaseRecommender):
 
     def _fit(self, rows, histories):
         dated = None if rows.histories.time is None else rows.histories.dated
+        self._times_dated = dated
         self._half_life = as_duration(self.half_life, "half_life", dated=dated)
         window = as_duration(self.window, "window", dated=dated)
         bought, n_users = read_baskets(rows.histories), max(1, np.count_nonzero(rows.histories.lengths))
@@ -212,6 +214,7 @@ class BuyAgainRecommender(BaseRecommender):
 
     def _asked(self, histories, at: float | None) -> np.ndarray:
         """Return the moment of asking of each user: `at`, or the latest time in training or in the user's history."""
+        check_same_times(histories, self._times_dated)
         if at is not None:
             return np.full(len(histories), at)
         asked = np.full(len(histories), -np.inf if self.latest_ is None else self.latest_)

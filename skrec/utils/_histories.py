@@ -183,6 +183,13 @@ def required(values: np.ndarray | None, column: str) -> np.ndarray:
     return values
 
 
+def check_same_times(histories: Histories, dated: bool | None) -> None:
+    """Raise where histories have numbers as times and those of `fit` had dates, or the reverse."""
+    if dated is not None and len(histories.codes) and histories.dated != dated:
+        here, there = ("dates", "numbers") if histories.dated else ("numbers", "dates")
+        raise TypeError(f"X['time'] has {here}, but fit had {there}: convert the times to those of fit")
+
+
 def is_frame(X) -> bool:
     """Tell whether X is a pandas or polars frame, without importing either."""
     return any(

@@ -225,3 +225,25 @@ def test_the_far_future_counts_in_no_window(caplog):
         "1 of 2 events are dated more than a year from now"
         in to_histories(log, user="u", item="i", time="t").attrs["notes"][0]
     )
+
+
+def test_numbers_do_not_meet_dates():
+    model = BuyAgainRecommender().fit(FAR)
+    with pytest.raises(TypeError, match="has numbers, but fit had dates: convert the times to those of fit"):
+        model.predict(NUMBERS)
+    with pytest.raises(TypeError, match="has dates, but fit had numbers"):
+        BuyAgainRecommender().fit(NUMBERS).predict(FAR)
+    with pytest.raises(TypeError, match="must both be dates or both be numbers"):
+        BehaviorFeatures().fit(FAR.assign(at=[1, 2, 3]))
+
+
+def test_a_duration_without_a_unit_is_refused_in_fit():
+    for model in (
+        PopularityRecommender(window="30"),
+        BuyAgainRecommender(half_life="30"),
+        SessionKNN(half_life="30"),
+        HistoryVectorizer(half_life="30"),
+        BehaviorFeatures(windows=["30"]),
+    ):
+        with pytest.raises(ValueError, match="='30' lacks a unit: write '30D' for days"):
+            model.fit(FAR)
