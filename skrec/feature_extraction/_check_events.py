@@ -120,7 +120,9 @@ def _missing(series: dict, names: dict):
 def _duplicates(series: dict):
     import pandas as pd
 
-    table = pd.DataFrame({role: column.map(_hashable) for role, column in series.items()})
+    table = pd.DataFrame(
+        {role: column.map(_hashable) if column.dtype == object else column for role, column in series.items()}
+    )
     twice = table.duplicated().to_numpy()
     example = ", ".join(map(str, table.iloc[int(np.argmax(twice))])) if twice.any() else ""
     yield "exact duplicates", int(twice.sum()), example
@@ -131,7 +133,9 @@ def _hashable(value):
 
 
 def _ids(ids, role: str):
-    lists = ids.map(lambda value: isinstance(value, (list, tuple, set, dict, np.ndarray))).to_numpy(dtype=bool)
+    lists = np.zeros(len(ids), dtype=np.bool_)
+    if ids.dtype == object:
+        lists = ids.map(lambda value: isinstance(value, (list, tuple, set, dict, np.ndarray))).to_numpy(dtype=np.bool_)
     yield f"{role}: list in a cell", *_first(ids, lists)
     single = ids[~lists]
     if getattr(single.dtype, "kind", "O") in "iub":
