@@ -170,8 +170,10 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         histories = None
         if self._is_passthrough():
             matrix = check_matrix(self, X, reset=True)
-            names, numbers = _get_feature_names(X) if column_ids(X) is None else None, column_ids(X)
-            self.items_ = next((ids for ids in (numbers, names) if ids is not None), np.arange(matrix.shape[1]))
+            names, numbers = getattr(X, "history_items", None), column_ids(X)  # of a HistoryVectorizer in a Pipeline
+            if names is None:
+                names = _get_feature_names(X) if numbers is None else numbers
+            self.items_ = np.arange(matrix.shape[1]) if names is None else names
             self._column_ids = list(X.columns) if numbers is not None else None
         else:
             histories = self._read(X)
@@ -183,6 +185,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             self.items_ = vectorizer_items(self.vectorizer_, matrix.shape[1])
             if catalogue is not None:
                 self.items_ = as_kind(self.items_, histories.ids.dtype)
+        self._dated = None if histories is None or histories.time is None else histories.dated
         self.n_items_ = len(self.items_)
         self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
         self._fit(self._users(matrix, histories, X, fitting=True))
@@ -385,7 +388,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return getattr(self, "vectorizer", None) is not None and isinstance(self.vectorizer, str)
 
     def _read(self, X) -> Histories:
-        if is_matrix(X) and not is_frame(X) and get_tags(self).needs_order:
+        if is_matrix(X) and not is_frame(X) and get_tags(self).needs_order and not hasattr(self, "vectorizer"):
             name = type(self).__name__
             raise TypeError(f"X is a matrix, which has no order: {name} needs histories, see to_histories")
         return read_histories(X)

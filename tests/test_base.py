@@ -115,7 +115,7 @@ def test_bad_constructor_parameters(shop, parameters, message):
 
 def test_one_user_and_one_item():
     assert EASE().fit([["tea"]]).predict([["tea"]]).tolist() == [["tea"]]
-    with pytest.raises(ValueError, match="the model must know two items"):
+    with pytest.raises(ValueError, match="the model knows one item alone"):
         EASE().fit([["tea"]]).similar_items(["tea"])
     with pytest.raises(ValueError, match="no item is left"):
         EASE().fit([])

@@ -120,7 +120,9 @@ def _missing(series: dict, names: dict):
 def _duplicates(series: dict):
     import pandas as pd
 
-    table = pd.DataFrame({role: column.map(_hashable) for role, column in series.items()})
+    table = pd.DataFrame(
+        {role: column.map(_hashable) if column.dtype == object else column for role, column in series.items()}
+    )
     twice = table.duplicated().to_numpy()
     example = ", ".join(map(str, table.iloc[int(np.argmax(twice))])) if twice.any() else ""
     yield "exact duplicates", int(twice.sum()), example
@@ -131,7 +133,9 @@ def _hashable(value):
 
 
 def _ids(ids, role: str):
-    lists = ids.map(lambda value: isinstance(value, (list, tuple, set, dict, np.ndarray))).to_numpy(dtype=bool)
+    lists = np.zeros(len(ids), dtype=np.bool_)
+    if ids.dtype == object:
+        lists = ids.map(lambda value: isinstance(value, (list, tuple, set, dict, np.ndarray))).to_numpy(dtype=np.bool_)
     yield f"{role}: list in a cell", *_first(ids, lists)
     single = ids[~lists]
     if getattr(single.dtype, "kind", "O") in "iub":
@@ -142,12 +146,13 @@ def _ids(ids, role: str):
         return
     codes, distinct = single.factorize()
     texts = [str(value).strip() for value in distinct]
-    for what, test in [
-        ("id says it is absent", lambda text: text.lower() in _ABSENT),
-        ("whole number written as a float", lambda text: _FLOAT.fullmatch(text) is not None),
-        ("several items in one cell" if role == "item" else "several ids in one cell", _SEVERAL.search),
+    several = "several items in one cell" if role == "item" else "several ids in one cell"
+    for what, found in [
+        ("id says it is absent", [text.lower() in _ABSENT for text in texts]),
+        ("whole number written as a float", [_FLOAT.fullmatch(text) is not None for text in texts]),
+        (several, [_SEVERAL.search(text) is not None for text in texts]),
     ]:
-        odd = np.array([bool(test(text)) for text in texts], dtype=bool)
+        odd = np.array(found, dtype=np.bool_)
         yield f"{role}: {what}", *_first(single, odd[codes] if len(odd) else np.zeros(0, dtype=bool))
 
 

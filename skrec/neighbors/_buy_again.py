@@ -6,8 +6,10 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
+from ..feature_extraction._vectorizer import last_times
 from ..utils._cooccurrence import Records, Statistics
-from ..utils._time import as_duration
+from ..utils._histories import check_same_times
+from ..utils._time import as_duration, far_future, latest_time
 from ._baskets import read_baskets
 
 
@@ -150,6 +152,9 @@ class BuyAgainRecommender(BaseRecommender):
         newer = np.ones(len(bought.codes), dtype=bool)
         newer[bought.starts] = False  # a purchase that follows a newer one of its pair in the sorted order
         position = -bought.ages if bought.time is None else bought.time
+        if bought.time is not None:
+            far = far_future(bought.time, users.histories.dated)
+            newer[1:] &= ~far[:-1]  # no gap ends in the far future
         gaps = (position[:-1] - position[1:])[newer[1:]]
         gap_items = bought.codes[newer]
         sums = {
@@ -160,12 +165,14 @@ class BuyAgainRecommender(BaseRecommender):
             "gap": self._per_item(gap_items, gaps),
         }
         if bought.time is not None:
-            sums["last"] = Records(pair_items, bought.time[bought.starts])
+            last = np.maximum.reduceat(np.where(far, -np.inf, bought.time), bought.starts) if len(bought.starts) else []
+            sums["last"] = Records(pair_items, np.asarray(last, dtype=np.float64))
         return Statistics(sums)
 
     def _solve(self, statistics):
-        as_duration(self.half_life, "half_life")
-        window = as_duration(self.window, "window")
+        self._times_dated = self._dated if "last" in statistics.sums else None
+        self._half_life = as_duration(self.half_life, "half_life", dated=self._times_dated)
+        window = as_duration(self.window, "window", dated=self._times_dated)
         n_users, buyers, again = max(1, statistics["users"]), statistics["buyers"], statistics["again"]
         self.repeat_share_ = self._shrunk(again, buyers)
         self.interval_ = self._shrunk(statistics["gap"], statistics["gaps"])
@@ -177,7 +184,7 @@ class BuyAgainRecommender(BaseRecommender):
             self.latest_, recent = None, buyers
         else:
             items, last = statistics["last"].columns
-            self.latest_ = float(last.max())
+            self.latest_ = latest_time(last, self._times_dated)
             recent = self._per_item(items, self.latest_ - last < window)
             trend = _relative(self._shrunk(recent, buyers), recent.sum() / buyers.sum())
             weight = weight * trend**self.trend_power
@@ -207,7 +214,8 @@ class BuyAgainRecommender(BaseRecommender):
         else:
             age = self._asked(users.histories, at)[bought.rows] - bought.time
             age = np.maximum(age, 0)
-            decayed = np.exp2(-age / as_duration(self.half_life, "half_life"))
+            decayed = np.exp2(-age / self._half_life)
+            decayed[far_future(bought.time, users.histories.dated)] = 0
         own = bought.per_pair(decayed) * self.item_weight_[items]
         if self.cooldown is not None and (bought.time is None) == (self.latest_ is None):
             own *= -np.expm1(-age[bought.starts] / (self.cooldown * self.interval_[items]))
@@ -217,12 +225,16 @@ class BuyAgainRecommender(BaseRecommender):
 
     def _asked(self, histories, at: float | None) -> np.ndarray:
         """Return the moment of asking of each user: `at`, or the latest time in training or in the user's history."""
+        check_same_times(histories, self._times_dated)
         if at is not None:
             return np.full(len(histories), at)
         asked = np.full(len(histories), -np.inf if self.latest_ is None else self.latest_)
-        filled = histories.lengths > 0
-        asked[filled] = np.maximum(asked[filled], histories.time[histories.indptr[1:][filled] - 1])
-        return asked
+        return np.maximum(asked, last_times(histories))
+
+    def __setstate__(self, state):
+        if "item_weight_" in state and "_half_life" not in state:  # a file of skrec 0.1.0
+            state = {**state, "_half_life": as_duration(state["half_life"], "half_life"), "_times_dated": None}
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

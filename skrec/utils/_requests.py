@@ -61,7 +61,7 @@ class Request:
             exclude,
             by_user,
             bool(exclude_seen),
-            None if at is None else as_moment(at, "at"),
+            None if at is None else as_moment(at, "at", dated=getattr(model, "_dated", None)),
         )
 
     def columns(self, items: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ def _number_array(values: list, name: str) -> np.ndarray:
     if values and _scalar_kind(type(values[0])) == "integer" and array.dtype.kind != "i":
         low, high = int(min(values)), int(max(values))
         if low < -(2**63) or high >= (2**64 if low >= 0 else 2**63):
-            raise TypeError(f"{name} has integers from {low} to {high}, which no integer type holds: make them strings")
+            raise TypeError(f"{name} has an integer beyond 64 bits ({low} to {high}): convert the ids to strings")
         array = np.array([int(value) for value in values], dtype=np.uint64 if high >= 2**63 else np.int64)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} has numbers of a type that cannot be an id: convert the ids to strings")
@@ -269,11 +269,15 @@ def as_weights(values, name: str = "weight") -> np.ndarray:
             weights = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must hold numbers: {error}") from error
-    bad = ~(weights >= 0) | ~(weights <= LARGEST_WEIGHT)
-    if bad.any():
+    bad = ~(weights >= 0) | np.isinf(weights)
+    if bad.any() and not (np.asarray(values, dtype=np.float64)[bad] > LARGEST_WEIGHT).all():
         raise ValueError(
-            f"{name} must be finite, at least 0 and at most {LARGEST_WEIGHT:g}, but {int(bad.sum())} of {len(weights)} "
-            f"are not, such as {weights[bad][0]:g}: drop or correct these events first (returns and cancellations are "
-            "not purchases), or divide all weights"
+            f"{name} must be finite and at least 0, but {int(bad.sum())} of {len(weights)} are not, such as "
+            f"{weights[bad][0]:g}: drop or correct these events first (returns and cancellations are not purchases)"
+        )
+    if (weights > LARGEST_WEIGHT).any():
+        raise ValueError(
+            f"{name} must be at most {LARGEST_WEIGHT:g}, but {int((weights > LARGEST_WEIGHT).sum())} of {len(weights)} "
+            "are above it, where sums and products are no longer exact: divide all weights"
         )
     return weights

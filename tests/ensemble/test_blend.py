@@ -272,5 +272,5 @@ def test_a_matrix_has_no_histories():
 
 def test_parts_of_other_ids(shop):
     parts = [("strings", ItemKNN().fit(shop)), ("numbers", ItemKNN().fit([[1, 2]]))]
-    with pytest.raises(TypeError, match="recommenders were fitted on ids of several types"):
+    with pytest.raises(TypeError, match="recommenders mix ids of several types"):
         BlendRecommender(parts, prefit=True).fit(shop)
