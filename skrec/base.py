@@ -143,7 +143,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         if self._is_passthrough():
             matrix, histories = check_matrix(self, X, reset=True), None
-            names = _get_feature_names(X)
+            names = getattr(X, "history_items", None)  # the matrix of a HistoryVectorizer before it in a Pipeline
+            names = _get_feature_names(X) if names is None else names
             self.items_ = np.arange(matrix.shape[1]) if names is None else names
         else:
             histories = self._read(X)
@@ -153,6 +154,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
                 with_vocabulary(self.vectorizer_, catalogue)
             matrix = as_csr(self.vectorizer_.fit_transform(vectorizer_input(self.vectorizer_, X, histories)))
             self.items_ = vectorizer_items(self.vectorizer_, matrix.shape[1])
+        self._dated = None if histories is None or histories.time is None else histories.dated
         self.n_items_ = len(self.items_)
         self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
         if self._needs_order:
@@ -236,7 +238,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         per_user = exclude is not None and is_nested(exclude)
         columns = allowed_columns(self.items_, candidates, None if per_user else exclude)
         order = popularity_order(self.popularity_[columns])
-        at = None if at is None else as_moment(at, "at")
+        at = None if at is None else as_moment(at, "at", dated=getattr(self, "_dated", None))
         rows = self._encode(X)
         removed = removed_entries(self.items_, exclude, rows.shape[0]) if per_user else None
         most_removed = 0 if removed is None else int(np.diff(removed[:, columns].indptr).max(initial=0))

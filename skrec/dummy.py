@@ -5,15 +5,16 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .base import BaseRecommender
+from .feature_extraction._vectorizer import HistoryVectorizer, gather
 from .utils._histories import is_frame
-from .utils._time import as_duration
-from .utils._validation import lookup, type_name
-
-_NO_SEGMENT = ""
+from .utils._time import as_duration, latest_time
+from .utils._validation import type_name
+from .utils._vectorizing import as_csr
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class PopularityRecommender(BaseRecommender):
     Parameters
     ----------
     count : {"users", "events"}, default="users"
-        What to count. Events count with the value that the `vectorizer` gives them.
+        What to count. Events count with the value that the `vectorizer` gives them; with ``vectorizer=None`` each
+        counts 1.
     window : float or str, default=None
         Only events this recent count: days (or the unit of numeric times), or text such as ``"30D"``. Needs the
-        column `time`.
+        column `time`, and dates where it has a unit. What counts is up to the `vectorizer`, as without it.
     half_life : float or str, default=None
         Time after which an event counts half. Needs the column `time`.
     by : str or list of str, default=None
@@ -72,9 +74,10 @@ class PopularityRecommender(BaseRecommender):
     Attributes
     ----------
     scores_ : ndarray of shape (n_items,)
-        The score of each item at the latest time seen.
+        The score of each item at the latest time seen (more than a year from now does not count as seen).
     segments_ : ndarray of shape (n_segments,)
-        The segments, only with `by`: the values of the columns, joined by a comma.
+        The names of the segments, only with `by`: the values of the columns, joined by a comma. Segments whose values
+        differ are different, though their names be alike.
     segment_users_ : ndarray of shape (n_segments,)
         Number of training users in each segment.
     items_ : ndarray of shape (n_items,)
@@ -92,9 +95,8 @@ class PopularityRecommender(BaseRecommender):
 
     Notes
     -----
-    Cost of `fit`: linear in the events. With `window` the times are kept, 12 bytes an event, so that
-    ``recommend(at=...)`` can look back from any moment. With `half_life` the moment of asking changes all scores
-    by the same factor, and so no ranking.
+    Cost of `fit`: linear in the events. With `window` or `half_life` the events are kept, 16 to 20 bytes each, so that
+    ``recommend(at=...)`` can look back from any moment; events after it do not count.
 
     Examples
     --------
@@ -158,16 +160,15 @@ class PopularityRecommender(BaseRecommender):
         PopularityRecommender
             The fitted recommender itself.
         """
-        segment = None
         if self.by is not None:
             keys = self._segment_keys(X)
-            self.segments_, segment = np.unique(keys[keys != _NO_SEGMENT], return_inverse=True)
-            of_row = np.full(len(keys), len(self.segments_))
-            of_row[keys != _NO_SEGMENT] = segment
-            self.segment_users_ = np.bincount(segment, minlength=len(self.segments_))
-            self._row_segments = of_row
+            segments = sorted({key for key in keys if key is not None})
+            self._segments = np.array(segments, dtype=str).reshape(len(segments), -1)
+            self.segments_ = np.array([", ".join(segment) for segment in segments], dtype=object)
+            self._row_segments = self._segment_numbers(keys)
+            self.segment_users_ = np.bincount(self._row_segments, minlength=len(segments) + 1)[:-1]
         super().fit(X)
-        if self.by is not None:
+        if self.by is not None and self._events is None:
             del self._row_segments
         return self
 
@@ -175,49 +176,71 @@ class PopularityRecommender(BaseRecommender):
         timed = self.window is not None or self.half_life is not None
         if timed and (histories is None or histories.time is None):
             raise ValueError("window and half_life need histories with the column 'time': see to_histories(time=)")
+        self._n_users, self._events = matrix.shape[0], None
         if timed:
-            codes = histories.item_codes(self.items_)
-            known = codes >= 0
-            items, users, times = codes[known], histories.rows[known].astype(np.int32), histories.time[known]
-            self.latest_ = float(times.max())
-        else:
-            items, times = matrix.indices, None
-            users = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
-        values = matrix.data if self.count == "events" and not timed else None
-        segments = None if self.by is None else self._row_segments[users]
-        self._n_users = matrix.shape[0]
-        if self.window is not None:  # a later question may look from another moment
-            self._events = [items, times, users, segments]
-        at = self.latest_ if timed else None
-        self.scores_, self._segment_scores = self._count(items, times, users, segments, values, at)
+            dated = histories.dated
+            self._window = None if self.window is None else as_duration(self.window, "window", dated=dated)
+            self._half_life = None if self.half_life is None else as_duration(self.half_life, "half_life", dated=dated)
+            counts, items, values = self._history_step()._counted(histories)
+            values = values if values is None or self.count == "users" else values[counts]
+            users = histories.rows[counts].astype(np.int32)
+            self._events = [users, items[counts], histories.time[counts], values]  # one may look from another moment
+            self.latest_ = latest_time(self._events[2], dated) if counts.any() else -np.inf
+            matrix = self._matrix_at(self.latest_)
+        elif self.count == "events" and self.vectorizer is None:
+            counts, items, _ = self._history_step()._counted(histories)
+            indptr = histories.take_events(counts).indptr
+            matrix = gather(np.ones(np.count_nonzero(counts)), items[counts], indptr, self.n_items_, largest=False)
+        self.scores_, self._segment_scores = self._count(matrix)
 
-    def _count(self, items, times, users, segments, values, at):
+    def _history_step(self) -> HistoryVectorizer:
+        """Return the vectorizer's step that reads histories."""
+        steps = self.vectorizer_.steps if isinstance(self.vectorizer_, Pipeline) else [("", self.vectorizer_)]
+        first = steps[0][1]
+        if not isinstance(first, HistoryVectorizer):
+            raise ValueError(
+                "window and half_life need a HistoryVectorizer, or a pipeline that begins with one, as vectorizer, "
+                f"got {self.vectorizer!r}: only its events have times"
+            )
+        return first
+
+    def _matrix_at(self, at: float) -> sp.csr_array:
+        """Return what the users had at a moment, as the vectorizer counts it; events after the moment do not count."""
+        users, items, times, values = self._events
+        keep = times <= at
+        if self._window is not None:
+            keep &= at - times < self._window
+        elif keep.any():
+            at = times[keep].max()  # the same ranking, and no number too small
+        users, items = users[keep], items[keep]
+        data = np.ones(len(items)) if self._half_life is None else np.exp2((times[keep] - at) / self._half_life)
+        if self.count == "events" and values is not None:
+            data = data * values[keep]
+        first = self._history_step()
+        largest = self.count == "users" or (first.binary and self.vectorizer is not None)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=self._n_users))])
+        matrix = gather(data, items, indptr, self.n_items_, largest=largest)
+        if self.count == "events" and isinstance(self.vectorizer_, Pipeline):
+            matrix = matrix.astype(first.dtype)
+            for _, step in self.vectorizer_.steps[1:]:
+                matrix = matrix if step in (None, "passthrough") else as_csr(step.transform(matrix))
+        return matrix
+
+    def _count(self, matrix: sp.csr_array):
         """Return the scores of everybody, and a CSR array (n_segments + 1, n_items) of what segments add, or None."""
-        if times is not None:
-            age = at - times
-            keep = age >= 0
-            if self.window is not None:
-                keep &= age < as_duration(self.window, "window")
-            if self.count == "users":
-                keep = np.flatnonzero(keep)  # the latest event of each user with each item
-                newest = keep[np.lexsort((age[keep], items[keep], users[keep]))]
-                first = np.ones(len(newest), dtype=bool)
-                first[1:] = (np.diff(users[newest]) != 0) | (np.diff(items[newest]) != 0)
-                keep = newest[first]
-            items, age = items[keep], age[keep]
-            segments = None if segments is None else segments[keep]
-            values = None if self.half_life is None else np.exp2(-age / as_duration(self.half_life, "half_life"))
-        scores = np.bincount(items, values, minlength=self.n_items_).astype(np.float32)
-        if segments is None:
+        decayed = self._events is not None and self._half_life is not None
+        values = matrix.data if self.count == "events" or decayed else np.ones(matrix.nnz)
+        scores = np.bincount(matrix.indices, values, minlength=self.n_items_).astype(np.float32)
+        if self.by is None:
             return scores, None
-        values = np.ones(len(items)) if values is None else values
+        segments = np.repeat(self._row_segments, np.diff(matrix.indptr))
         shape = (len(self.segments_) + 1, self.n_items_)
-        counts = sp.csr_array((np.asarray(values, dtype=np.float32), (segments, items)), shape=shape)
+        counts = sp.csr_array((values.astype(np.float32), (segments, matrix.indices)), shape=shape)
         counts.sum_duplicates()
-        return scores, sp.csr_array(counts)
+        return scores, counts
 
-    def _segment_keys(self, X) -> np.ndarray:
-        """Return the values of the columns `by` of each row as one text, an empty one where a value is missing."""
+    def _segment_keys(self, X) -> list[tuple[str, ...] | None]:
+        """Return the values of the columns `by` of each row as texts, None where a value is missing."""
         import pandas as pd
 
         columns = [self.by] if isinstance(self.by, str) else list(self.by)
@@ -225,29 +248,32 @@ class PopularityRecommender(BaseRecommender):
         if absent or not columns:
             what = f"lacks {absent[0]!r}" if is_frame(X) and absent else f"is {type_name(X)}"
             raise ValueError(f"by={self.by!r} needs a frame of users with these columns, but X {what}: add the columns")
-        keys, missing = None, np.zeros(len(X), dtype=bool)
+        texts, missing = [], np.zeros(len(X), dtype=bool)
         for name in columns:
             column = pd.Series(X[name].to_numpy() if not hasattr(X, "iloc") else X[name].to_numpy(dtype=object))
             missing |= column.isna().to_numpy()
-            texts = column.map(lambda value: str(int(value)) if _is_whole(value) else str(value)).to_numpy(dtype=object)
-            keys = texts if keys is None else keys + ", " + texts
-        keys[missing] = _NO_SEGMENT
-        return keys
+            texts.append(column.map(lambda value: str(int(value)) if _is_whole(value) else str(value)))
+        return [None if lacks else key for key, lacks in zip(zip(*texts, strict=True), missing, strict=True)]
+
+    def _segment_numbers(self, keys: list) -> np.ndarray:
+        """Return the number of each row's segment; the number of segments where it has none that is known."""
+        numbers = {tuple(segment): number for number, segment in enumerate(self._segments.tolist())}
+        return np.array([numbers.get(key, len(numbers)) for key in keys], dtype=np.int64)
 
     def _encode(self, X):
         matrix = super()._encode(X)
         if self.by is None:
             return matrix
-        segment = lookup(self._segment_keys(X), self.segments_, "by") if matrix.shape[0] else np.empty(0, np.int32)
-        return _SegmentRows(matrix, np.where(segment < 0, len(self.segments_), segment))
+        keys = self._segment_keys(X) if matrix.shape[0] else []
+        return _SegmentRows(matrix, self._segment_numbers(keys))
 
     def _seen(self, rows):
         return rows.matrix if self.by is not None else rows
 
     def _scorer(self, at):
         scores, added = self.scores_, self._segment_scores
-        if at is not None and self.window is not None:
-            scores, added = self._count(*self._events, None, at)
+        if at is not None and self._events is not None:
+            scores, added = self._count(self._matrix_at(at))
         if self.by is None:
             return lambda rows: np.repeat(scores[None], rows.shape[0], axis=0)
         users = np.append(self.segment_users_, 0).astype(np.float32)

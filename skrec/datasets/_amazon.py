@@ -183,7 +183,9 @@ def _read_metadata(path: Path, wanted: set):
                     name: _text(next((record[k] for k in keys if record.get(k)), None)) for name, keys in _ITEM.items()
                 }
     items = pd.DataFrame.from_dict(rows, orient="index", columns=list(_ITEM)).rename_axis("item_id")
-    items["price"] = pd.to_numeric(items["price"].astype(str).str.removeprefix("$"), errors="coerce")
+    prices = items["price"].astype(str).str.strip().str.removeprefix("$").str.strip()
+    grouped = prices.str.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+([.][0-9]*)?")  # thousands, and not a decimal comma
+    items["price"] = pd.to_numeric(prices.where(~grouped, prices.str.replace(",", "")), errors="coerce")
     return items
 
 

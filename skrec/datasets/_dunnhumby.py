@@ -113,10 +113,10 @@ def load_dunnhumby(path) -> Bunch:
         ("item_features", _PRODUCTS, "product_id"),
         ("user_features", _HOUSEHOLDS, "household_id"),
     ]:
-        name = files.first(*names)
-        if name:
-            table = _table(files, name)
-            _check(files, name, table, [key])
+        there = files.first(*names)
+        if there:
+            table = _table(files, there)
+            _check(files, there, table, [key])
             parts[part] = table.set_index(key)
     return Bunch(**parts)
 

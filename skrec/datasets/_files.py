@@ -25,7 +25,7 @@ class Files:
                 (p for pattern in ("*", "*/*") for p in self.path.glob(pattern) if p.is_file()), key=lambda p: p.parts
             )
             found.sort(key=lambda p: len(p.parts))
-            self._places = {p.name.lower(): p for p in reversed(found)}
+            self._places: dict[str, Path | str] = {p.name.lower(): p for p in reversed(found)}
         elif self.path.is_file() and zipfile.is_zipfile(self.path):
             with zipfile.ZipFile(self.path) as archive:
                 self._places = {Path(name).name.lower(): name for name in archive.namelist() if not name.endswith("/")}

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from ..feature_extraction._item_encoders import TagEncoder, _numbers
 from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._histories import Histories
-from ..utils._time import as_duration
+from ..utils._time import as_duration, latest_time
 from ..utils._validation import factorize
 from ._pairs import Pairs
 from ._parts import EnsembleRows
@@ -25,11 +25,14 @@ class PairFeatures:
         Recent windows in which the events of an item are counted.
     own_time : bool
         Whether the moment of asking is that of the user's last event; else it is the latest known.
+    dated : bool, default=None
+        Whether the times are dates; None: not known, or there are none.
     """
 
-    def __init__(self, part_names, windows, own_time):
+    def __init__(self, part_names, windows, own_time, dated=None):
         self.part_names = list(part_names)
-        self.windows = {str(window): as_duration(window, "windows") for window in windows}
+        lengths = [(window, as_duration(window, "windows", dated=dated)) for window in windows]
+        self.windows = {window if isinstance(window, str) else f"{days:g}D": days for window, days in lengths}
         self.own_time = own_time
 
     def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":
@@ -38,15 +41,16 @@ class PairFeatures:
         self.item_table = {"popularity": np.log1p(np.bincount(histories.codes, minlength=n_items))}
         self.latest, self.longest = None, 0.0
         if histories.time is not None and len(histories.time):
-            self.latest = float(histories.time.max())
-            age = self.latest - histories.time
+            self.latest = latest_time(histories.time, histories.dated, tell=False)
+            near = histories.time <= self.latest  # dates in the far future do not count
+            codes, age = histories.codes[near], self.latest - histories.time[near]
             self.longest = float(age.max())
             first, last = np.zeros(n_items), np.full(n_items, self.longest)
-            np.maximum.at(first, histories.codes, age)
-            np.minimum.at(last, histories.codes, age)
+            np.maximum.at(first, codes, age)
+            np.minimum.at(last, codes, age)
             self.item_table |= {"item age": np.log1p(first), "item idle": np.log1p(last)}
             for name, days in self.windows.items():
-                recent = np.bincount(histories.codes[age < days], minlength=n_items)
+                recent = np.bincount(codes[age < days], minlength=n_items)
                 self.item_table[f"popularity {name}"] = np.log1p(recent)
         if columns is not None:
             for name, codes in columns.groups.items():

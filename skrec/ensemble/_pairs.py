@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from ..model_selection._containers import count_rows, take_rows
 from ..model_selection._split import split_last, split_time
 from ..utils._histories import Histories, read_histories
-from ..utils._time import as_duration
+from ..utils._time import as_duration, latest_time
 from ..utils._topk import mask_scores, top_k
 
 _N_JUDGED = 1000  # users on whom the importance of features is measured
@@ -23,10 +23,11 @@ def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | Non
     if isinstance(holdout, str) and holdout == "last":
         return *split_last(X, n_last), None
     share = _as_share(holdout)
-    days = as_duration(holdout, "holdout") if share is None else None
+    dated = None if histories.time is None else histories.dated
+    days = as_duration(holdout, "holdout", dated=dated) if share is None else None
     if histories.time is None:
         raise ValueError(f"holdout={holdout!r} needs histories with the column 'time': see to_histories(time=)")
-    end = float(histories.time.max()) if end is None else end
+    end = latest_time(histories.time, histories.dated) if end is None else end
     if share is not None:
         days = share * (end - float(histories.time.min()))
     at = end - days

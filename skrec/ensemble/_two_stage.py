@@ -69,8 +69,9 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         :class:`~skrec.neighbors.ContentRecommender` among the retrievers.
     user_features : transformer, default=None
         Gives numbers for each row of `X`, such as :class:`~skrec.feature_extraction.BehaviorFeatures`.
-    windows : sequence of float or str, default=("7D", "30D", "90D")
-        Recent windows in which the events of an item are counted; only with times.
+    windows : sequence of float or str, default=(7, 30, 90)
+        Recent windows in which the events of an item are counted, in days (or the unit of numeric times) or text such
+        as ``"30D"``; only with times.
     fallback : recommender, default=None
         Answers for users of whose history nothing is known, for instance
         ``PopularityRecommender(by=["age_band"])``; None recommends what is popular.
@@ -173,7 +174,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         max_users=10_000,
         item_features=None,
         user_features=None,
-        windows=("7D", "30D", "90D"),
+        windows=(7, 30, 90),
         fallback=None,
         prefit=False,
         n_jobs=None,
@@ -245,7 +246,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         self._normalizations = self._chosen_normalizations(parts)
         self._fit_parts(X, histories, names, parts)
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
-        self._pairs = PairFeatures(names, self.windows, isinstance(self.holdout, str) and self.holdout == "last")
+        dated = histories.dated if histories.time is not None and len(histories.time) else None
+        self._pairs = PairFeatures(names, self.windows, isinstance(self.holdout, str) and self.holdout == "last", dated)
         self._pairs.fit(histories.on_items(self.items_), self.n_items_, columns)
         self.user_features_, self._user_names = None, []
         if self.user_features is not None:

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils._histories import Histories, is_frame, read_histories
+from ..utils._histories import Histories, is_frame, read_histories, required
 from ..utils._state import CompactIdState
-from ..utils._time import as_days, as_duration, as_moment
+from ..utils._time import are_dates, as_days, as_duration, as_moment, latest_time
 from ..utils._validation import type_name
 from ._behavior_groups import GROUPS, Past
 
@@ -28,7 +28,7 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
         :func:`~skrec.model_selection.split_time` cuts. None takes the latest time in `fit`, that event included. A
         frame with a column `at`, one moment per row, has its own say: that is how rows of several moments stand in
         one table, see :func:`~skrec.model_selection.split_next_purchase`.
-    windows : sequence of float or str, default=("7D", "30D", "90D")
+    windows : sequence of float or str, default=(7, 30, 90)
         Lengths of the recent windows, in days (or the unit of numeric times) or text such as ``"30D"``; a window
         ends at the moment. May be empty.
     groups : sequence of str, default=None
@@ -128,7 +128,7 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
         "missing": [StrOptions({"fill", "nan"})],
     }
 
-    def __init__(self, *, at=None, windows=("7D", "30D", "90D"), groups=None, visit="day", missing="fill"):
+    def __init__(self, *, at=None, windows=(7, 30, 90), groups=None, visit="day", missing="fill"):
         self.at = at
         self.windows = windows
         self.groups = groups
@@ -213,16 +213,17 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
     def _fit(self, X) -> tuple[Histories, np.ndarray | None]:
         histories = read_histories(X)
         self._columns = [column for column, name in _READ.items() if getattr(histories, name) is not None]
-        self._windows = _durations(self.windows)
+        timed = histories.time is not None and len(histories.time) > 0
+        self._windows = _durations(self.windows, histories.dated if timed else None)
         self.groups_ = self._chosen(["item", *self._columns])
         self.at_ = self._moment(X, histories)
         histories, at = self._cut(X, histories)
         types = np.zeros(0, dtype=object)
         if histories.event_ids is not None:
-            types = np.sort(histories.event_ids[np.unique(histories.event_codes)])
+            types = np.sort(histories.event_ids[np.unique(required(histories.event_codes, "event"))])
         self.event_types_ = types
         self.longest_ = 0.0
-        if at is not None and len(histories.time):
+        if at is not None and len(histories.codes):
             self.longest_ = float((at[histories.rows] - histories.time).max())
         self._names = [name for name, _ in self._named(histories[:0], None if at is None else at[:0])]
         if not self._names:
@@ -253,12 +254,12 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
                 raise ValueError(f"{source} needs histories with the column 'time': see to_histories(time=)")
             return None
         if self.at is not None:
-            return as_moment(self.at, "at")
+            return as_moment(self.at, "at", dated=histories.dated if len(histories.time) else None)
         if _has_moments(X):
             return None
         if len(histories.time) == 0:
             raise ValueError("at=None takes the latest time of X, but X has no events: pass at= or add a column 'at'")
-        return float(histories.time.max())
+        return latest_time(histories.time, histories.dated)
 
     def _cut(self, X, histories: Histories) -> tuple[Histories, np.ndarray | None]:
         """Leave out what comes after the moment of each row; return the moments too."""
@@ -266,7 +267,10 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
             return histories, None
         own = _has_moments(X)
         if own:
-            at = as_days(np.asarray(X["at"]), "X['at']")
+            moments = np.asarray(X["at"])
+            at = as_days(moments, "X['at']")
+            if len(at) and len(histories.codes) and are_dates(moments) != histories.dated:
+                raise TypeError("X['at'] and X['time'] must both be dates or both be numbers: convert one of them")
         elif self.at_ is None:
             raise ValueError(
                 "X lacks the column 'at', from which fit took the moment of each row: add it, for instance "
@@ -324,11 +328,11 @@ def _has_moments(X) -> bool:
     return is_frame(X) and "at" in X.columns
 
 
-def _durations(windows) -> dict[str, float]:
+def _durations(windows, dated: bool | None) -> dict[str, float]:
     """Return the length of each window by its suffix, such as 30d."""
     if isinstance(windows, (str, Real)):
         raise TypeError(f"windows must be a sequence of durations, got {type_name(windows)}: wrap it, [{windows!r}]")
-    lengths = [as_duration(window, "windows") for window in windows]
+    lengths = [as_duration(window, "windows", dated=dated) for window in windows]
     named = {f"{length:g}d": length for length in lengths}
     if len(named) < len(lengths):
         raise ValueError(f"windows={windows!r} has a length twice: name each once")

@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..utils._histories import Histories
+from ..utils._histories import Histories, required
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -75,7 +75,8 @@ class Past:
     @cached_property
     def visit_starts(self) -> np.ndarray:
         """Position of the first event of each visit."""
-        key = np.floor(self.histories.time) if self.by_day else self.histories.time
+        time = required(self.histories.time, "time")
+        key = np.floor(time) if self.by_day else time
         new = np.ones(len(key), dtype=bool)
         new[1:] = key[1:] != key[:-1]
         new[self.histories.indptr[:-1][self.known]] = True
@@ -150,7 +151,7 @@ def frequency(past: Past):
 
 def spend(past: Past):
     """Yield sums of the weights: in all, per event and visit, in the windows."""
-    weight = past.histories.weight
+    weight = required(past.histories.weight, "weight")
     total = past.sums(past.rows, weight)
     yield "sum", total
     yield "mean", past.ratio(total, past.n_events)
@@ -252,7 +253,7 @@ def trend(past: Past):
 
 def calendar(past: Past):
     """Yield the share of visits on each day of the week, and the mean direction of the hour."""
-    time = past.histories.time[past.visit_starts]
+    time = required(past.histories.time, "time")[past.visit_starts]
     day = np.floor(time)
     weekday = (day.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
     counts = np.bincount(past.visit_rows * 7 + weekday, minlength=7 * len(past.known)).reshape(-1, 7)
@@ -267,7 +268,9 @@ def event(past: Past):
     """Yield the number and share of the events of each type, and the time since the last."""
     histories, names = past.histories, past.event_types.tolist()
     position = {name: number for number, name in enumerate(names)}
-    known = np.array([position.get(name, -1) for name in histories.event_ids.tolist()], dtype=np.int64)
+    known = np.array(
+        [position.get(name, -1) for name in required(histories.event_ids, "event").tolist()], dtype=np.int64
+    )
     codes = known[histories.event_codes] if len(known) else np.zeros(0, dtype=np.int64)
     chosen = codes >= 0
     key = past.rows[chosen] * len(names) + codes[chosen]

@@ -115,12 +115,16 @@ class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             The weighted matrix, with the pattern of `X`.
         """
         check_is_fitted(self)
+        items = getattr(X, "history_items", None)
         X = self._check(X, reset=False)
         length = np.asarray(X.sum(axis=1)).ravel() / (self.mean_length_ or 1.0)
         damping = self.k1 * (1 - self.b + self.b * length)
         below = X.data + np.repeat(damping, np.diff(X.indptr))
         data = X.data * (self.k1 + 1) / np.where(below > 0, below, 1) * self.idf_[X.indices]
-        return sp.csr_array((data.astype(X.dtype), X.indices.copy(), X.indptr.copy()), shape=X.shape)
+        weighted = sp.csr_array((data.astype(X.dtype), X.indices.copy(), X.indptr.copy()), shape=X.shape)
+        if items is not None:
+            weighted.history_items = items
+        return weighted
 
     def _check(self, X, *, reset: bool) -> sp.csr_array:
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset)

@@ -142,12 +142,13 @@ def _ids(ids, role: str):
         return
     codes, distinct = single.factorize()
     texts = [str(value).strip() for value in distinct]
-    for what, test in [
-        ("id says it is absent", lambda text: text.lower() in _ABSENT),
-        ("whole number written as a float", lambda text: _FLOAT.fullmatch(text) is not None),
-        ("several items in one cell" if role == "item" else "several ids in one cell", _SEVERAL.search),
+    several = "several items in one cell" if role == "item" else "several ids in one cell"
+    for what, found in [
+        ("id says it is absent", [text.lower() in _ABSENT for text in texts]),
+        ("whole number written as a float", [_FLOAT.fullmatch(text) is not None for text in texts]),
+        (several, [_SEVERAL.search(text) is not None for text in texts]),
     ]:
-        odd = np.array([bool(test(text)) for text in texts], dtype=bool)
+        odd = np.array(found, dtype=np.bool_)
         yield f"{role}: {what}", *_first(single, odd[codes] if len(odd) else np.zeros(0, dtype=bool))
 
 

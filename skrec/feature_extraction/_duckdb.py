@@ -34,7 +34,10 @@ def sort_with_duckdb(paths: list[str], names: dict, delimiters: list[str], types
 
     with tempfile.TemporaryDirectory(prefix="skrec-", ignore_cleanup_errors=True) as folder:
         # what does not fit into memory goes to the folder, and the folder goes away
-        config = {"temp_directory": folder, "preserve_insertion_order": "true"}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "temp_directory": folder,
+            "preserve_insertion_order": "true",
+        }
         with duckdb.connect(":memory:", config=config) as connection:
             try:
                 connection.execute("SET TimeZone = 'UTC'")
@@ -112,7 +115,7 @@ def _collect(batches, names: dict, types: dict) -> tuple:
     """Join sorted batches: runs of one user become rows."""
     import pyarrow as pa
 
-    parts = {role: [] for role in names}
+    parts: dict[str, list] = {role: [] for role in names}
     ends, total, missing = [], 0, 0
     for batch in batches:
         columns = {role: plain(batch.column(role)) for role in names}

@@ -39,7 +39,7 @@ def check_names(names: dict) -> dict:
         if names[role] is None:
             raise ValueError(f"{role} must name a column of events, got None")
     names = {role: name for role, name in names.items() if name is not None}
-    given = {}
+    given: dict[str, str] = {}
     for role, name in names.items():
         if isinstance(name, (list, dict, set, np.ndarray)):
             raise TypeError(f"{role} must name one column of events, got {type_name(name)}: give the column's name")

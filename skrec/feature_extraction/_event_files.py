@@ -1,5 +1,6 @@
 """Histories from files: DuckDB where it is installed and enough, else columns in memory."""
 
+import atexit
 import glob
 import importlib.util
 import shutil
@@ -110,7 +111,8 @@ def file_kind(paths: list[str], encoding: str | None = None) -> str:
 
 def _check_files(paths: list[str], names: dict, kind: str, encoding: str | None) -> tuple[dict, list[str]]:
     """Check that all files have the columns; return the types by role (parquet) and the delimiters (CSV)."""
-    types, delimiters = {}, []
+    types: dict = {}
+    delimiters: list[str] = []
     for path in paths:
         if kind == "csv":
             header, delimiter = csv_header(path, encoding)
@@ -188,14 +190,15 @@ def find_files(source) -> list[str]:
     return paths
 
 
-_spooled: list = []  # standard input, its folder and its file: it can be read once, but is asked for more than once
+_spooled: list = []  # standard input and its file: it can be read once, but is needed more than once
 
 
 def _standard_input() -> str:
     if not _spooled or _spooled[0] is not sys.stdin:
         source = getattr(sys.stdin, "buffer", sys.stdin)
-        folder = tempfile.TemporaryDirectory(prefix="skrec-")
-        written = Path(folder.name, "standard_input")
+        folder = tempfile.mkdtemp(prefix="skrec-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        written = Path(folder, "standard_input")
         with written.open("wb") as file:
             start = source.read(1 << 20)
             if not isinstance(start, bytes):
@@ -215,10 +218,8 @@ def _standard_input() -> str:
         )
         kind += ".gz" if start[:2] == b"\x1f\x8b" else ""
         path = written.rename(written.with_name(f"{written.name}.{kind}"))
-        if _spooled:
-            _spooled[1].cleanup()
-        _spooled[:] = [sys.stdin, folder, str(path)]
-    return _spooled[2]
+        _spooled[:] = [sys.stdin, str(path)]
+    return _spooled[1]
 
 
 def _parquet_table(paths: list[str], wanted: list[str]):

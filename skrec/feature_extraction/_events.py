@@ -186,4 +186,4 @@ def _polars_frame(users, indptr: np.ndarray, flat: dict, user: str):
     if user in flat:
         raise ValueError(f"user={user!r} is also the name of a list column of the result: rename the column first")
     columns = {user: users, **_lists(indptr, flat)}
-    return pl.DataFrame([pl.from_arrow(values).alias(name) for name, values in columns.items()])
+    return pl.DataFrame([pl.Series(name, pl.from_arrow(values)) for name, values in columns.items()])

@@ -80,6 +80,7 @@ class TagEncoder(CompactIdState, TransformerMixin, BaseEstimator):
         known = codes >= 0
         rows, codes = rows[known], codes[known]
         matrix = sp.csr_array((self.idf_[codes], (rows, codes)), shape=(n_rows, len(self.labels_)))
+        matrix.sum_duplicates()  # SciPy before 1.14 leaves them
         matrix.data = self.idf_[matrix.indices]  # a label that a row repeats counts once
         return matrix
 

@@ -108,7 +108,7 @@ def recognise_unit(low, high) -> str | None:
 
 def time_notes(array, unit: str | None, label: str) -> list[str]:
     """Say which unit was recognised, and how many times lie in the far future."""
-    notes = []
+    notes: list[str] = []
     times = _to_numpy(array)
     if not len(times) or not are_dates(times):
         return notes

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils._histories import Histories, read_histories
+from ..utils._histories import Histories, read_histories, required
 from ..utils._state import CompactIdState
-from ..utils._time import as_duration
+from ..utils._time import as_duration, far_future
 from ..utils._validation import as_id_list, lookup
 
 
@@ -45,7 +45,8 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         the lines of one basket, share an age.
     half_life : float or str, default=None
         When recommending, an event counts half after this much time, measured back from the user's last
-        event: days (or the unit of numeric times), or text such as ``"30D"``. Needs the column `time`.
+        event that is not in the far future: days (or the unit of numeric times), or text such as ``"30D"``. Needs
+        the column `time`.
     dtype : dtype, default=numpy.float32
         Type of the matrix.
 
@@ -162,6 +163,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         self.items_, self.item_counts_ = self.items_[keep], counts[keep]
         if len(keep) < len(counts):
             matrix = matrix[:, keep]
+        matrix.history_items = self.items_
         return matrix
 
     def transform(self, X) -> sp.csr_array:
@@ -248,20 +250,22 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         if self.half_life is not None:
             if histories.time is None:
                 raise ValueError("half_life needs histories with the column 'time': see to_histories(time=)")
-            last = np.repeat(histories.time[histories.indptr[1:][histories.lengths > 0] - 1], _nonempty(histories))
-            by_time = np.exp2((histories.time - last) / as_duration(self.half_life, "half_life"))
+            half_life = as_duration(self.half_life, "half_life", dated=histories.dated)
+            last = last_times(histories)[histories.rows]
+            by_time = np.where(histories.time > last, 0, np.exp2(np.minimum(histories.time - last, 0) / half_life))
             factor = by_time if factor is None else factor * by_time
         return factor
 
+    def _counted(self, histories: Histories) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return whether each event counts, its column, and its undecayed value (None: all count 1)."""
+        columns, values = histories.item_codes(self.items_), self._values(histories)
+        counts = columns >= 0
+        return counts if values is None else counts & ~np.isnan(values), columns, values
+
     def _matrix(self, histories: Histories, decay: np.ndarray | None = None) -> sp.csr_array:
-        columns = histories.item_codes(self.items_)
-        values = self._values(histories)
-        keep = columns >= 0
-        if values is not None:
-            keep &= ~np.isnan(values)
+        keep, columns, values = self._counted(histories)
         if not keep.all():
-            known = histories.take_events(keep)
-            columns, indptr = columns[keep], known.indptr
+            columns, indptr = columns[keep], histories.take_events(keep).indptr
             values = None if values is None else values[keep]
             decay = None if decay is None else decay[keep]
         else:
@@ -269,20 +273,39 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         data = np.ones(len(columns), dtype=np.float64) if values is None else values.astype(np.float64)
         if decay is not None:
             data = data * decay
-        shape = (len(histories), len(self.items_))
-        index_type = np.int32 if max(len(columns), *shape) < 2**31 else np.int64
-        matrix = sp.csr_array((data, columns.astype(index_type), indptr.astype(index_type)), shape=shape)
-        if self.binary:
-            _keep_largest(matrix)
-        else:
-            matrix.sum_duplicates()
-        return matrix.astype(self.dtype, copy=False)
+        matrix = gather(data, columns, indptr, len(self.items_), largest=self.binary).astype(self.dtype, copy=False)
+        matrix.history_items = self.items_  # so that a recommender behind it in a Pipeline answers with these ids
+        return matrix
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.sparse = False
         return tags
+
+
+def gather(data, columns, indptr, n_columns: int, *, largest: bool) -> sp.csr_array:
+    """Return a CSR array with one entry per row and column, the largest value or the sum of its events.
+
+    Parameters
+    ----------
+    data, columns : ndarray of shape (n_events,)
+        Value and column of each event, by row.
+    indptr : ndarray of shape (n_rows + 1,)
+        Row boundaries.
+    n_columns : int
+        Number of columns.
+    largest : bool
+        Whether the largest value of repeated events stays; otherwise their sum.
+    """
+    shape = (len(indptr) - 1, n_columns)
+    index_type = np.int32 if max(len(columns), *shape) < 2**31 else np.int64
+    matrix = sp.csr_array((data, columns.astype(index_type), indptr.astype(index_type)), shape=shape)
+    if largest:
+        _keep_largest(matrix)
+    else:
+        matrix.sum_duplicates()
+    return matrix
 
 
 def event_ages(histories: Histories) -> np.ndarray:
@@ -296,6 +319,19 @@ def event_ages(histories: Histories) -> np.ndarray:
         position = np.cumsum(new)
     ends = histories.indptr[1:][histories.lengths > 0] - 1
     return np.repeat(position[ends], _nonempty(histories)) - position
+
+
+def last_times(histories: Histories) -> np.ndarray:
+    """Return the time of each row's last event that is not in the far future; without one, of its last event."""
+    time = required(histories.time, "time")
+    near = np.where(far_future(time, histories.dated), -np.inf, time)
+    filled = histories.lengths > 0
+    last = np.full(len(histories), -np.inf)
+    if filled.any():
+        last[filled] = np.maximum.reduceat(near, histories.indptr[:-1][filled])
+        ends = time[histories.indptr[1:][filled] - 1]
+        last[filled] = np.where(np.isfinite(last[filled]), last[filled], ends)
+    return last
 
 
 def _nonempty(histories: Histories) -> np.ndarray:

@@ -45,7 +45,8 @@ class Where:
     def __init__(self, text: str):
         if not isinstance(text, str):
             raise TypeError(f"where must be a str, got {text!r}: {_FORM}")
-        self.text, self.columns = text, []
+        self.text = text
+        self.columns: list[str] = []
         try:
             self._tree = ast.parse(self._python(text), mode="eval").body
         except (SyntaxError, RecursionError, MemoryError) as error:
@@ -71,7 +72,8 @@ class Where:
             token = _TOKEN.match(text, position)
             if token is None:
                 raise self._error(f"has {text[position:].strip()[:10]!r}, which has no meaning there")
-            position, kind, value = token.end(), token.lastgroup, token.group(token.lastgroup)
+            kind = token.lastgroup or ""
+            position, value = token.end(), token.group(kind)
             if kind == "word" and value.lower() in ("and", "or", "not", "in", "true", "false"):
                 parts.append(value.title() if value.lower() in ("true", "false") else value.lower())
             elif kind in ("word", "name"):

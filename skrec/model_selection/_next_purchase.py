@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 
 from ..utils._histories import is_frame, read_histories
-from ..utils._time import as_duration, as_moment
+from ..utils._time import as_duration, as_moment, latest_time
 from ._containers import keep_events, take_rows
 
 
@@ -90,13 +90,13 @@ def split_next_purchase(X, at, horizon="30D", *, event=None):
     moments = list(at) if isinstance(at, (list, tuple, np.ndarray)) else [at]
     if not moments:
         raise ValueError("at is an empty list: name at least one moment")
-    length = as_duration(horizon, "horizon")
-    latest = histories.time.max(initial=-np.inf)
+    length = as_duration(horizon, "horizon", dated=histories.dated)
+    latest = latest_time(histories.time, histories.dated) if len(histories.time) else -np.inf
     frames, labels = [], []
     for moment in moments:
-        start = as_moment(moment, "at")
+        start = as_moment(moment, "at", dated=histories.dated)
         if start + length > np.floor(latest) + 1:
-            if np.isfinite(latest) and not isinstance(moment, numbers.Real):
+            if np.isfinite(latest) and histories.dated:
                 latest = np.datetime64(round(latest * 86_400), "s")
             raise ValueError(
                 f"horizon={horizon!r} after at={moment!r} reaches beyond the last event of X ({latest}), so it is not "

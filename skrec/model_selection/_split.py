@@ -168,8 +168,8 @@ def split_time(
             "X has no times: pass a frame with the list column 'time', which to_histories(..., time=...) makes, or use "
             "split_last"
         )
-    start = as_moment(at, "at")
-    stop = np.inf if until is None else as_moment(until, "until")
+    start = as_moment(at, "at", dated=histories.dated)
+    stop = np.inf if until is None else as_moment(until, "until", dated=histories.dated)
     if not stop > start:
         raise ValueError(f"until={until!r} must be after at={at!r}: swap them or leave until out")
     before = histories.time < start
@@ -177,7 +177,9 @@ def split_time(
     if not before.any() or not held_out.any():
         what = "no event of X is before" if not before.any() else "nothing is held out, no event of X follows"
         span = "" if until is None or not before.any() else f" and comes before until={until!r}"
-        raise ValueError(f"{what} at={at!r}{span}: {_time_range(histories.time, at)}, choose a moment inside")
+        raise ValueError(
+            f"{what} at={at!r}{span}: {_time_range(histories.time, histories.dated)}, choose a moment inside"
+        )
     held_out[held_out] = _first_in_row(histories, held_out)
     asked = _leave_out(histories, before, held_out, exclude_seen, exclude_unknown, verbose)
     return keep_events(X, histories, before), keep_items(X, histories, asked)
@@ -343,10 +345,10 @@ def _leave_out(histories, history, held_out, exclude_seen, exclude_unknown, verb
     return asked
 
 
-def _time_range(time: np.ndarray, at) -> str:
+def _time_range(time: np.ndarray, dated: bool) -> str:
     if len(time) == 0:
         return "X has no events"
     first, last = time.min(), time.max()
-    if not isinstance(at, numbers.Real):
+    if dated:
         first, last = (np.datetime64(round(days * 86_400), "s") for days in (first, last))
     return f"the times go from {first} to {last}"

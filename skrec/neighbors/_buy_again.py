@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
-from ..utils._time import as_duration
+from ..feature_extraction._vectorizer import last_times
+from ..utils._time import as_duration, far_future, latest_time
 from ._baskets import read_baskets
 
 
@@ -145,8 +146,9 @@ class BuyAgainRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _fit(self, rows, histories):
-        as_duration(self.half_life, "half_life")
-        window = as_duration(self.window, "window")
+        dated = None if rows.histories.time is None else rows.histories.dated
+        self._half_life = as_duration(self.half_life, "half_life", dated=dated)
+        window = as_duration(self.window, "window", dated=dated)
         bought, n_users = read_baskets(rows.histories), max(1, np.count_nonzero(rows.histories.lengths))
         pair_items = bought.codes[bought.starts]
         buyers = self._per_item(pair_items)
@@ -156,6 +158,9 @@ class BuyAgainRecommender(BaseRecommender):
         newer = np.ones(len(bought.codes), dtype=bool)
         newer[bought.starts] = False  # a purchase that follows a newer one of its pair in the sorted order
         position = -bought.ages if bought.time is None else bought.time
+        if bought.time is not None:
+            self.latest_ = latest_time(bought.time, rows.histories.dated)
+            newer[1:] &= bought.time[:-1] <= self.latest_  # no gap ends in the far future
         gaps = (position[:-1] - position[1:])[newer[1:]]
         gap_items = bought.codes[newer]
         self.interval_ = self._shrunk(self._per_item(gap_items, gaps), self._per_item(gap_items))
@@ -166,9 +171,8 @@ class BuyAgainRecommender(BaseRecommender):
         if bought.time is None:
             self.latest_, recent = None, buyers
         else:
-            self.latest_ = float(bought.time.max())
-            last = bought.time[bought.starts]
-            recent = self._per_item(pair_items, self.latest_ - last < window)
+            age = self.latest_ - bought.time
+            recent = self._per_item(pair_items, bought.per_pair((age >= 0) & (age < window)) > 0)
             trend = _relative(self._shrunk(recent, buyers), recent.sum() / buyers.sum())
             weight = weight * trend**self.trend_power
         self.item_weight_ = weight.astype(np.float32)
@@ -197,7 +201,8 @@ class BuyAgainRecommender(BaseRecommender):
         else:
             age = self._asked(rows.histories, at)[bought.rows] - bought.time
             age = np.maximum(age, 0)
-            decayed = np.exp2(-age / as_duration(self.half_life, "half_life"))
+            decayed = np.exp2(-age / self._half_life)
+            decayed[far_future(bought.time, rows.histories.dated)] = 0
         own = bought.per_pair(decayed) * self.item_weight_[items]
         if self.cooldown is not None and (bought.time is None) == (self.latest_ is None):
             own *= -np.expm1(-age[bought.starts] / (self.cooldown * self.interval_[items]))
@@ -210,9 +215,7 @@ class BuyAgainRecommender(BaseRecommender):
         if at is not None:
             return np.full(len(histories), at)
         asked = np.full(len(histories), -np.inf if self.latest_ is None else self.latest_)
-        filled = histories.lengths > 0
-        asked[filled] = np.maximum(asked[filled], histories.time[histories.indptr[1:][filled] - 1])
-        return asked
+        return np.maximum(asked, last_times(histories))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,9 +7,9 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
-from ..feature_extraction._vectorizer import event_ages
+from ..feature_extraction._vectorizer import event_ages, last_times
 from ..utils._histories import Histories, OrderedRows
-from ..utils._time import as_duration
+from ..utils._time import as_duration, latest_time
 from ..utils._topk import prune_rows
 
 
@@ -149,7 +149,7 @@ class SessionKNN(BaseRecommender):
         filled = np.flatnonzero(sessions.lengths)
         if self.half_life is not None and sessions.time is None:
             raise ValueError("half_life needs histories with the column 'time': see to_histories(time=)")
-        ends = filled if sessions.time is None else sessions.time[sessions.indptr[filled + 1] - 1]
+        ends = filled if sessions.time is None else last_times(sessions)[filled]
         newest = np.lexsort((-filled, -ends))
         lengths = sessions.lengths[filled[newest]]
         self._items = sessions.codes[_ranges(sessions.indptr[filled[newest]], lengths)].astype(np.int32)
@@ -157,7 +157,12 @@ class SessionKNN(BaseRecommender):
         self._session = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)  # 0 is the newest
         factor = lengths ** -float(self.length_penalty)
         if self.half_life is not None:
-            factor *= np.exp2((ends[newest] - ends.max()) / as_duration(self.half_life, "half_life"))
+            latest, half_life = (
+                latest_time(ends, sessions.dated),
+                as_duration(self.half_life, "half_life", dated=sessions.dated),
+            )
+            age = latest - ends[newest]
+            factor *= np.where(age < 0, 0, np.exp2(-np.maximum(age, 0) / half_life))  # none of the far future
         self._factor = factor.astype(np.float32)
         idf = np.log1p(len(lengths) / np.maximum(self.popularity_, 1))
         self._idf = (idf**self.idf).astype(np.float32)

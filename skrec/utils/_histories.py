@@ -153,7 +153,7 @@ def read_histories(X, name: str = "X") -> Histories:
             "or pass vectorizer='passthrough' if it is a user x item matrix"
         )
     values, indptr = _list_column(X["item"], f"{name}['item']")
-    extra = {}
+    extra: dict = {}
     for column in ("time", "weight", "event"):
         if column not in columns:
             continue
@@ -174,6 +174,13 @@ def read_histories(X, name: str = "X") -> Histories:
         else:
             extra["event_ids"], extra["event_codes"] = _encode(parallel, label)
     return Histories(*_encode(values, f"{name}['item']"), indptr, **extra)
+
+
+def required(values: np.ndarray | None, column: str) -> np.ndarray:
+    """Return a list column of histories; raise where they lack it."""
+    if values is None:
+        raise ValueError(f"X lacks the list column {column!r}: make it with to_histories({column}=)")
+    return values
 
 
 def is_frame(X) -> bool:

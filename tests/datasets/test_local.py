@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -110,6 +111,28 @@ REVIEWS_2023 = [
 
 def jsonl(records):
     return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def test_amazon_prices(tmp_path):
+    prices = [
+        "$9.99",
+        "$1,299.00",
+        "$12,345,678",
+        "$ 5.50",
+        " $7 ",
+        "$1,5",
+        "1.299,00",
+        "$1.00 - $2.00",
+        "call",
+        None,
+        3.5,
+    ]
+    want = [9.99, 1299, 12345678, 5.5, 7, None, None, None, None, None, 3.5]
+    reviews = [{**REVIEWS_2018[0], "asin": f"B00000{number:04}"} for number in range(len(prices))]
+    meta = [{"asin": one["asin"], "price": price} for one, price in zip(reviews, prices, strict=True)]
+    folder(tmp_path, {"reviews.json": jsonl(reviews), "meta.json": jsonl(meta)})
+    found = load_amazon_reviews(tmp_path / "reviews.json", metadata=tmp_path / "meta.json").item_features["price"]
+    np.testing.assert_array_equal(found, np.array(want, dtype=float))
 
 
 @pytest.mark.parametrize("name", ["reviews_5.json", "reviews_5.json.gz"])

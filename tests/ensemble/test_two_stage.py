@@ -167,7 +167,9 @@ def test_retrievers_are_fitted_without_what_they_are_asked():
 def test_holdouts_by_time_step_back():
     X = pd.DataFrame({"item": [[1, 2, 3, 4]], "time": [[0.0, 45, 75, 100]]})
     histories = read_histories(X)
-    known, held, end = hold_out(X, histories, "30D")
+    with pytest.raises(ValueError, match="holdout='30D' has a unit, but the times are numbers of unknown unit"):
+        hold_out(X, histories, "30D")
+    known, held, end = hold_out(X, histories, 30)
     assert (known["item"][0], held[0], end) == ([1, 2], [3, 4], 70)
     known, held, end = hold_out(known, read_histories(known), 30, end=end)
     assert (known["item"][0], held[0], end) == ([1], [2], 40)

@@ -143,3 +143,19 @@ def test_bm25_keeps_the_pattern():
     weighted = BM25Transformer().fit_transform(X)
     np.testing.assert_array_equal(weighted.indices, X.indices)
     assert weighted.nnz == 2
+
+
+@pytest.mark.parametrize("steps", [[HistoryVectorizer()], [HistoryVectorizer(min_df=2), BM25Transformer()]])
+def test_a_recommender_behind_it_answers_with_item_ids(steps):
+    X = [["x", "y"], ["y", "z"], ["x", "y", "z"], ["x", "z", "w"]]
+    pipe = make_pipeline(*steps, EASE(vectorizer="passthrough", k=2)).fit(X)
+    model = EASE(vectorizer=make_pipeline(*steps), k=2).fit(X)
+    np.testing.assert_array_equal(pipe.predict([["x"], []]), model.predict([["x"], []]))
+    assert pipe.score([["x"]], [["z"]]) == model.score([["x"]], [["z"]]) > 0
+
+
+@pytest.mark.parametrize("steps", [[HistoryVectorizer()], [HistoryVectorizer(), TfidfTransformer()]])
+def test_a_recommender_that_reads_histories_says_where_the_vectorizer_goes(steps):
+    with pytest.raises(TypeError, match="give its vectorizer to the recommender as vectorizer=") as caught:
+        make_pipeline(*steps, EASE()).fit([["x", "y"], ["y", "z"]])
+    assert len(steps) > 1 or "passthrough" not in str(caught.value)

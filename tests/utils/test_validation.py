@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrec.utils._histories import read_histories
-from skrec.utils._time import as_days, as_duration, as_moment
 from skrec.utils._validation import as_id_list, as_ids, lookup
 
 int_histories = st.lists(st.lists(st.integers(-(2**40), 2**40), max_size=6), min_size=1, max_size=8)
@@ -129,36 +128,6 @@ def test_wrong_histories(X, error, message):
     with pytest.raises(error, match=message) as caught:
         read_histories(X)
     assert "\n" not in str(caught.value)
-
-
-def test_times_share_one_scale():
-    day = 19_723.5  # 2024-01-01 12:00
-    stamps = [
-        pd.Timestamp("2024-01-01 12:00"),
-        datetime.datetime(2024, 1, 1, 12),
-        np.datetime64("2024-01-01T12:00"),
-        pd.Timestamp("2024-01-01 13:00", tz="Europe/Paris"),
-    ]
-    for stamp in stamps:
-        assert as_moment(stamp, "at") == day
-    assert as_moment("2024-01-01 12:00", "at") == day
-    assert as_moment(3, "at") == 3
-    np.testing.assert_array_equal(as_days(np.array(stamps[:2], dtype=object)), [day, day])
-    np.testing.assert_array_equal(as_days(np.array([1, 2])), [1, 2])
-    with pytest.raises(TypeError, match="at must be a date or a number, got 'noon'"):
-        as_moment("noon", "at")
-    with pytest.raises(ValueError, match="time lacks 1 of 2 times"):
-        as_days(np.array(["2024-01-01", "NaT"], dtype="datetime64[s]"))
-
-
-def test_durations():
-    assert as_duration("36h", "window") == 1.5
-    assert as_duration(datetime.timedelta(days=2), "window") == 2
-    assert as_duration(7, "window") == 7
-    with pytest.raises(ValueError, match="window must be above 0, got 0"):
-        as_duration(0, "window")
-    with pytest.raises(TypeError, match="half_life must be a number of days or a duration such as '30D', got 'soon'"):
-        as_duration("soon", "half_life")
 
 
 def test_lookup_in_sorted_and_unsorted_vocabularies():
