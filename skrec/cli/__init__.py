@@ -1,8 +1,8 @@
 """The `skrec` command.
 
-Its parts: `_app` holds the commands and their options, `_models` what `--model` can name, `_data` reads logs and
-writes tables, `_screen` prints, `_demo` is the tour. Heavy packages load inside the commands, so that
-``skrec --help`` is quick.
+`_app` parses; each command has a module (`_fit`, `_evaluate`, `_recommend`, `_demo`). They share `_options` (what is
+given, checked), `_log` (reads and checks a log), `_dates`, `_ids` and `_users` (what options and logs mean),
+`_model_files`, and `_screen`, which prints. Heavy packages load inside the commands, so that ``skrec --help`` is quick.
 """
 
 from ._app import main

@@ -10,7 +10,8 @@ from ..recipes import COUNTED, ENSEMBLES, make_recommender, recipe_names
 from ..utils._histories import read_histories
 from ._data import facts, write_table
 from ._dates import parse_moment
-from ._evaluate import ask, hold_out, known_names, popularity, show_leaderboard
+from ._evaluate import ask, popularity, show_leaderboard
+from ._hold_out import hold_out, known_names
 from ._model_files import save_model
 from ._options import Log
 from ._screen import Screen, UserError
@@ -68,7 +69,7 @@ def run(screen: Screen, folder: Path) -> None:
 
     with screen.working("Writing the files"):
         model = make_recommender(best, exclude_seen=False, time="date", item_names=names).fit(histories)
-        notes = {"data": described, "since": None, "until": None, "model": best}
+        notes = {"data": described, "since": None, "until": None, "model": best, "time": "date"}
         save_model(model, folder / "model.skrec", notes, Log([], COLUMNS), names)
         write_table(data.events[[*COLUMNS.values(), "Quantity"]], folder / "events.parquet")
         write_table(first.reset_index(), folder / "leaderboard.csv")

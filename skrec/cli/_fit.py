@@ -47,10 +47,12 @@ def run(
         estimator.fit(histories)
     seconds = time.perf_counter() - started
     since, until = (None if one is None else str(one) for one in (start, end))
-    notes = {"data": described, "since": since, "until": until, "model": model}
+    notes = {"data": described, "since": since, "until": until, "model": model, "time": kind_of_time(histories)}
     save_model(estimator, output, notes, log, names)
     fitted = f"Fitted {in_short(model, given)} to {estimator.n_items_:,} items in {seconds:.1f} s"
     screen.say(f"{fitted}; saved to {output}.")
+    if k > estimator.n_items_:
+        screen.say(f"A list will have {estimator.n_items_:,} items rather than {k:,}, since the model knows no more.")
 
 
 def in_short(model: str, settings: dict) -> str:

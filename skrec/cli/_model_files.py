@@ -25,6 +25,7 @@ def load_model(path: Path):
     if not hasattr(estimator, "recommend"):
         raise UserError(f"{path} holds a {type(estimator).__name__}, which does not recommend")
     notes = header["metadata"]
-    if not isinstance(notes, dict) or not isinstance(notes.get("columns"), dict):
+    known = isinstance(notes, dict) and isinstance(notes.get("reading", {}), dict)
+    if not known or not isinstance(notes.get("columns"), dict):
         raise UserError(f"{path} does not say which columns of a log it needs: fit it with skrec fit")
     return estimator, notes

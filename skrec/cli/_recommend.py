@@ -9,6 +9,7 @@ import numpy as np
 from ..utils._histories import read_histories
 from ..utils._validation import id_kind, plain
 from ._data import TABLES, check_output, write_table
+from ._dates import kind_of_time
 from ._ids import to_model_ids
 from ._log import read_log
 from ._model_files import load_model
@@ -43,7 +44,7 @@ def run(
     reading = notes.get("reading", {})
     if as_fitted := Log([]).like(reading).arguments():
         screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
-    histories, _ = read_log(screen, replace(log, columns=columns).like(reading))
+    histories = read_like_model(screen, replace(log, columns=columns).like(reading), notes)
     histories, known = on_model_items(screen, histories, estimator.items_, force)
     histories, sentences = choose_users(histories, wanted, force=force)
     if exclude_seen is None:
@@ -61,6 +62,23 @@ def run(
     else:
         write_table(rows, output)
         screen.say(f"Wrote {len(rows):,} rows for {len(histories):,} users to {output}.")
+
+
+def read_like_model(screen: Screen, log: Log, notes: dict):
+    """Read a log with the columns of a model; raise where it has others, or times of another kind."""
+    try:
+        histories, _ = read_log(screen, log)
+    except UserError as error:
+        if "is not a column" not in str(error):
+            raise
+        raise UserError(f"{error} (the model was fitted with these names: rename the column, or fit again)") from error
+    kind, learned = kind_of_time(histories), notes.get("time")
+    if kind != learned and "time" in notes:
+        raise UserError(
+            f"the model learned times that are {learned}s, but the times of the log are {kind}s: give both alike, "
+            "--time-unit says what numbers count since 1970"
+        )
+    return histories
 
 
 def on_model_items(screen: Screen, histories, items: np.ndarray, force: bool):

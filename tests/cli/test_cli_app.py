@@ -1,11 +1,13 @@
 """The command: what it writes, what it says, and one sentence for whatever is wrong."""
 
 import json
+import logging
 import os
 import re
 import shlex
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -267,7 +269,7 @@ def test_bad_evaluation(folder, capsys, case):
 
 
 def test_unexpected_error_is_one_line_with_a_hint(folder, capsys, monkeypatch):
-    monkeypatch.setattr(EASE, "_fit", lambda self, matrix, histories: [][0])
+    monkeypatch.setattr(EASE, "_fit", lambda self, *arguments: [][0])
     assert main(["fit", "log.csv", *COLUMNS, "-o", "m.skrec", "-q"]) == 1
     error = capsys.readouterr().err
     assert error == "skrec: unexpected IndexError: list index out of range; --verbose shows where\n"
@@ -358,3 +360,25 @@ def test_demo(tmp_path, monkeypatch, capsys):
         )
         assert done.returncode == 0, done.stderr
     assert (made / "my-model.skrec").exists()
+
+
+def test_a_warning_is_one_line_said_once(folder, capsys, monkeypatch):
+    original = EASE._fit
+
+    def fit(self, *arguments):
+        for _ in range(2):
+            warnings.warn("did not converge:\nraise max_iter", UserWarning)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(EASE, "_fit", fit)
+    assert main(["fit", "log.csv", *COLUMNS, "-o", "m.skrec"]) == 0
+    assert capsys.readouterr().err == "skrec: warning: did not converge: raise max_iter\n"
+    assert main(["fit", "log.csv", *COLUMNS, "-o", "m.skrec", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_nothing_is_left_behind_by_the_command(folder):
+    before = logging.getLogger("skrec").handlers[:], warnings.showwarning
+    assert main(["fit", "log.csv", *COLUMNS, "-o", "m.skrec", "-q"]) == 0
+    assert main(["fit", "log.csv", "--user", "nobody", "--item", "item", "-o", "m.skrec", "-q"]) == 2
+    assert (logging.getLogger("skrec").handlers, warnings.showwarning) == before

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from skrec import load
-from skrec.cli._evaluate import advice
+from skrec.cli._advice import advice
 from skrec.linear_model import EASE
 from skrec.neighbors import ItemKNN
 

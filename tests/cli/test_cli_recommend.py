@@ -127,3 +127,24 @@ def test_the_column_of_items_may_be_their_name(folder, run):
     assert rows["name"].tolist() == rows["item"].tolist()
     code, _, err = run("fit", "log.csv", *COLUMNS, "--name", "user", "-o", "n.skrec")
     assert code == 2 and "--user and --name both name the column 'user'" in err
+
+
+def test_columns_come_from_the_model(model, run, events):
+    events.rename(columns={"item": "product"}).to_csv("other.csv", index=False)
+    code, _, err = run("recommend", model, "other.csv", "--users", "3")
+    assert code == 2 and "'item' is not a column of other.csv" in err and "the model was fitted with these names" in err
+
+
+def test_times_of_another_kind_are_an_error(model, run, events):
+    days = (events["time"] - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
+    events.assign(time=days).to_csv("days.csv", index=False)
+    code, _, err = run("recommend", model, "days.csv", "--users", "3")
+    assert code == 2 and "the model learned times that are dates, but the times of the log are numbers" in err
+    assert run("recommend", model, "days.csv", "--users", "3", "--time-unit", "D")[0] == 0
+
+
+def test_a_k_beyond_the_items_is_told_by_all_commands(folder, run):
+    words = ["log.csv", *COLUMNS, "-k", "50"]
+    assert "A list will have 40 items rather than 50" in run("fit", *words, "-o", "k.skrec")[1]
+    out = run("evaluate", *words, "--model", "popularity")[1]
+    assert "The learned part has 40 items, so a list has 40 rather than 50." in out
