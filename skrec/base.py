@@ -4,14 +4,14 @@ from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _get_feature_names, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .utils._histories import Histories, OrderedRows, is_frame, is_matrix, read_histories
 from .utils._requests import allowed_columns, check_matrix, removed_entries
 from .utils._selection import best_items, dense, stack
+from .utils._sklearn import HasMethods, Interval, StrOptions, _fit_context, _get_feature_names
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k

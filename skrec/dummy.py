@@ -6,10 +6,10 @@ from numbers import Real
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .base import BaseRecommender
 from .utils._histories import is_frame
+from .utils._sklearn import Interval, StrOptions
 from .utils._validation import as_duration, lookup, type_name
 
 _NO_SEGMENT = ""

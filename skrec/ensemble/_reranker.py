@@ -3,9 +3,8 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,6 +12,7 @@ from ..base import BaseRecommender
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._requests import allowed_columns, removed_entries
 from ..utils._selection import stack
+from ..utils._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from ..utils._topk import map_blocks
 from ..utils._validation import is_nested
 from ._item_tables import stock_mask

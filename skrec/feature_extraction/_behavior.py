@@ -4,11 +4,11 @@ import warnings
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._histories import Histories, is_frame, read_histories
+from ..utils._sklearn import StrOptions, _fit_context
 from ..utils._state import CompactIdState
 from ..utils._validation import as_days, as_duration, as_moment, type_name
 from ._behavior_groups import GROUPS, Past

@@ -4,9 +4,10 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..utils._sklearn import Interval, _fit_context
 
 
 class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

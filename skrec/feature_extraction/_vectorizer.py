@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._histories import Histories, read_histories
+from ..utils._sklearn import Interval, StrOptions, _fit_context
 from ..utils._state import CompactIdState
 from ..utils._validation import as_duration, as_id_list, lookup
 

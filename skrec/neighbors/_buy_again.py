@@ -3,9 +3,9 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
+from ..utils._sklearn import Interval
 from ..utils._validation import as_duration
 from ._baskets import read_baskets
 

@@ -4,13 +4,13 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._item_features import encode_items, encode_more, item_ids, read_item_features
 from ..utils._selection import dense
+from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._validation import as_kind, lookup
 
 _RECENCY = 0.6  # of vectorizer=None

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
@@ -22,6 +21,8 @@ from skrec.utils._histories import OrderedRows
 from skrec.utils._item_encoders import unit_rows
 from skrec.utils._item_features import dense_features, encode_items
 from skrec.utils._topk import mask_scores
+
+from ..utils._sklearn import HasMethods, Interval, StrOptions
 
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
 _SCORES = 2**25  # scores of held-out users at once

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
@@ -15,6 +14,8 @@ from skrec.neural_network._user_features import described, user_encoder, user_nu
 from skrec.utils._frame_parameter import FrameParameter, shallow
 from skrec.utils._item_features import dense_features, encode_items, encode_more, item_ids, read_item_features
 from skrec.utils._validation import as_kind, lookup
+
+from ..utils._sklearn import HasMethods, Interval
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
