@@ -83,7 +83,7 @@ def online_retail(*, exclude_seen: bool = False, validation: bool = False) -> Ta
     histories = load_online_retail().histories
     at, until = ("2011-10-01", "2011-11-01") if validation else ("2011-11-01", None)
     X, y = split_time(histories, at, until=until, exclude_seen=exclude_seen, exclude_unknown=True, verbose=0)
-    known = X["item"].list.len() > 0
+    known = X["item"].list.len().to_numpy() > 0  # pandas 2.2 drops the index
     X, y = X[known], y[known]
     name = "online retail, " + ("new items" if exclude_seen else "repeats allowed")
     return Task(f"{name} validation" if validation else name, X, X, y, exclude_seen)
@@ -95,7 +95,7 @@ def dunnhumby(*, exclude_seen: bool = False, validation: bool = False) -> Task:
     histories = to_histories(events, user="household_id", item="product_id", time="transaction_timestamp")
     at, until = ("2017-11-01", "2017-12-01") if validation else ("2017-12-01", None)
     X, y = split_time(histories, at, until=until, exclude_seen=exclude_seen, exclude_unknown=True, verbose=0)
-    known = X["item"].list.len() > 0
+    known = X["item"].list.len().to_numpy() > 0
     X, y = X[known], y[known]
     name = "dunnhumby, " + ("new items" if exclude_seen else "repeats allowed")
     return Task(f"{name} validation" if validation else name, X, X, y, exclude_seen)

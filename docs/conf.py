@@ -4,6 +4,10 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.errors import ExtensionError
+
 import skrec
 
 DOCS = Path(__file__).parent
@@ -21,7 +25,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -51,6 +54,7 @@ sphinx_gallery_conf = {
     "plot_gallery": "True",
 }
 
+html_math_renderer = "mathml"  # registered in setup: formulas become MathML at build time, and no script is loaded
 html_theme = "pydata_sphinx_theme"
 html_title = "skrec"
 html_static_path = ["_static"]
@@ -91,8 +95,33 @@ def _escape_initials(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"^(\s*(?:\.\. \[[^\]]+\] )?[A-Z])\. (?=[A-Z])", r"\1\\. ", line) for line in lines]
 
 
+def _inline_math(self, node):
+    """Write an inline formula as MathML."""
+    self.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _display_math(self, node):
+    """Write a formula of its own line as MathML."""
+    self.body.append(self.starttag(node, "div", CLASS="math") + convert(node.astext(), display="block") + "</div>\n")
+    raise nodes.SkipNode
+
+
+def _check_offline(app, exception):
+    """Fail the build if a page loads a script, a style sheet, a font or a picture from another host."""
+    if exception or app.builder.format != "html":
+        return
+    loads = re.compile(r"""<(?:script|img|iframe|source|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//[^>]*>""")
+    for page in Path(app.outdir).rglob("*.html"):
+        found = loads.search(page.read_text(encoding="utf-8"))
+        if found:
+            raise ExtensionError(f"{page.name} loads from another host: {found[0]}")
+
+
 def setup(app):
     """Connect the above to the build."""
+    app.add_html_math_renderer("mathml", (_inline_math, None), (_display_math, None))
+    app.connect("build-finished", _check_offline)
     app.connect("autodoc-skip-member", _skip_foreign)
     app.connect("autodoc-process-docstring", _escape_initials, priority=600)  # after numpydoc
 

@@ -6,9 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _get_feature_names, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .utils._cooccurrence import Statistics
 from .utils._fitting import fit_context
@@ -16,6 +15,7 @@ from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_hi
 from .utils._legacy import accept_matrix_methods
 from .utils._requests import Request, check_k, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
+from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k

@@ -6,11 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .base import BaseRecommender
 from .feature_extraction._vectorizer import HistoryVectorizer, gather
 from .utils._histories import is_frame
+from .utils._sklearn import Interval, StrOptions
 from .utils._time import as_duration, latest_time
 from .utils._validation import type_name
 from .utils._vectorizing import as_csr

@@ -4,9 +4,9 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
 from ..feature_extraction._events import pandas_frame
+from ..utils._sklearn import Interval, validate_params
 
 _DAYS = 365
 _START = np.datetime64("2024-01-01", "s")

@@ -8,12 +8,12 @@ from joblib import effective_n_jobs
 from scipy.linalg import lapack
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
 from ..utils._histories import read_histories
+from ..utils._sklearn import Interval, StrOptions, least_squares_rows, least_squares_steps
 from ..utils._threads import drain, single_threaded_blas
 from ..utils._validation import lookup
 from ._embedding import EmbeddingMixin, gpu_solver
@@ -228,15 +228,13 @@ class ALS(EmbeddingMixin, BaseRecommender):
 
     def _solver(self, entries: sp.csr_matrix, factors: np.ndarray, solver: str | None):
         """Return a function that overwrites `factors`, one row per row of `entries`, given the other side's."""
-        from implicit.cpu import _als
-
         threads = effective_n_jobs(self.n_jobs)
         if len(factors) * factors.shape[1] ** 3 < _PARALLEL_WORK:
             threads = 1  # starting threads costs more than it saves
         if self.l2_exponent == 0 and solver != "cholesky":
             penalty = self._penalty(0, 0)
-            return lambda other: _als.least_squares_cg(
-                entries, factors, other, penalty, num_threads=threads, cg_steps=_CG_STEPS
+            return lambda other: least_squares_steps(
+                entries, factors, other, penalty, n_threads=threads, n_steps=_CG_STEPS
             )
 
         counts = np.diff(entries.indptr)
@@ -260,9 +258,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
                     arguments = gram, other, entries.indices[part], entries.data[part], penalty
                     return _solve_long(solved[start:stop], *arguments)
                 indptr = entries.indptr[start : stop + 1]
-                _als._least_squares(
-                    gram, indptr, entries.indices, entries.data, solved[start:stop], other, penalty, num_threads=1
-                )
+                least_squares_rows(gram, indptr, entries.indices, entries.data, solved[start:stop], other, penalty)
 
             drain(tasks, solve_rows, threads)
             factors[order] = solved

@@ -5,9 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from joblib import effective_n_jobs
-from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
+from ..utils._sklearn import Interval
 from ..utils._threads import single_threaded_blas
 from ._embedding import EmbeddingMixin, gpu_solver
 

@@ -5,10 +5,10 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import svd_flip
 
 from ..base import BaseRecommender
+from ..utils._sklearn import Interval, StrOptions
 from ..utils._users import Users
 from ._embedding import EmbeddingMixin
 

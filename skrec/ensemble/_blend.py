@@ -4,11 +4,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
 from ..utils._fitting import fit_context
 from ..utils._histories import as_passed
+from ..utils._sklearn import Interval, StrOptions
 from ..utils._topk import map_blocks, popularity_order
 from ..utils._validation import type_name
 from ._pairs import Pairs, draw_questions, hold_out, judge, retrieve, split_repeats

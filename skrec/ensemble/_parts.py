@@ -8,13 +8,13 @@ from joblib import Parallel, delayed
 from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import Bunch, get_tags
-from sklearn.utils.metaestimators import _BaseComposition
 
 from ..base import BaseRecommender
 from ..dummy import PopularityRecommender
 from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
 from ..utils._selection import dense
+from ..utils._sklearn import _BaseComposition
 from ..utils._users import Users, read_only
 from ..utils._validation import join_ids, lookup
 

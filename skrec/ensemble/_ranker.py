@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from ..utils._sklearn import tree_dtype, tree_predictor
+
 
 def default_ranker(seed: int) -> "BoostedRanker":
     """Return the ranker of ``ranker=None``, unfitted: a hundred small trees."""
@@ -48,10 +50,7 @@ def _parts(nodes: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
 
 def _tree(nodes: np.ndarray, n_features: int):
     """Build a tree, once every step leads on to a later node and every feature exists."""
-    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
-    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-
-    if nodes.dtype != PREDICTOR_RECORD_DTYPE:
+    if nodes.dtype != tree_dtype():
         raise ValueError("the ranker's trees come from another version of scikit-learn: fit the model again")
     inner = nodes["is_leaf"] == 0
     number = np.arange(len(nodes))[inner]
@@ -62,5 +61,4 @@ def _tree(nodes: np.ndarray, n_features: int):
     feature = nodes["feature_idx"][inner].astype(np.int64)
     if not onward or not ((feature >= 0) & (feature < n_features)).all() or nodes["is_categorical"].any():
         raise ValueError("the ranker's trees are damaged: save the model again")
-    none = np.zeros((0, 8), dtype=np.uint32)
-    return TreePredictor(np.ascontiguousarray(nodes), none, none.copy())
+    return tree_predictor(nodes)

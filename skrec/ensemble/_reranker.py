@@ -5,7 +5,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,6 +13,7 @@ from ..utils._fitting import fit_context
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._requests import Request
 from ..utils._selection import stack
+from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._topk import map_blocks
 from ._item_tables import stock_mask
 from ._rules import Rules, with_forced

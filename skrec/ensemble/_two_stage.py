@@ -6,13 +6,13 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import clone, is_regressor
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..base import BaseRecommender
 from ..utils._fitting import fit_context
 from ..utils._frame_parameter import FrameParameter
 from ..utils._histories import as_passed
+from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks, popularity_order
 from ._explain import explain_ranking

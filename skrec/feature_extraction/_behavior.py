@@ -4,11 +4,12 @@ import warnings
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._fitting import fit_context
 from ..utils._histories import Histories, is_frame, read_histories, required
+from ..utils._sklearn import StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import are_dates, as_days, as_duration, as_moment, latest_time
 from ..utils._validation import type_name
@@ -209,7 +210,7 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.array(self._names, dtype=object)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X) -> tuple[Histories, np.ndarray | None]:
         histories = read_histories(X)
         self._columns = [column for column, name in _READ.items() if getattr(histories, name) is not None]

@@ -4,9 +4,11 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..utils._fitting import fit_context
+from ..utils._sklearn import Interval
 
 
 class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -77,7 +79,7 @@ class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.b = b
         self.use_idf = use_idf
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None) -> "BM25Transformer":
         """Learn the rarity of the items and the mean length of a row.
 

@@ -4,11 +4,12 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._fitting import fit_context
 from ..utils._histories import Histories, read_histories, required
+from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration, far_future
 from ..utils._validation import as_id_list, join_ids, lookup
@@ -139,7 +140,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         self.fit_transform(X)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None) -> sp.csr_array:
         """Learn the items and return the matrix to learn from, without decay.
 

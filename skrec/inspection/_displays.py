@@ -1,5 +1,7 @@
 """Plots of recommenders, in scikit-learn's manner: compute in `from_...`, draw in `plot`."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..metrics import ranking_scores
@@ -40,6 +42,8 @@ def style(number: int) -> dict:
 
 class _Display:
     """Axes and figure of a plot."""
+
+    curves: Mapping[str, np.ndarray]  # of the displays that draw lines
 
     def _axes(self, ax, *, title: str, x: str, y: str = "", grid: str = "both", height: float = 4.0):
         """Return axes with their title and labels; None makes a figure."""
@@ -268,8 +272,8 @@ class MetricAtKDisplay(_Display):
             The display itself.
         """
         title = metric_title(self.metric)
-        labels = {"x": "number of recommendations k", "y": f"{title}@k, mean over users"}
-        ax = self._axes(ax, title=f"{title} as the list grows", **labels)
+        x, y = "number of recommendations k", f"{title}@k, mean over users"
+        ax = self._axes(ax, title=f"{title} as the list grows", x=x, y=y)
         self._lines(self.k)
         ax.set_ylim(bottom=0)
         ax.xaxis.get_major_locator().set_params(integer=True)
@@ -365,8 +369,8 @@ class PopularityBiasDisplay(_Display):
         PopularityBiasDisplay
             The display itself.
         """
-        labels = {"x": "most popular items, best seller first (logarithmic)", "y": "share of recommendations"}
-        ax = self._axes(ax, title="How much goes to the best sellers", **labels)
+        x, y = "most popular items, best seller first (logarithmic)", "share of recommendations"
+        ax = self._axes(ax, title="How much goes to the best sellers", x=x, y=y)
         marks = np.unique(np.geomspace(1, len(self.rank), 8).round().astype(int)) - 1
         self._lines(self.rank, markevery=list(marks))
         if self.history is not None:

@@ -72,7 +72,7 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
     n_users = len(rows)
     users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(n_users)
     if items is None:
-        columns = lookup(model.recommend(X, k=k).ravel(), model.items_).reshape(n_users, -1)
+        columns = list(lookup(model.recommend(X, k=k).ravel(), model.items_).reshape(n_users, -1))
     else:
         columns = _columns(model, items, n_users)
 
@@ -96,8 +96,8 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
                     }
                 )
             )
-    columns = ["user", "item", "score", "reason", "contribution", "share"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    names = ["user", "item", "score", "reason", "contribution", "share"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
 
 def _columns(model, items, n_users: int) -> list[np.ndarray]:

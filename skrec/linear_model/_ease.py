@@ -4,10 +4,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.linalg import lapack
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._sklearn import Interval, StrOptions
 from ._ease_sparse import neighborhood_weights
 
 

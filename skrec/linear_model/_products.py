@@ -89,7 +89,7 @@ def solve_columns(solve: Callable, n_items: int, threads: int) -> sp.csr_array:
     CSR array of shape (n_items, n_items), dtype float32
         The weights.
     """
-    solved = [None] * n_items
+    solved: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def work(start, stop):
         for item in range(start, stop):
@@ -97,6 +97,7 @@ def solve_columns(solve: Callable, n_items: int, threads: int) -> sp.csr_array:
 
     with single_threaded_blas():
         drain([(start, min(start + _PIECE, n_items)) for start in range(0, n_items, _PIECE)], work, threads)
-    indptr = np.concatenate([[0], np.cumsum([len(rows) for rows, _ in solved])])
-    rows, weights = (np.concatenate(parts) for parts in zip(*solved, strict=True))
+    columns = [solved[item] for item in range(n_items)]
+    indptr = np.concatenate([[0], np.cumsum([len(rows) for rows, _ in columns])])
+    rows, weights = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return sp.csc_array((weights.astype(np.float32), rows, indptr), shape=(n_items, n_items)).tocsr()

@@ -6,10 +6,10 @@ from numbers import Integral, Real
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._sklearn import Interval, gram_descent
 from ._products import ItemProducts, largest, solve_columns
 
 _WORKING_SET = 192  # regressors that a column starts with
@@ -160,28 +160,16 @@ class SLIM(BaseRecommender):
 
     def _regress(self, gram: ItemProducts, item: int, rng) -> tuple[np.ndarray, np.ndarray, bool]:
         """Return the regressors of an item, their weights, and whether the descent converged."""
-        from sklearn.linear_model._cd_fast import enet_coordinate_descent_gram
-
+        descend = gram_descent()
         row = gram.row(item)
         target = np.sqrt(row[item : item + 1])  # only its squared norm is used
         allowed = self._allowed(gram, row, item)
         likely = largest(row[allowed] / gram.norms[allowed], _WORKING_SET)
         working, weights, converged = allowed[likely], np.zeros(len(likely)), True
         while len(working):
-            weights, gap, tol, _ = enet_coordinate_descent_gram(
-                weights,
-                float(self.l1),
-                float(self.l2),
-                gram.square(working),
-                row[working],
-                target,
-                self.max_iter,
-                float(self.tol),
-                rng,
-                False,
-                self.positive,
-            )
-            converged = gap <= tol
+            products = gram.square(working), row[working], target
+            limits = self.max_iter, self.tol, rng, self.positive
+            weights, converged = descend(weights, self.l1, self.l2, *products, *limits)
             if len(working) == len(allowed):
                 break
             support = np.flatnonzero(weights)

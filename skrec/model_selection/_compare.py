@@ -4,7 +4,6 @@ import numbers
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_scalar
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_scalar
 from ..metrics import bootstrap_interval, coverage_at_k, paired_bootstrap, ranking_scores
 from ..utils._histories import read_histories
 from ..utils._resources import measure_resources
+from ..utils._sklearn import is_search
 from ._containers import count_rows
 from ._split import split_last
 
@@ -212,7 +212,7 @@ def _evaluate(model, X, y, X_test, k: int, metrics: list, n_items: int, validati
 
 def _is_search(model) -> bool:
     """Tell a search of scikit-learn, or one that follows it such as Optuna's OptunaSearchCV."""
-    return isinstance(model, BaseSearchCV) or hasattr(type(model), "best_params_")
+    return is_search(model) or hasattr(type(model), "best_params_")
 
 
 def _with_k(model, k: int):

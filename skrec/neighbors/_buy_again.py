@@ -3,12 +3,12 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import last_times
 from ..utils._cooccurrence import Records, Statistics
 from ..utils._histories import check_same_times
+from ..utils._sklearn import Interval
 from ..utils._time import as_duration, far_future, latest_time
 from ._baskets import read_baskets
 

@@ -5,13 +5,13 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
 from ..feature_extraction._item_features import encode_items, encode_more, item_ids, read_item_features
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._selection import dense
+from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._validation import as_kind, join_ids, lookup
 
 _RECENCY = 0.6  # of vectorizer=None

@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence, Statistics
 from ..utils._nearest import Below
+from ..utils._sklearn import Interval, StrOptions
 
 
 class ItemKNN(BaseRecommender):

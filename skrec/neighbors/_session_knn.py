@@ -4,12 +4,12 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages, last_times
 from ..utils._histories import Histories
 from ..utils._nearest import prune_rows
+from ..utils._sklearn import Interval
 from ..utils._time import as_duration, latest_time
 
 

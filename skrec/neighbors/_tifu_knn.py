@@ -4,9 +4,9 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..base import BaseRecommender
+from ..utils._sklearn import Interval, StrOptions
 from ._baskets import read_baskets
 
 _SAME = 1e-5  # relative difference below which two neighbours are equally near

@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import Interval
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
 from ..utils._cooccurrence import Statistics
+from ..utils._sklearn import Interval
 from ..utils._transitions import count_transitions
 
 

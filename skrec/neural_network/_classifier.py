@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrec.neural_network._keras import NetMixin, count, load_keras, take, with_callbacks
+
+from ..utils._fitting import fit_context
+from ..utils._sklearn import StrOptions, _check_sample_weight
 
 
 def classification_head(features, n_classes: int):
@@ -55,7 +57,7 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
         return inputs, target, weight
 
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Train the net.
 
@@ -82,7 +84,7 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
             self._callback_fit_ctx.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, classes: Iterable | None = None, sample_weight=None):
         """Train the net for one more epoch on these rows alone.
 

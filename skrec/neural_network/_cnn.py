@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._sklearn import Interval, StrOptions
 from . import _convolution
 from ._classifier import NetClassifier, classification_head
 from ._keras import from_bytes, load_keras, part_up_to, take, to_bytes

@@ -4,13 +4,14 @@ from copy import copy
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.neural_network._keras import NetMixin, load_tensorflow
 from skrec.neural_network._returns import with_bonus
 from skrec.neural_network._sequence import SequenceRecommender
 from skrec.utils._optional import import_optional
+
+from ..utils._sklearn import StrOptions, validate_params
 
 
 @validate_params(

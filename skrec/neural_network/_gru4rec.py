@@ -1,9 +1,9 @@
 """GRU4Rec: the next item by a recurrent net over the history."""
 
-from sklearn.utils._param_validation import StrOptions
-
 from skrec.neural_network._keras import load_keras
 from skrec.neural_network._sequence import SequenceRecommender
+
+from ..utils._sklearn import StrOptions
 
 
 class GRU4Rec(SequenceRecommender):

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrec.neural_network._optimizers import alone, lazy_adam, make_optimizer
 from skrec.utils._keras_archive import check_keras
 from skrec.utils._optional import import_optional
+
+from ..utils._sklearn import Interval, StrOptions
 
 try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin, with_callbacks

@@ -4,9 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
@@ -15,6 +13,8 @@ from skrec.neural_network._keras import NetMixin, load_keras
 from skrec.neural_network._towers import widths_of
 from skrec.utils._selection import stack
 from skrec.utils._topk import map_blocks, mask_scores, popularity_order, top_k
+
+from ..utils._sklearn import Interval, StrOptions, _fit_context
 
 _MOST_JUDGED = 2000  # held-out users who decide when training stops
 _ASKED = 0.2  # share of their items that is asked for

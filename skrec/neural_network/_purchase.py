@@ -3,8 +3,8 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..utils._sklearn import Interval, StrOptions
 from ._classifier import NetClassifier
 from ._tables import Table
 from ._tabular import ACTIVATIONS, ARCHITECTURES, build_tabular

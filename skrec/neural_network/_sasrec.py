@@ -2,11 +2,11 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
-
 from skrec.neural_network._attention import causal_attention
 from skrec.neural_network._keras import load_keras
 from skrec.neural_network._sequence import SequenceRecommender
+
+from ..utils._sklearn import Interval
 
 
 class SASRec(SequenceRecommender):

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
@@ -20,6 +19,8 @@ from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._returns import add_bonus
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._topk import mask_scores
+
+from ..utils._sklearn import HasMethods, Interval, StrOptions
 
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
 _SCORES = 2**25  # scores of held-out users at once

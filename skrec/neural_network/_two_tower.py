@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
@@ -22,6 +21,8 @@ from skrec.neural_network._towers import history_means, layers, next_item_batche
 from skrec.neural_network._user_features import user_encoder, user_numbers, user_table
 from skrec.utils._frame_parameter import FrameParameter, shallow
 from skrec.utils._validation import join_ids, lookup
+
+from ..utils._sklearn import HasMethods, Interval
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops

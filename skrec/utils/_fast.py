@@ -168,7 +168,8 @@ def fits(*matrices: sp.csr_array) -> bool:
 def _parts(matrix: sp.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     indices = matrix.indices.view(np.uint32) if matrix.indices.dtype == np.int32 else matrix.indices
     pairs = (matrix.indptr, np.uint64), (indices, np.uint32), (matrix.data, np.float32)
-    return tuple(np.require(part, kind, "CA") for part, kind in pairs)
+    indptr, indices, data = (np.require(part, kind, ["C", "A"]) for part, kind in pairs)
+    return indptr, indices, data
 
 
 def _best_of_product(

@@ -2,9 +2,8 @@
 
 import functools
 
-from sklearn.base import _fit_context
-
 from ._frame_parameter import shallow
+from ._sklearn import _fit_context
 
 
 def fit_context(*, prefer_skip_nested_validation: bool):

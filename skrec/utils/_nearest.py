@@ -26,7 +26,7 @@ class Below(NamedTuple):
 
     def terms(self) -> tuple:
         """Return the arguments of the compiled loop."""
-        left_plus, right_plus, left_times, right_times = (np.require(term, np.float32, "CA") for term in self[:4])
+        left_plus, right_plus, left_times, right_times = (np.require(term, np.float32, ["C", "A"]) for term in self[:4])
         scalars = (True, self.root, np.float32(self.slope), np.float32(self.constant))
         return *scalars, left_plus, left_times, right_plus, right_times
 

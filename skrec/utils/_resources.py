@@ -37,7 +37,8 @@ class measure_resources:
     def __enter__(self) -> "measure_resources":
         gc.collect()
         self.seconds, self.peak_mib = float("nan"), float("nan")
-        self._at_start = self._peak = resident_bytes()
+        self._at_start = resident_bytes()
+        self._peak = self._at_start or 0
         self._done = threading.Event()
         self._thread = None
         if self._at_start is not None:
@@ -48,7 +49,7 @@ class measure_resources:
 
     def __exit__(self, kind, value, traceback) -> None:
         self.seconds = time.perf_counter() - self._started
-        if self._thread is not None:
+        if self._thread is not None and self._at_start is not None:
             self._done.set()
             self._thread.join()
             self._look()

@@ -188,7 +188,7 @@ BAD = [
         "weight column 'w' must be finite and at least 0, but 1 of 2 are not, such as -2.*return",
     ),
     ({"w": [1, np.nan]}, {"weight": "w"}, ValueError, "weight column 'w' must be finite and at least 0, but 1 of 2"),
-    ({"w": ["1", "2"]}, {"weight": "w"}, TypeError, "weight column 'w' .*numbers"),
+    ({"w": ["1", "2"]}, {"weight": "w"}, TypeError, "weight column 'w' .*number"),
     ({"w": np.array([1, "2"], dtype=object)}, {"weight": "w"}, TypeError, "weight column 'w' has '2'"),
     ({"w": ["view", None]}, {"event": "w"}, ValueError, "event column 'w' has 1 missing value"),
     (
