@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
@@ -181,7 +182,9 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             self.vectorizer_ = default_vectorizer() if vectorizer is None else clone(vectorizer)
             if (catalogue := self._catalogue()) is not None:
                 with_vocabulary(self.vectorizer_, catalogue)
-            matrix = as_csr(self.vectorizer_.fit_transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
+            with config_context(transform_output="default"):  # whatever the user has set for their own tables
+                read = vectorizer_input(self.vectorizer_, as_passed(X), histories)
+                matrix = as_csr(self.vectorizer_.fit_transform(read))
             self.items_ = vectorizer_items(self.vectorizer_, matrix.shape[1])
             if catalogue is not None:
                 self.items_ = as_kind(self.items_, histories.ids.dtype)
@@ -398,7 +401,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         if self._is_passthrough():
             return self._users(check_matrix(self, X, reset=False), None, X, fitting=False)
         histories = self._read(X)
-        matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
+        with config_context(transform_output="default"):
+            matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
         return self._users(matrix, histories, X, fitting=False)
 
     def _users(self, matrix: sp.csr_array, histories: Histories | None, X, *, fitting: bool) -> Users:

@@ -267,6 +267,8 @@ class ALS(EmbeddingMixin, BaseRecommender):
 
     def _user_factors(self, users) -> np.ndarray:
         factors = np.zeros((users.shape[0], self.item_factors_.shape[1]), dtype=np.float32)
+        if not len(users):
+            return factors
         with single_threaded_blas():
             self._solver(self._confidence(users.matrix), factors, "cholesky")(self.item_factors_)
         return factors

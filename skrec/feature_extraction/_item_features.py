@@ -47,7 +47,7 @@ def read_item_features(item_features, name: str = "item_features"):
         if "item" not in frame.columns:
             raise ValueError(f"{name} is a polars frame without the column 'item': it must hold the item ids")
         frame = frame.to_pandas().set_index("item")
-    elif "item" in frame.columns and type(frame.index).__name__ == "RangeIndex":
+    elif "item" in frame.columns and frame.index.name is None and frame.index.dtype.kind in "iu":
         raise ValueError(f"{name} has the ids in a column: pass {name}.set_index('item')")
     if not frame.shape[1] or not len(frame):
         raise ValueError(

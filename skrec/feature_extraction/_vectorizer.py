@@ -12,7 +12,7 @@ from ..utils._histories import Histories, read_histories, required
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration, far_future
-from ..utils._validation import as_id_list, join_ids, lookup
+from ..utils._validation import as_id_list, as_weights, join_ids, lookup
 
 
 class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
@@ -241,6 +241,8 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
                 raise ValueError(
                     f"event_weights names {list(self.event_weights)} but the events are {list(histories.event_ids)}"
                 )
+            given = np.array([weight for weight in known if weight == weight], dtype=np.float64)
+            as_weights(given, "event_weights")
             by_event = np.array(known, dtype=np.float32)[histories.event_codes]
             values = by_event if values is None else values * by_event
         return values

@@ -1,5 +1,7 @@
 """Batches of rows of similar length, so that a net reads little padding."""
 
+import weakref
+
 import numpy as np
 
 from skrec.neural_network._keras import load_tensorflow
@@ -81,5 +83,8 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, pa
     rng = np.random.default_rng(0)
     sample = examples(np.arange(1), trimmed(rows[:1], lengths[:1]), rng)
     flat = lambda value: tf.TensorSpec((None,) * np.ndim(value), np.asarray(value).dtype)  # noqa: E731
-    data = tf.data.Dataset.from_generator(batches, output_signature=tf.nest.map_structure(flat, sample))
-    return data.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(2)
+    read = weakref.ref(batches)  # TensorFlow keeps what it is given in its default graph, for as long as Python runs
+    data = tf.data.Dataset.from_generator(lambda: read()(), output_signature=tf.nest.map_structure(flat, sample))
+    data = data.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(2)
+    data.read = batches
+    return data

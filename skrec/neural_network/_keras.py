@@ -179,6 +179,12 @@ def part_up_to(model, layer):
     return load_keras().Model(model.input, model.get_layer(layer).output)
 
 
+def _variables(net):
+    """Return the variables of a trained wrapper's model and of its optimizer."""
+    model = net.model_
+    return [*model.weights, *model.optimizer.variables]
+
+
 class NetMixin(CallbackSupportMixin):
     """Training, answering and storing a Keras net, for estimators that have the parameters named below."""
 
@@ -259,37 +265,30 @@ class NetMixin(CallbackSupportMixin):
         net.callbacks = [*(self.callbacks or ()), *self._keras_callbacks(keras, validation is not None, judge)]
         if net.initialized_:
             net._initialize_callbacks()
-        before, stopped = self.n_iter_, False
+        before = self.n_iter_
+        kept = [(one, one.numpy()) for one in _variables(net)] if before else []
         try:
             arguments = {} if validation is None else {"validation_data": validation}
             net.fit(inputs, target, weight, epochs=epochs, initial_epoch=before, **arguments)
-        except KeyboardInterrupt:
-            stopped = True
-            self._keep_best(before)
+            log = {name: [float(value) for value in values] for name, values in net.model_.history.history.items()}
+            if bad := next((name for name, values in log.items() if not np.isfinite(values).all()), None):
+                raise ValueError(
+                    f"training diverged: {bad} is {log[bad][-1]} after {len(log[bad])} epochs; lower learning_rate, "
+                    f"got {self.learning_rate}, or scale the inputs: numbers beyond 1e6 are too large for a net"
+                )
+            if any(not np.isfinite(one.numpy()).all() for one in net.model_.weights):
+                raise ValueError(
+                    f"training diverged to infinite weights: lower learning_rate, got {self.learning_rate}"
+                )
+        except BaseException:
+            for one, value in kept:  # a net that goes on is as it was before
+                one.assign(value)
+            raise
         finally:
             net.callbacks = net._fit_callbacks = []
-        for name, values in net.model_.history.history.items():
-            self.history_.setdefault(name, []).extend(float(value) for value in values)
+        self.history_ = {name: [*self.history_.get(name, []), *values] for name, values in log.items()}
         self.n_iter_ = len(self.history_["loss"])
-        if stopped:
-            raise KeyboardInterrupt(
-                f"training was stopped after {self.n_iter_} epochs; the estimator keeps the best weights so far"
-            )
         return self
-
-    def _keep_best(self, before):
-        """After Ctrl-C put the best weights so far back; without a finished epoch there is no net."""
-        history = getattr(getattr(self.net_, "model_", None), "history", None)
-        if history is None or not history.epoch or history.epoch[0] < before:
-            if not before:
-                del self.net_, self.n_iter_, self.history_
-            raise KeyboardInterrupt(
-                "training was stopped before an epoch was over: "
-                + ("the estimator is as it was after its last epoch" if before else "the estimator is not fitted")
-            )
-        for callback in self.net_.callbacks:
-            if getattr(callback, "best_weights", None) is not None:
-                self.net_.model_.set_weights(callback.best_weights)
 
     def _hold(self, model):
         """Return a wrapper around a function that builds the model, or around a model that is there."""

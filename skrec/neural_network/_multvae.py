@@ -266,11 +266,8 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         seed += self.n_iter_ if self._goes_on("partial" in how) else 0
         data = history_batches(matrix, self.batch_size, self.dropout, hidden_only, seed)
         rise = max(1, self.annealing_epochs * len(data))
-        try:
-            self._fit_net(lambda: self._new_net(rise, matrix, seed), data, loss=multinomial_loss(), **how)
-        finally:
-            if hasattr(getattr(self, "net_", None), "model_"):  # Ctrl-C too keeps the best weights
-                self._take_last_layer()
+        self._fit_net(lambda: self._new_net(rise, matrix, seed), data, loss=multinomial_loss(), **how)
+        self._take_last_layer()
 
     def _take_last_layer(self):
         last = self.net_.model_.get_layer("scores")

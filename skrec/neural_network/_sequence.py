@@ -195,7 +195,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             model.bonus.assign(np.asarray(model.bonus) + best)
 
     def _train(self, inputs, seed, **how):
-        """Train on rows of events, and take the item vectors from the net, also where Ctrl-C ended the training."""
+        """Train on rows of events, and take the item vectors from the net."""
 
         def examples(users, codes, rng):
             read = {name: values[users, -codes.shape[1] :] for name, values in inputs.items()}
@@ -209,12 +209,9 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         if size == "auto":
             size = int(np.clip(_EVENTS / lengths_of(inputs["codes"]).mean(), 8, 128))
         batches = length_batches(inputs["codes"], size, examples, seed=lambda: seed, packed=True)
-        try:
-            build = partial(self._new_model, inputs["codes"], seed)
-            self._fit_net(build, batches, loss="sparse_categorical_crossentropy", **how)
-        finally:
-            if hasattr(self, "net_"):
-                self.item_factors_ = self._item_vectors(self.net_.model_)
+        build = partial(self._new_model, inputs["codes"], seed)
+        self._fit_net(build, batches, loss="sparse_categorical_crossentropy", **how)
+        self.item_factors_ = self._item_vectors(self.net_.model_)
 
     def partial_fit(self, X, y=None) -> "SequenceRecommender":
         """Train one more epoch on these histories alone; before the first `fit`, fit.

@@ -304,11 +304,8 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         data = next_item_batches(known, self.max_length, self.batch_size, seed, about)
         counts = np.bincount(known.codes, minlength=self.n_items_)
         first = np.bincount(known.codes[known.indptr[:-1][known.lengths > 0]], minlength=self.n_items_)
-        try:
-            self._fit_net(lambda: self._towers(features, about, counts, first), data, loss=_LOSS, judge=judge)
-        finally:
-            if hasattr(getattr(self, "net_", None), "model_"):  # Ctrl-C too keeps the best weights
-                self.item_factors_ = self._item_vectors()
+        self._fit_net(lambda: self._towers(features, about, counts, first), data, loss=_LOSS, judge=judge)
+        self.item_factors_ = self._item_vectors()
 
     def _towers(self, features, users, counts, first):
         """Return the net of both towers."""

@@ -211,7 +211,7 @@ def test_bad_input_is_named_before_training(parameters, X, message):
         MultVAE(**{**CHEAP, **parameters}).fit(X)
 
 
-def test_ctrl_c_leaves_a_model_that_answers():
+def test_an_interrupted_fit_leaves_nothing():
     import keras
 
     def stop(epoch, logs):
@@ -220,9 +220,9 @@ def test_ctrl_c_leaves_a_model_that_answers():
 
     X, _ = checkerboard()
     model = MultVAE(**CHEAP, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=stop)])
-    with pytest.raises(KeyboardInterrupt, match="stopped after 2 epochs"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(X)
-    assert model.n_iter_ == 2 and model.predict(X).shape == (60, 10)
+    assert not hasattr(model, "items_")
 
 
 def test_going_on_needs_the_same_items(board):

@@ -193,22 +193,44 @@ class Stopper:
         return keras.callbacks.LambdaCallback(on_epoch_begin=begin)
 
 
-def test_ctrl_c_keeps_the_best_weights_so_far():
+def test_an_interrupted_fit_leaves_the_model_as_it_was():
     model = GRU4Rec(8, n_units=8, **{**QUICK, "epochs": 5}, callbacks=[Stopper(2)])
-    with pytest.raises(KeyboardInterrupt, match="after 2 epochs; the estimator keeps the best weights"):
-        model.fit(CIRCLE)
-    assert model.n_iter_ == 2
-    again = GRU4Rec(8, n_units=8, **{**QUICK, "epochs": 2}).fit(CIRCLE)
-    np.testing.assert_array_equal(model.decision_function(CIRCLE[:5]), again.decision_function(CIRCLE[:5]))
-
-
-def test_ctrl_c_before_the_first_epoch_leaves_nothing():
-    model = GRU4Rec(8, n_units=8, **QUICK, callbacks=[Stopper(0)])
-    with pytest.raises(KeyboardInterrupt, match="the estimator is not fitted"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(CIRCLE)
     assert not hasattr(model, "net_")
     with pytest.raises(NotFittedError):
         check_is_fitted(model, "item_factors_")
+    model.set_params(callbacks=None, epochs=1).fit(CIRCLE)
+    before = model.decision_function(CIRCLE[:5])
+    for warm_start in (False, True):
+        model.set_params(callbacks=[Stopper(1), Stopper(2)], epochs=4, warm_start=warm_start)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(CIRCLE)
+        assert model.n_iter_ == 1 and len(model.history_["loss"]) == 1
+        np.testing.assert_array_equal(model.decision_function(CIRCLE[:5]), before)
+
+
+def test_fits_leave_no_net_behind():
+    import gc
+
+    def alive():
+        for _ in range(3):
+            gc.collect()
+        return sum(isinstance(one, GRU4Rec) for one in gc.get_objects())
+
+    model = GRU4Rec(8, n_units=8, **{**QUICK, "epochs": 1})
+    before = alive()
+    for _ in range(3):
+        GRU4Rec(**model.get_params()).fit(CIRCLE)
+    assert alive() == before
+
+
+def test_a_fit_that_diverges_is_an_error_and_leaves_the_model_as_it_was():
+    model = SASRec(8, **{**QUICK, "epochs": 1}).fit(CIRCLE)
+    before = model.predict(CIRCLE[:3])
+    with pytest.raises(ValueError, match=r"training diverged.*lower learning_rate"):
+        model.set_params(learning_rate=1e30, epochs=5).fit(CIRCLE)
+    np.testing.assert_array_equal(model.predict(CIRCLE[:3]), before)
 
 
 def test_partial_fit_goes_on_with_known_items():

@@ -151,7 +151,7 @@ def test_stops_early_and_same_seed_same_answer():
     np.testing.assert_array_equal(one.predict([[3, 4, 5], [9, 10, 11]]), [[6], [0]])
 
 
-def test_ctrl_c_leaves_a_model_that_answers():
+def test_an_interrupted_fit_leaves_nothing():
     import keras
 
     def stop(epoch, logs):
@@ -159,9 +159,9 @@ def test_ctrl_c_leaves_a_model_that_answers():
             raise KeyboardInterrupt
 
     model = TwoTower(**CHEAP, item_features=KINDS, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=stop)])
-    with pytest.raises(KeyboardInterrupt, match="stopped after 2 epochs"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(SHOP)
-    assert model.n_iter_ == 2 and model.predict([["tea"]]).shape == (1, 1)
+    assert not hasattr(model, "items_")
 
 
 def test_clone_holds_the_frame_and_ids_leave_as_they_came():
