@@ -194,7 +194,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         self._fit(self._users(matrix, histories, X, fitting=True))
         return self
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X):
         """Recommend `k` items to each user.
 
         Parameters

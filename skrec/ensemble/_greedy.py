@@ -120,10 +120,10 @@ def build_lists(
     counts = np.zeros((n_users, n_labels + 1), dtype=np.int64)
     for place in range(k):
         value = worth.gain(place)
-        if explore is not None:
+        if explore is not None and lottery is not None:
             value = np.where(explore[:, place, None] & behind, 50 + lottery, value)
         value = value - penalty
-        if max_per_label is not None:
+        if labels is not None and max_per_label is not None:
             full = counts >= max_per_label
             full[:, -1] = False  # no label
             value -= _CAPPED * full[users[:, None, None], labels].any(axis=2)
@@ -136,7 +136,7 @@ def build_lists(
         found[:, place] = picked
         taken[users, picked] = True
         worth.take(picked)
-        if max_per_label is not None:
+        if labels is not None and max_per_label is not None:
             np.add.at(counts, (users[:, None], labels[users, picked]), 1)
     return found
 

@@ -1,5 +1,7 @@
 """What a ranker sees of a pair of user and item."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -81,7 +83,9 @@ class PairFeatures:
         """Return the names of the features, and a float32 array (n_pairs, n_features)."""
         features = dict(self._of_parts(pairs))
         features |= {name: values[pairs.column] for name, values in self.item_table.items()}
-        past = _Past(rows.histories, self._days(rows.histories, at), self.longest)
+        histories: Any = rows.histories
+        described: Any = rows.features
+        past = _Past(histories, self._days(histories, at), self.longest)
         features |= past.of_user(pairs, self.own_time)
         features |= past.of_group("item", pairs, np.arange(self.n_items))
         if self.columns is not None:
@@ -92,7 +96,7 @@ class PairFeatures:
             for name, values in self.columns.numbers.items():
                 features[f"{name} difference"] = past.difference(pairs, values, name in self.columns.positive)
         for number, name in enumerate(user_names):
-            features[name] = rows.features[pairs.row, number]
+            features[name] = described[pairs.row, number]
         table = np.empty((len(pairs.row), len(features)), dtype=np.float32)
         for number, values in enumerate(features.values()):
             table[:, number] = values
@@ -187,11 +191,16 @@ class ItemColumns:
     `like` are columns whose kinds are kept, for a frame with further items.
     """
 
+    kinds: dict[str, str]
+    positive: list[str]
+
     def __init__(self, item_features, items: np.ndarray, *, like: "ItemColumns | None" = None):
         frame = read_item_features(item_features)
         frame = frame.iloc[row_numbers(frame, items)]
         self.kinds = {column: _kind(frame[column]) for column in frame.columns} if like is None else like.kinds
-        self.numbers, self.groups, self.tags = {}, {}, {}
+        self.numbers: dict[str, np.ndarray] = {}
+        self.groups: dict[str, np.ndarray] = {}
+        self.tags: dict[str, sp.csr_array] = {}
         for name, kind in self.kinds.items():
             if kind == "number":
                 values = np.array(_numbers(frame[name]), dtype=np.float64)
@@ -212,7 +221,7 @@ class ItemColumns:
                 "belong in a ContentRecommender among the retrievers"
             )
         least = {name: float(values.min()) for name, values in self.numbers.items()}
-        self.positive = [name for name, value in least.items() if value > 0] if like is None else like.positive
+        self.positive = [name for name, value in least.items() if value > 0] if like is None else list(like.positive)
 
 
 def as_table(features) -> np.ndarray:

@@ -24,7 +24,7 @@ def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | Non
         return *split_last(X, n_last), None
     share = _as_share(holdout)
     dated = None if histories.time is None else histories.dated
-    days = as_duration(holdout, "holdout", dated=dated) if share is None else None
+    days = as_duration(holdout, "holdout", dated=dated) if share is None else 0.0
     if histories.time is None:
         raise ValueError(f"holdout={holdout!r} needs histories with the column 'time': see to_histories(time=)")
     end = latest_time(histories.time, histories.dated) if end is None else end

@@ -10,7 +10,7 @@ from ._hits import Hits, find_hits
 
 
 def _hit_rate(hits: Hits, n_items) -> np.ndarray:
-    return hits.is_hit.any(axis=1).astype(np.float64)
+    return np.asarray(hits.is_hit.any(axis=1), dtype=np.float64)
 
 
 def _recall(hits: Hits, n_items) -> np.ndarray:
@@ -142,7 +142,7 @@ def ranking_scores(
     unknown = [name for name in metrics if name not in _SCORES]
     if unknown:
         raise ValueError(f"metrics has the unknown name {unknown[0]!r}: choose from {sorted(_SCORES)}")
-    cuts = [k] if isinstance(k, numbers.Number) else list(k)
+    cuts: list[int] = list(k) if isinstance(k, Iterable) else [k]
     if not cuts:
         raise ValueError("k is empty: pass at least one number of recommendations, such as k=10")
     for cut in cuts:

@@ -198,7 +198,7 @@ def _evaluate(model, X, y, X_test, k: int, metrics: list, n_items: int, validati
     width = min(k, recommendations.shape[1])
     scores = ranking_scores(y, recommendations, k=width, metrics=metrics)
     scores = {f"{metric}@{k}": scores[f"{metric}@{width}"] for metric in metrics}
-    row = {name: float(np.nanmean(values)) for name, values in scores.items()}
+    row: dict[str, object] = {name: float(np.nanmean(values)) for name, values in scores.items()}
     row |= {
         f"coverage@{k}": coverage_at_k(None, recommendations[:, :width], n_items=n_items),
         "fit_seconds": fitting.seconds,

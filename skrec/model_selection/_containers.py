@@ -78,8 +78,9 @@ def _cut(column, indptr: np.ndarray, keep: np.ndarray, after: np.ndarray):
     is_series = hasattr(column, "iloc")
     if is_series and not isinstance(column.dtype, np.dtype):
         import pandas as pd
+        import pyarrow
 
-        values = pd.arrays.ArrowExtensionArray(_cut_arrow(pa.array(column, from_pandas=True), keep, after))
+        values = pd.arrays.ArrowExtensionArray(_cut_arrow(pyarrow.array(column, from_pandas=True), keep, after))
         return pd.Series(values, index=column.index, name=column.name)
     rows = _cut_rows(column, indptr, keep)
     if not is_series and not isinstance(column, np.ndarray):

@@ -3,7 +3,7 @@
 from sklearn.pipeline import Pipeline
 
 # one small grid per class; every default is in its grid
-_GRIDS = {
+_GRIDS: dict[str, dict[str, list]] = {
     "PopularityRecommender": {},
     "RandomRecommender": {},
     "ItemKNN": {"n_neighbors": [20, 50, 100, 200], "shrinkage": [0.0, 10.0, 50.0]},

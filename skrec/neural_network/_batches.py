@@ -34,6 +34,14 @@ def dropped(codes: np.ndarray, share: float, rng) -> np.ndarray:
     return np.where((codes != PADDING) & (rng.random(codes.shape) < share), UNKNOWN, codes) if share else codes
 
 
+def _alive(reference):
+    """Return what a weak reference refers to."""
+    function = reference()
+    if function is None:
+        raise RuntimeError("the dataset is read after it was given up")
+    return function
+
+
 def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, packed=False):
     """Return a dataset of batches of left-padded rows, trimmed to the longest row of the batch.
 
@@ -52,7 +60,8 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, pa
         the loss is a mean over tokens, all tokens then weigh the same.
     """
     tf = load_tensorflow()
-    lengths, state = lengths_of(rows), {}
+    lengths = lengths_of(rows)
+    state: dict = {}
     n_batches = -(-len(rows) // batch_size)
 
     def batches():
@@ -84,7 +93,7 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, pa
     sample = examples(np.arange(1), trimmed(rows[:1], lengths[:1]), rng)
     flat = lambda value: tf.TensorSpec((None,) * np.ndim(value), np.asarray(value).dtype)  # noqa: E731
     read = weakref.ref(batches)  # TensorFlow keeps what it is given in its default graph, for as long as Python runs
-    data = tf.data.Dataset.from_generator(lambda: read()(), output_signature=tf.nest.map_structure(flat, sample))
+    data = tf.data.Dataset.from_generator(lambda: _alive(read)(), output_signature=tf.nest.map_structure(flat, sample))
     data = data.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(2)
     data.read = batches
     return data

@@ -24,7 +24,7 @@ try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """scikit-learn before 1.9 has no callbacks."""
 
     def with_callbacks(method):

@@ -105,8 +105,8 @@ def next_item_ndcg(users, vectors, target, seen, k: int, adjust=None) -> float:
         if seen is not None:
             mask_scores(scores, seen[block])
         ranks.append(np.count_nonzero(scores > wanted, axis=1))
-    ranks = np.concatenate(ranks)
-    return float(np.mean(np.where(ranks < k, 1 / np.log2(ranks + 2), 0)))
+    rank = np.concatenate(ranks)
+    return float(np.mean(np.where(rank < k, 1 / np.log2(rank + 2), 0)))
 
 
 class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):

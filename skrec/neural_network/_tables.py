@@ -1,6 +1,7 @@
 """A table as a net reads it: numbers brought to one scale, categories as codes."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -62,7 +63,7 @@ class Table:
             X = _as_array(estimator, X, reset, strings=bool(self.places))
         names = getattr(estimator, "feature_names_in_", range(X.shape[1]))
         others = [place for place in range(X.shape[1]) if place not in self.places]
-        columns = _columns(X) if frame or self.places else None
+        columns: Any = _columns(X) if frame or self.places else None
         inputs = {}
         if others:
             numbers = X

@@ -65,19 +65,21 @@ class Tokens:
     def fit(self, X, name: str = "X") -> "Tokens":
         """Learn the vocabulary from texts, or from histories of item ids."""
         self.texts_ = is_texts(X) if self.texts is None else bool(self.texts)
-        self._learn(*self._read(X, name), name)
+        ids, codes, indptr = self._read(X, name)
+        self._learn(ids, codes, indptr, name)
         return self
 
     def fit_encode(self, X, name: str = "X") -> np.ndarray:
         """Learn the vocabulary and encode the same rows, which are read once."""
         self.texts_ = is_texts(X) if self.texts is None else bool(self.texts)
-        rows = self._read(X, name)
-        self._learn(*rows, name)
-        return self._encode(*rows, name)
+        ids, codes, indptr = self._read(X, name)
+        self._learn(ids, codes, indptr, name)
+        return self._encode(ids, codes, indptr, name)
 
     def encode(self, X, name: str = "X") -> np.ndarray:
         """Return the codes of the rows, an int32 array of shape (n_rows, max_length)."""
-        return self._encode(*self._read(X, name), name)
+        ids, codes, indptr = self._read(X, name)
+        return self._encode(ids, codes, indptr, name)
 
     def _learn(self, ids, codes, indptr, name):
         n_rows = len(indptr) - 1

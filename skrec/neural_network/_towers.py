@@ -12,7 +12,7 @@ from skrec.neural_network._keras import load_keras, load_tensorflow
 def widths_of(hidden) -> list[int]:
     """Return the widths of inner layers, or say what is wrong with them."""
     widths = np.asarray(hidden, dtype=object).ravel()
-    if not all(isinstance(width, Integral) and width >= 1 for width in widths):
+    if not all(isinstance(width, Integral) and int(width) >= 1 for width in widths):
         raise ValueError(f"hidden must hold whole numbers of at least 1, got {hidden!r}: (128,) for instance")
     return [int(width) for width in widths]
 

@@ -20,13 +20,13 @@ class Cooccurrence:
     """
 
     def __init__(self, left: sp.csr_array, right: sp.csr_array):
-        self._factors: tuple | None = (left, right)
+        self._factors: tuple = (left, right)
         self._product: sp.csr_array | None = None
 
     @classmethod
     def _of(cls, product: sp.csr_array) -> "Cooccurrence":
         formed = cls.__new__(cls)
-        formed._factors, formed._product = None, product
+        formed._factors, formed._product = (), product
         return formed
 
     def tocsr(self) -> sp.csr_array:

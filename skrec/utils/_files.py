@@ -34,7 +34,8 @@ class replacing:
         self.path = Path(os.path.realpath(path))
 
     def __enter__(self) -> str:
-        self._mode, self._place = None, self.path
+        self._mode: int | None = None
+        self._place: Path | None = self.path
         with contextlib.suppress(FileNotFoundError):
             status = os.stat(self.path)
             if stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sized
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -70,7 +71,7 @@ class Histories:
     def take_events(self, keep: np.ndarray) -> "Histories":
         """Keep the events where a boolean mask of shape (n_events,) is true; every row stays, perhaps empty."""
         indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[self.indptr]
-        parts = {
+        parts: dict[str, Any] = {
             name: None if value is None else value[keep]
             for name, value in [
                 ("codes", self.codes),
@@ -233,7 +234,7 @@ def _check_order(time: np.ndarray, indptr: np.ndarray, label: str) -> None:
         raise ValueError(f"{label} must not decrease within a history, but row {row} does: build it with to_histories")
 
 
-def _list_column(column, label: str):
+def _list_column(column: Any, label: str):
     """Return the flat values (ndarray, list or Arrow array) and the row boundaries of a list column."""
     if _is_series(column) and not isinstance(getattr(column, "dtype", None), np.dtype):
         return _arrow_lists(column, label)
@@ -249,11 +250,12 @@ def _list_column(column, label: str):
         raise TypeError(f"{label} is a matrix of shape {shape}, but histories are expected ({_HINT}): {where}")
     if isinstance(column, (str, bytes, Mapping, AbstractSet)) or not isinstance(column, Sized):
         raise TypeError(f"{label} must be a sequence of histories or a frame, got {type_name(column)}")
-    if _is_series(column):
-        column = column.to_numpy()
-    elif not isinstance(column, (list, tuple, np.ndarray)):
-        column = list(column)
-    return _python_lists(column, label)
+    values: Any = column
+    if _is_series(values):
+        values = values.to_numpy()
+    elif not isinstance(values, (list, tuple, np.ndarray)):
+        values = list(values)
+    return _python_lists(values, label)
 
 
 def _arrow_lists(column, label: str):
@@ -272,13 +274,13 @@ def _arrow_lists(column, label: str):
     return array.flatten(), np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
-def _python_lists(rows, label: str):
+def _python_lists(rows: Any, label: str):
     clean = []
     for number, row in enumerate(rows):
         if isinstance(row, (list, tuple)) or (isinstance(row, np.ndarray) and row.ndim == 1):
             clean.append(row)
-        elif hasattr(row, "to_numpy") and isinstance(row, Sized):
-            clean.append(row.to_numpy())
+        elif isinstance(row, Sized) and hasattr(row, "to_numpy"):
+            clean.append(_values_of(row))
         elif not isinstance(row, (str, Sized)) and is_missing(row):
             clean.append(())
         else:
@@ -290,6 +292,10 @@ def _python_lists(rows, label: str):
     if arrays and len(arrays) == sum(1 for row in clean if len(row)) and len({a.dtype for a in arrays}) == 1:
         return np.concatenate(arrays), indptr.astype(np.int64)
     return [value for row in clean for value in row], indptr.astype(np.int64)
+
+
+def _values_of(row: Any) -> np.ndarray:
+    return row.to_numpy()
 
 
 def _to_numpy(values) -> np.ndarray:

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from functools import cache
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -52,13 +53,14 @@ def check_protocol(schema: dict) -> None:
 
 def _check_indices(tree) -> None:
     """Raise where a sparse array that was built points outside of itself: compiled code would read there."""
-    pending, done = [tree], set()
+    pending: list = [tree]
+    done: set[int] = set()
     while pending:
         node = pending.pop()
         if id(node) in done:
             continue
         done.add(id(node))
-        built = getattr(node, "_constructed", None)
+        built: Any = getattr(node, "_constructed", None)
         if sp.issparse(built) and hasattr(built, "check_format"):
             built.check_format(full_check=True)
         for child in getattr(node, "children", {}).values():
@@ -102,7 +104,7 @@ def _sparse_state(value, context) -> dict:
     }
 
 
-def _distribution_state(value, context) -> dict:
+def _distribution_state(value: Any, context) -> dict:
     """Write a frozen distribution as a call of its name: its own state would be run as code."""
     import scipy.stats
     from skops.io._utils import get_state
@@ -110,7 +112,8 @@ def _distribution_state(value, context) -> dict:
     name = value.dist.name
     if type(getattr(scipy.stats, name, None)) is not type(value.dist):
         raise TypeError(f"the distribution {name!r} is none of scipy.stats: only those can be saved")
-    shapes, loc, scale = value.dist._parse_args(*value.args, **value.kwds)
+    distribution: Any = value.dist
+    shapes, loc, scale = distribution._parse_args(*value.args, **value.kwds)
     arguments = [*shapes, loc, scale] if isinstance(value.dist, scipy.stats.rv_continuous) else [*shapes, loc]
     return {
         "__class__": name,

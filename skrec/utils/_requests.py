@@ -93,7 +93,7 @@ def _by_row(exclude: Mapping, X) -> list:
 def _lists_of(exclude) -> list:
     """Return one list of ids per user, empty where there is None."""
     rows = exclude.to_pylist() if hasattr(exclude, "to_pylist") else list(exclude)
-    lists = []
+    lists: list = []
     for number, row in enumerate(rows):
         if row is None or (isinstance(row, float) and row != row):
             lists.append([])
