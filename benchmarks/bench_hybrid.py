@@ -28,7 +28,6 @@ from skrec.ensemble import BlendRecommender, TwoStageRecommender, _parts
 from skrec.feature_extraction import HistoryVectorizer
 from skrec.linear_model import EASE
 from skrec.metrics import bootstrap_interval, paired_bootstrap, ranking_scores
-from skrec.model_selection._containers import count_rows, take_rows
 from skrec.neighbors import (
     TIFUKNN,
     BuyAgainRecommender,
@@ -37,6 +36,7 @@ from skrec.neighbors import (
     SessionKNN,
     TransitionRecommender,
 )
+from skrec.utils._containers import count_rows, take_rows
 from skrec.utils._histories import read_histories
 
 SETS = [

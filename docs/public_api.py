@@ -12,7 +12,6 @@ _MODULES = {
     "dummy": None,
     "persistence": None,
     "recipes": None,
-    "utils.estimator_checks": ("check_recommender", "yield_recommender_checks"),
 }
 
 

@@ -25,6 +25,7 @@ _SUBPACKAGES = (
     "neighbors",
     "neural_network",
     "recipes",
+    "testing",
     "utils",
 )
 _FUNCTIONS = {"save": "persistence", "load": "persistence"}

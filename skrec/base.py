@@ -10,6 +10,13 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .feature_extraction._vectorizing import (
+    as_csr,
+    default_vectorizer,
+    vectorizer_input,
+    vectorizer_items,
+    with_vocabulary,
+)
 from .utils._cooccurrence import Statistics
 from .utils._fitting import fit_context
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
@@ -22,7 +29,6 @@ from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
 from .utils._users import Users, read_only
 from .utils._validation import as_id_list, as_kind, lookup
-from .utils._vectorizing import as_csr, default_vectorizer, vectorizer_input, vectorizer_items, with_vocabulary
 
 
 def _has_item_vectors(model) -> bool:
@@ -51,7 +57,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
 
     See Also
     --------
-    skrec.utils.estimator_checks.check_recommender : Checks this contract on a model of your own.
+    skrec.testing.check_recommender : Checks this contract on a model of your own.
 
     Examples
     --------

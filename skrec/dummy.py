@@ -9,11 +9,11 @@ from sklearn.utils import check_random_state
 
 from .base import BaseRecommender
 from .feature_extraction._vectorizer import HistoryVectorizer, gather
+from .feature_extraction._vectorizing import as_csr
 from .utils._histories import is_frame
 from .utils._sklearn import Interval, StrOptions
 from .utils._time import as_duration, latest_time
 from .utils._validation import type_name
-from .utils._vectorizing import as_csr
 
 
 class PopularityRecommender(BaseRecommender):

@@ -18,8 +18,7 @@ from skrec.neighbors import (
     TransitionRecommender,
 )
 from skrec.neural_network import GRU4Rec, MultVAE, SASRec, TwoTower
-from skrec.utils._check_data import planted_features
-from skrec.utils.estimator_checks import yield_recommender_checks
+from skrec.testing import planted_features, yield_recommender_checks
 
 # cheap constructor arguments, one row per recommender
 RECOMMENDERS = [

@@ -17,7 +17,7 @@ def cut_log(histories, since: Moment | None, until: Moment | None):
     """Keep the events from `since` on and before `until`, and the users who have any."""
     if since is None and until is None:
         return histories
-    from ..model_selection._containers import keep_events
+    from ..utils._containers import keep_events
 
     read = read_histories(histories)
     low = -np.inf if since is None else since.on_scale_of(histories)

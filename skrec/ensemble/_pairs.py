@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from ..model_selection._containers import count_rows, take_rows
-from ..model_selection._split import split_last, split_time
+from ..utils._containers import count_rows, take_rows
 from ..utils._histories import Histories, read_histories
+from ..utils._split import split_last, split_time
 from ..utils._time import as_duration, latest_time
 from ..utils._topk import mask_scores, top_k
 

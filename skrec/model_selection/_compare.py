@@ -9,11 +9,11 @@ from sklearn.utils import Bunch
 from sklearn.utils.validation import check_scalar
 
 from ..metrics import bootstrap_interval, coverage_at_k, paired_bootstrap, ranking_scores
+from ..utils._containers import count_rows
 from ..utils._histories import read_histories
 from ..utils._resources import measure_resources
 from ..utils._sklearn import is_search
-from ._containers import count_rows
-from ._split import split_last
+from ..utils._split import split_last
 
 METRICS = ("ndcg", "recall", "hit_rate", "mrr")
 _BUDGETS = ("n_iter", "n_trials", "timeout")  # of RandomizedSearchCV and OptunaSearchCV

@@ -4,9 +4,9 @@ import numbers
 
 import numpy as np
 
+from ..utils._containers import keep_events, take_rows
 from ..utils._histories import is_frame, read_histories
 from ..utils._time import as_duration, as_moment, latest_time
-from ._containers import keep_events, take_rows
 
 
 def split_next_purchase(X, at, horizon="30D", *, event=None):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ._containers import count_rows
+from ..utils._containers import count_rows
 
 
 class SameUsers:

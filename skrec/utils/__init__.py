@@ -1,1 +1,1 @@
-"""Shared tools. Third parties will want :mod:`skrec.utils.estimator_checks`."""
+"""Shared tools, private to skrec; the checks for a recommender of your own are in :mod:`skrec.testing`."""

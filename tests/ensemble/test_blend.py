@@ -17,7 +17,7 @@ from skrec.feature_extraction import HistoryVectorizer
 from skrec.linear_model import EASE
 from skrec.model_selection import SameUsers, split_last
 from skrec.neighbors import ItemKNN, TransitionRecommender
-from skrec.utils.estimator_checks import yield_recommender_checks
+from skrec.testing import yield_recommender_checks
 
 PARTS = [("ease", EASE(l2=1.0)), ("next", TransitionRecommender()), ("knn", ItemKNN())]
 MODELS = [

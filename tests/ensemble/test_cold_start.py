@@ -9,7 +9,7 @@ from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender
 from skrec.linear_model import EASE
 from skrec.neighbors import ContentRecommender, TransitionRecommender
-from skrec.utils.estimator_checks import check_recommender
+from skrec.testing import check_recommender
 
 PARTS = [("ease", EASE(l2=1.0)), ("next", TransitionRecommender())]
 

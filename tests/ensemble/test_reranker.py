@@ -17,7 +17,7 @@ from skrec.linear_model import EASE
 from skrec.metrics import intra_list_diversity_at_k
 from skrec.model_selection import SameUsers, split_last
 from skrec.neighbors import ContentRecommender
-from skrec.utils.estimator_checks import check_recommender, yield_recommender_checks
+from skrec.testing import check_recommender, yield_recommender_checks
 
 HISTORIES, TRUTH = make_histories(120, 40, mean_length=8, n_clusters=4, return_truth=True, random_state=0)
 KIND = pd.Series([f"kind {cluster}" for cluster in TRUTH.item_clusters])

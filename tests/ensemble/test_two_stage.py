@@ -24,9 +24,9 @@ from skrec.feature_extraction import BehaviorFeatures
 from skrec.linear_model import EASE
 from skrec.model_selection import SameUsers, split_last
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, TransitionRecommender
+from skrec.testing import yield_recommender_checks
 from skrec.utils._histories import read_histories
 from skrec.utils._users import Users
-from skrec.utils.estimator_checks import yield_recommender_checks
 
 PARTS = [("ease", EASE(l2=1.0)), ("next", TransitionRecommender())]
 LINEAR = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))

@@ -16,8 +16,7 @@ import skrec
 from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 from skrec.inspection import explain
 from skrec.neighbors import ContentRecommender
-from skrec.utils._check_data import planted_features
-from skrec.utils.estimator_checks import check_recommender
+from skrec.testing import check_recommender, planted_features
 
 NAMES = ["green", "black", "white", "hammer", "nails"]
 TITLES = ["green tea", "black tea", "white tea", "steel hammer", "steel nails"]

@@ -9,7 +9,7 @@ from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer
 from skrec.neighbors import RP3beta
-from skrec.utils.estimator_checks import check_recommender
+from skrec.testing import check_recommender
 
 HISTORIES = make_histories(150, 40, mean_length=8, random_state=0, repeats=True)
 COUNTS = HistoryVectorizer(binary=False)

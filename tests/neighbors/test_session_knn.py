@@ -13,7 +13,7 @@ from skrec.feature_extraction import to_histories
 from skrec.metrics import mrr_at_k, recall_at_k
 from skrec.neighbors import SessionKNN
 from skrec.neighbors._item_knn import ItemKNN
-from skrec.utils.estimator_checks import check_recommender
+from skrec.testing import check_recommender
 
 SESSIONS = [list(row) for row in make_histories(120, 30, mean_length=6, random_state=0, repeats=True)["item"]]
 QUESTIONS = [list(row) for row in make_histories(40, 30, mean_length=4, random_state=1, repeats=True)["item"]]

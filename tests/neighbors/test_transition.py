@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.neighbors import TransitionRecommender
-from skrec.utils.estimator_checks import check_recommender
+from skrec.testing import check_recommender
 
 HISTORIES = [list(row) for row in make_histories(120, 30, mean_length=6, random_state=0, repeats=True)["item"]]
 

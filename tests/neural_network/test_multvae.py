@@ -13,7 +13,7 @@ import skrec
 from skrec.decomposition import PureSVD
 from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k
-from skrec.utils.estimator_checks import checkerboard
+from skrec.testing._data import checkerboard
 
 pytest.importorskip("tensorflow")
 

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_scalar
 
-from ..utils._histories import Histories, read_histories
-from ..utils._time import as_moment
 from ._containers import count_rows, keep_events, keep_items, take_rows
+from ._histories import Histories, read_histories
+from ._time import as_moment
 
 
 def split_last(

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
-from ._histories import is_frame, is_matrix, read_histories
+from ..utils._histories import is_frame, is_matrix, read_histories
 
 N_USERS, N_ITEMS = 60, 20
 
@@ -43,7 +43,13 @@ def planted_histories(*, return_truth: bool = False):
 
 
 def planted_features():
-    """Return a frame of 60 items that tells their side of the checkerboard and their cluster in `planted_histories`."""
+    """Return a frame of item features for the checks of models that need some.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (60, 2)
+        The side of the checkerboard and the planted cluster of each item.
+    """
     import pandas as pd
 
     _, truth = planted_histories(return_truth=True)

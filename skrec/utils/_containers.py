@@ -5,7 +5,7 @@ from itertools import compress
 
 import numpy as np
 
-from ..utils._histories import COLUMNS, Histories, is_frame
+from ._histories import COLUMNS, Histories, is_frame
 
 
 def keep_events(X, histories: Histories, keep: np.ndarray):

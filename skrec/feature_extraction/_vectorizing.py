@@ -4,21 +4,18 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 
-from ._histories import Histories
-from ._validation import as_ids, join_ids
+from ..utils._histories import Histories
+from ..utils._validation import as_ids, join_ids
+from ._vectorizer import HistoryVectorizer
 
 
 def default_vectorizer():
     """Return what turns histories into a matrix where the user names nothing."""
-    from ..feature_extraction import HistoryVectorizer
-
     return HistoryVectorizer()
 
 
 def with_vocabulary(vectorizer, ids: np.ndarray):
     """Let a vectorizer that is not fitted keep a column for these items as well."""
-    from ..feature_extraction import HistoryVectorizer
-
     first = vectorizer.steps[0][1] if isinstance(vectorizer, Pipeline) else vectorizer
     if not isinstance(first, HistoryVectorizer):
         raise TypeError(
@@ -36,8 +33,6 @@ def with_vocabulary(vectorizer, ids: np.ndarray):
 
 def vectorizer_input(vectorizer, X, histories: Histories):
     """Return the histories already read where the vectorizer is ours, and what the user passed where it is not."""
-    from ..feature_extraction import HistoryVectorizer
-
     first = vectorizer.steps[0][1] if isinstance(vectorizer, Pipeline) else vectorizer
     return histories if isinstance(first, HistoryVectorizer) else X
 

@@ -1,0 +1,131 @@
+"""Relations between the answers of one fitted model that must hold whatever the model has learned."""
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+
+from .. import persistence
+from ..utils._histories import read_histories
+from ._data import N_ITEMS
+
+_UNKNOWN = 10 * N_ITEMS
+
+
+def histories_with_repeats(n_users: int = 25, seed: int = 0) -> list[list[int]]:
+    """Return histories with items that come back and items that nobody had in fit, and empty ones."""
+    rng = np.random.default_rng(seed)
+    rows = [rng.integers(0, N_ITEMS, rng.integers(1, 10)).tolist() for _ in range(n_users)]
+    rows = [row + row[: len(row) // 2] for row in rows]
+    rows[1], rows[4], rows[7] = [], [_UNKNOWN, 3, _UNKNOWN, 3], [_UNKNOWN]
+    return rows
+
+
+def require_same(answer, other, message: str) -> None:
+    """Raise unless two answers, each items and scores, have the same scores, and the same items but for ties."""
+    (items, scores), (other_items, other_scores) = answer, other
+    assert_allclose(scores, other_scores, rtol=1e-4, atol=1e-5, err_msg=message)
+    shown = np.where(np.isfinite(scores), scores, np.finfo(np.float32).min)
+    near = np.isclose(shown[:, 1:], shown[:, :-1], rtol=1e-4, atol=1e-5)
+    tied = np.zeros(items.shape, dtype=bool)
+    tied[:, 1:] |= near
+    tied[:, :-1] |= near
+    tied[:, -1] = True  # what comes next may tie with the last
+    assert_array_equal(items[~tied], other_items[~tied], message)
+
+
+def check_batch_equals_one_by_one(model) -> None:
+    """The answer for a user does not depend on who else is in the call."""
+    X = histories_with_repeats()
+    alone = [model.recommend([row], return_scores=True) for row in X]
+    together = tuple(np.concatenate(parts) for parts in zip(*alone, strict=True))
+    require_same(model.recommend(X, return_scores=True), together, "a user gets another answer in a batch than alone")
+
+
+def check_order_of_users(model) -> None:
+    """Permuting the users permutes the answers."""
+    X = histories_with_repeats()
+    order = np.random.default_rng(0).permutation(len(X))
+    items, scores = model.recommend(X, return_scores=True)
+    moved = model.recommend([X[number] for number in order], return_scores=True)
+    require_same(moved, (items[order], scores[order]), "the order of the users changes their answers")
+
+
+def check_prefix(model) -> None:
+    """A short list is the beginning of a long one."""
+    X = histories_with_repeats()
+    assert_array_equal(model.recommend(X, k=5), model.recommend(X, k=N_ITEMS)[:, :5])
+
+
+def check_all_candidates(model) -> None:
+    """To name all items as candidates changes nothing, whatever names them."""
+    X = histories_with_repeats()
+    answer = model.recommend(X)
+    assert_array_equal(model.recommend(X, candidates=model.items_), answer)
+    assert_array_equal(model.recommend(X, candidates=(item for item in model.items_)), answer)
+
+
+def check_excluded_items(model) -> None:
+    """What is excluded is absent, for all or for one user; None excludes nothing."""
+    X = histories_with_repeats()
+    first = model.recommend(X, k=1)
+    gone = first[0, 0]
+    if gone in model.recommend(X, exclude=(item for item in [gone])):
+        raise AssertionError("an excluded item was recommended")
+    by_user = [None, *([item] for item in first[1:, 0])]
+    answer = model.recommend(X, k=3, exclude=by_user)
+    if any(item in row for row, (item,) in zip(answer[1:], first[1:], strict=True)):
+        raise AssertionError("an item was recommended to a user for whom it is excluded")
+    assert_array_equal(answer[0], model.recommend(X, k=3)[0])
+
+
+def check_asked_again(model) -> None:
+    """To ask changes nothing, neither the model nor what is passed."""
+    X = read_histories(histories_with_repeats())
+    before = [array.copy() for array in (X.codes, X.indptr)]
+    answer = model.recommend(X)
+    model.recommend(histories_with_repeats(seed=1))
+    assert_array_equal(model.recommend(X), answer)
+    for array, old in zip((X.codes, X.indptr), before, strict=True):
+        assert_array_equal(array, old)
+
+
+def check_added_empty_history(model) -> None:
+    """A user of whom nothing is known changes nothing for the others."""
+    X = histories_with_repeats()
+    items, scores = model.recommend([*X, []], return_scores=True)
+    message = "an added empty history changes the answers of others"
+    require_same((items[:-1], scores[:-1]), model.recommend(X, return_scores=True), message)
+
+
+def check_threads(model) -> None:
+    """Eight threads at once get what one gets."""
+    X = histories_with_repeats()
+    answer = model.recommend(X)
+    with ThreadPoolExecutor(8) as pool:
+        for other in pool.map(lambda _: model.recommend(X), range(16)):
+            assert_array_equal(other, answer)
+
+
+def check_saved_and_loaded(model) -> None:
+    """A model that is loaded answers as the one that was saved."""
+    X = histories_with_repeats()
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = persistence.load(persistence.save(model, Path(folder) / "model.skrec"))
+    assert_array_equal(loaded.recommend(X), model.recommend(X))
+
+
+METAMORPHIC_CHECKS: list[Callable] = [
+    check_batch_equals_one_by_one,
+    check_order_of_users,
+    check_prefix,
+    check_all_candidates,
+    check_excluded_items,
+    check_asked_again,
+    check_added_empty_history,
+    check_threads,
+    check_saved_and_loaded,
+]
