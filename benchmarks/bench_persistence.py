@@ -1,6 +1,6 @@
 """How long do saving and loading take? An ItemKNN of many items, and an EASE.
 
-Prints seconds of processor time and the size of the file. The items have text ids; every item has `n_neighbors` neighbours.
+Prints seconds of processor time and the size of the file. Items have text ids, and each has 100 neighbours.
 
     python benchmarks/bench_persistence.py [n_items (100000)]
 """
@@ -41,9 +41,8 @@ def measure(name: str, model) -> None:
     saved = time.process_time()
     skrec.load(path)
     loaded = time.process_time()
-    print(
-        f"{name:40}save {saved - start:6.2f} s   load {loaded - saved:6.2f} s   {os.path.getsize(path) / 2**20:7.1f} MiB"
-    )
+    size = os.path.getsize(path) / 2**20
+    print(f"{name:40}save {saved - start:6.2f} s   load {loaded - saved:6.2f} s   {size:7.1f} MiB")
     os.unlink(path)
 
 
