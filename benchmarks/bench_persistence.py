@@ -25,7 +25,7 @@ def item_knn(n_items: int, n_neighbors: int = 100) -> ItemKNN:
     model.items_ = np.array([f"item-{number:07d}" for number in range(n_items)], dtype=object)
     model.vectorizer_.items_, model.n_items_ = model.items_, n_items
     model.popularity_ = rng.integers(1, 1000, n_items)
-    indptr = np.arange(n_items + 1) * n_neighbors
+    indptr = np.arange(n_items + 1, dtype=np.int32) * n_neighbors
     columns = rng.integers(0, n_items, n_items * n_neighbors).astype(np.int32)
     model.similarity_ = sp.csr_array(
         (rng.random(len(columns), dtype=np.float32), columns, indptr), shape=(n_items,) * 2
