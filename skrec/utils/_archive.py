@@ -29,7 +29,7 @@ class CompactArchive(zipfile.ZipFile):
             view = memoryview(data).cast("B")
             middle = len(view) // 2
             sample = len(zlib.compress(view[middle : middle + _SAMPLE], 1)) / _SAMPLE
-            if sample > 0.6 or (len(view) > _LARGE and sample < 2 / _RATIO):
+            if sample > 0.5 or (len(view) > _LARGE and sample < 2 / _RATIO):
                 compress_type = zipfile.ZIP_STORED
         super().writestr(zinfo_or_arcname, data, compress_type, compresslevel)
 
