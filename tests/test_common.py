@@ -75,6 +75,7 @@ FEW_FITS = {
     "checkerboard",
     "clone_and_storage",
     "empty_and_unknown",
+    "metamorphic",
     "scores_agree",
     "seen_demoted",
 }

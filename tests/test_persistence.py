@@ -130,7 +130,8 @@ class Intruder(FunctionTransformer):
 def test_types_that_are_not_trusted_are_refused_and_can_be_allowed(tmp_path, shop):
     model = EASE(l2=1).fit(shop)
     model.extra_ = Intruder(run_me)
-    path = skrec.save(model, tmp_path / "m.skrec")
+    with pytest.warns(UserWarning, match=r"EASE holds .*Intruder, .*run_me"):
+        path = skrec.save(model, tmp_path / "m.skrec")
     with pytest.raises(ModelFileError, match=r"types that are not trusted: .*Intruder.*pass trusted="):
         skrec.load(path)
     name = f"{__name__}.Intruder"

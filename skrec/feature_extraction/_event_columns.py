@@ -168,6 +168,8 @@ def _from_pandas(series, role: str, name, drop_missing: bool):
     values = series.dropna().to_numpy()
     if role == "weight":
         as_weights(_no_text(values, label), label)
+    elif role == "time" and len(values) and all(isinstance(value, str) for value in values):
+        pass  # texts, as pandas before version 3 holds them: time_format may read them
     elif role == "time":
         as_days(values, label)
         if len({isinstance(value, Real) for value in values}) > 1:

@@ -75,7 +75,7 @@ def _may_be_built(entry: dict, own: frozenset[str]) -> bool:
         return True
     if name == "function":
         return module == "builtins" and registered == "function" and entry.get("config") in own
-    if registered is not None and registered != name:
+    if registered not in (None, name, f">{name}"):
         return registered in own and registered == _OWN + name and str(module).startswith("skrec.neural_network.")
     plain = name.isidentifier() and name not in KERAS_REFUSED
     return plain and (module in KERAS_MODULES or f"{module}.{name}" in KERAS_CLASSES)

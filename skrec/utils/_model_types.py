@@ -86,6 +86,9 @@ KERAS_MODULES = frozenset(
         "keras.optimizers",
         "keras.optimizers.schedules",
         "keras.regularizers",
+        "keras.src.ops.core",
+        "keras.src.ops.math",
+        "keras.src.ops.nn",
         "keras.src.ops.numpy",
     }
 )

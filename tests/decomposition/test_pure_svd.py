@@ -36,7 +36,7 @@ def test_vectors_equal_truncated_svd():
 
 def test_the_seed_matters_by_rounding_only():
     one, two = (PureSVD(6, random_state=seed).fit(HISTORIES).item_factors_ for seed in (0, 1))
-    np.testing.assert_allclose(one, two, atol=1e-4)
+    np.testing.assert_allclose(one, two, atol=2e-4)
     again = PureSVD(6, random_state=0).fit(HISTORIES).item_factors_
     np.testing.assert_array_equal(one, again)
 

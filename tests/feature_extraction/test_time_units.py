@@ -143,6 +143,8 @@ def test_times_in_a_form_of_their_own(tmp_path, monkeypatch, form):
 
 @pytest.mark.parametrize("form", ["pandas", "csv", "csv without duckdb", "jsonl"])
 def test_zoned_and_naive_times_are_not_mixed(tmp_path, monkeypatch, form):
+    if form == "csv" and int(pytest.importorskip("duckdb").__version__.split(".")[0]) < 2:
+        pytest.skip("DuckDB before 2.0 takes a column of different zones for text, which is an error that says so")
     zoned = ["2020-01-01 08:00+01:00", "2020-01-01 08:00+00:00", "2020-01-01T08:00Z", "2020-01-01 09:00+01:00"]
     mixed = [*zoned[:3], "2020-01-01 09:00"]
     if form == "pandas":

@@ -121,8 +121,12 @@ def test_saved_and_loaded_without_pickle(fitted, data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "SmallNet", SmallNet, raising=False)
     monkeypatch.setattr(SmallNet, "__module__", module.__name__)
-    skrec.save(fitted, tmp_path / "net.skrec")
-    assert same(fitted, skrec.load(tmp_path / "net.skrec"), data[0])
+    name = f"{module.__name__}.SmallNet"
+    with pytest.warns(UserWarning, match="SmallNet"):
+        skrec.save(fitted, tmp_path / "net.skrec")
+    with pytest.raises(skrec.persistence.ModelFileError, match="not trusted"):  # the beginning of a name is not enough
+        skrec.load(tmp_path / "net.skrec")
+    assert same(fitted, skrec.load(tmp_path / "net.skrec", trusted=[name]), data[0])
 
 
 def test_processes(fitted, data):

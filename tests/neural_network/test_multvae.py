@@ -143,13 +143,18 @@ def test_begins_as_pure_svd(n_components):
     np.testing.assert_allclose(model.transform(matrix)[:, :12].std(axis=0), 1, atol=1e-3)
 
 
-def test_stops_at_the_best_epoch():
+def test_stops_at_the_best_epoch(monkeypatch):
     X, _ = checkerboard()
     parameters = {**CHEAP, "early_stopping": True, "validation_fraction": 0.3, "patience": 3}
     model = MultVAE(**parameters, k=3)
     judged = []
     judge = MultVAE._judge
-    model._judge = lambda given, asked: judged.append((given, asked)) or judge(model, given, asked)
+
+    def watched(self, given, asked):
+        judged.append((given, asked))
+        return judge(self, given, asked)
+
+    monkeypatch.setattr(MultVAE, "_judge", watched)
     model.fit(X)
     scores = model.history_["val_score"]
     assert len(scores) == model.n_iter_ == len(judged) < 40
