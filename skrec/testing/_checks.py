@@ -368,6 +368,22 @@ def check_metamorphic(estimator):
         check(model)
 
 
+def check_renamed_items(estimator):
+    """Other ids for the same items, in another order, give the same scores under the other names."""
+    if get_tags(estimator).fit_randomness or {"random_state", "item_features"} & set(estimator.get_params()):
+        return  # what is drawn for an item, or told of it, depends on its place
+    rows = [list(row) for row in planted_histories()["item"]]
+    names = {
+        item: f"{number:03d}" for number, item in enumerate(sorted({i for row in rows for i in row}, reverse=True))
+    }
+    model, other = _fitted(estimator, rows), _fitted(estimator, [[names[item] for item in row] for row in rows])
+    place = [np.flatnonzero(other.items_ == names[item])[0] for item in model.items_]
+    scores = other.decision_function([[names[item] for item in row] for row in rows[:50]])
+    differ = np.mean(~np.isclose(scores[:, place], model.decision_function(rows[:50]), rtol=1e-3, atol=1e-4))
+    ties = 0.05 if "n_neighbors" in model.get_params() else 0.0  # of equal neighbours the first by id stay
+    _require(differ <= ties, f"{differ:.0%} of the scores change when the items get other ids")
+
+
 def check_interrupted_fit(estimator):
     """A fit that is interrupted leaves the model as it was, fitted or not."""
     X = histories_with_repeats()
@@ -441,6 +457,7 @@ _CHECKS = [
     check_search,
     check_score,
     check_metamorphic,
+    check_renamed_items,
     check_interrupted_fit,
 ]
 _PERSONALIZED_CHECKS = [check_checkerboard, check_quality_floor]

@@ -1,5 +1,6 @@
 """Relations between the answers of one fitted model that must hold whatever the model has learned."""
 
+import pickle
 import sys
 import tempfile
 import warnings
@@ -104,12 +105,13 @@ def check_added_empty_history(model) -> None:
 
 
 def check_threads(model) -> None:
-    """Eight threads at once get what one gets."""
+    """Eight threads at once get what one gets, also of a model that nobody has asked yet."""
     X = histories_with_repeats()
     answer = model.recommend(X)
-    with ThreadPoolExecutor(8) as pool:
-        for other in pool.map(lambda _: model.recommend(X), range(16)):
-            assert_array_equal(other, answer)
+    for asked in (model, pickle.loads(pickle.dumps(model))):
+        with ThreadPoolExecutor(8) as pool:
+            for other in pool.map(lambda _, asked=asked: asked.recommend(X), range(16)):
+                assert_array_equal(other, answer)
 
 
 def check_saved_and_loaded(model) -> None:
