@@ -73,3 +73,16 @@ def _distinct_items(X) -> np.ndarray:
     if is_matrix(X) and not (is_frame(X) and "item" in X.columns):
         return np.asarray(X.columns) if is_frame(X) else np.arange(X.shape[1])
     return np.sort(read_histories(X).ids)
+
+
+def _fitted(estimator, X=None, y=None, **parameters):
+    X = checkerboard()[0] if X is None else X
+    model = with_items_of(estimator, X).set_params(**parameters)
+    if "random_state" in model.get_params():
+        model.set_params(random_state=0)
+    return model.fit(X, y)
+
+
+def _require(condition, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)
