@@ -21,7 +21,7 @@ from .utils._cooccurrence import Statistics
 from .utils._fitting import fit_context
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
-from .utils._requests import Request, check_k, check_matrix, column_ids
+from .utils._requests import Request, check_flags, check_k, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
 from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
@@ -265,6 +265,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             history is known.
         """
         check_is_fitted(self)
+        check_flags(return_scores=return_scores, return_source=return_source)
         if item_features is not None:
             how = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
             how |= {"return_scores": return_scores, "return_source": return_source}
@@ -340,6 +341,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             Only with ``return_scores=True``: the learned similarity, or the cosine of the item vectors.
         """
         check_is_fitted(self)
+        check_flags(return_scores=return_scores)
         ids = as_id_list(items, "items")
         if not len(ids):
             raise ValueError("items is empty: pass at least one id")

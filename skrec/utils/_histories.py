@@ -159,6 +159,10 @@ def read_histories(X, name: str = "X") -> Histories:
         return X
     if isinstance(X, ReadHistories):
         return X.histories
+    if hasattr(X, "column_names") and hasattr(X, "to_pandas"):  # an Arrow table
+        import pandas as pd
+
+        X = X.to_pandas(types_mapper=pd.ArrowDtype)
     if not is_frame(X):
         values, indptr = _list_column(X, name)
         return Histories(*_encode(values, name), indptr)

@@ -44,8 +44,7 @@ class Request:
     def read(cls, model, X, k, candidates, exclude, exclude_seen, at) -> "Request":
         """Check what a call passes; what it leaves out is the model's own."""
         exclude_seen = model.exclude_seen if exclude_seen is None else exclude_seen
-        if not isinstance(exclude_seen, (bool, np.bool_)):
-            raise TypeError(f"exclude_seen must be True or False, got {exclude_seen!r}")
+        check_flags(exclude_seen=exclude_seen)
         by_user = None
         if candidates is not None:
             candidates = as_collection(candidates, "candidates")
@@ -71,6 +70,13 @@ class Request:
     def removed(self, items: np.ndarray, n_users: int) -> sp.csr_array | None:
         """Return what each user must not get as the pattern of a CSR array (n_users, n_items), None for nothing."""
         return None if self.exclude_by_user is None else removed_entries(items, self.exclude_by_user, n_users)
+
+
+def check_flags(**flags) -> None:
+    """Raise unless each argument is True or False."""
+    for name, value in flags.items():
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def check_k(k) -> int:
