@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
+from ..utils._fitting import fit_context
 from ..utils._histories import read_histories
 from ..utils._sklearn import Interval, StrOptions, least_squares_rows, least_squares_steps
 from ..utils._threads import drain, single_threaded_blas
@@ -277,6 +278,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
         return self._user_factors(users) @ self.item_factors_.T
 
     @available_if(_has_no_matrix)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None) -> "ALS":
         """Add the items of `X` that the model does not know yet; before the first `fit`, fit.
 

@@ -179,10 +179,15 @@ def part_up_to(model, layer):
     return load_keras().Model(model.input, model.get_layer(layer).output)
 
 
-def _variables(net):
-    """Return the variables of a trained wrapper's model and of its optimizer."""
-    model = net.model_
-    return [*model.weights, *model.optimizer.variables]
+def _restorer(net):
+    """Return a function that puts the weights of a trained wrapper, and the state of its optimizer, back."""
+    kept = [(one, one.numpy()) for one in (*net.model_.weights, *net.model_.optimizer.variables)]
+
+    def restore():
+        for one, value in kept:
+            one.assign(value)
+
+    return restore
 
 
 class NetMixin(CallbackSupportMixin):
@@ -266,7 +271,8 @@ class NetMixin(CallbackSupportMixin):
         if net.initialized_:
             net._initialize_callbacks()
         before = self.n_iter_
-        kept = [(one, one.numpy()) for one in _variables(net)] if before else []
+        if before:
+            self._undo = _restorer(net)  # fit_context calls it where the fit does not end well
         try:
             arguments = {} if validation is None else {"validation_data": validation}
             net.fit(inputs, target, weight, epochs=epochs, initial_epoch=before, **arguments)
@@ -280,10 +286,6 @@ class NetMixin(CallbackSupportMixin):
                 raise ValueError(
                     f"training diverged to infinite weights: lower learning_rate, got {self.learning_rate}"
                 )
-        except BaseException:
-            for one, value in kept:  # a net that goes on is as it was before
-                one.assign(value)
-            raise
         finally:
             net.callbacks = net._fit_callbacks = []
         self.history_ = {name: [*self.history_.get(name, []), *values] for name, values in log.items()}

@@ -14,7 +14,8 @@ from skrec.neural_network._towers import widths_of
 from skrec.utils._selection import stack
 from skrec.utils._topk import map_blocks, mask_scores, popularity_order, top_k
 
-from ..utils._sklearn import Interval, StrOptions, _fit_context
+from ..utils._fitting import fit_context
+from ..utils._sklearn import Interval, StrOptions
 
 _MOST_JUDGED = 2000  # held-out users who decide when training stops
 _ASKED = 0.2  # share of their items that is asked for
@@ -274,7 +275,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         self.item_factors_ = np.ascontiguousarray(np.asarray(last.kernel).T, dtype=np.float32)
         self.item_bias_ = np.asarray(last.bias, dtype=np.float32)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Train the net for one more epoch on these users alone.
 

@@ -17,6 +17,7 @@ from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensor
 from skrec.neural_network._losses import LOSSES, layers
 from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._returns import add_bonus
+from skrec.utils._fitting import fit_context
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._topk import mask_scores
 
@@ -213,6 +214,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         self._fit_net(build, batches, loss="sparse_categorical_crossentropy", **how)
         self.item_factors_ = self._item_vectors(self.net_.model_)
 
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None) -> "SequenceRecommender":
         """Train one more epoch on these histories alone; before the first `fit`, fit.
 
@@ -233,7 +235,6 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         """
         if not hasattr(self, "net_"):
             return self.fit(X)
-        self._validate_params()
         inputs = self._inputs(self._read(X).on_items(self.items_), self.max_length + 1)
         able = np.flatnonzero(lengths_of(inputs["codes"]) >= 2)
         if len(able):

@@ -24,7 +24,13 @@ def fit_context(*, prefer_skip_nested_validation: bool):
         @functools.wraps(method)
         def fit(self, *args, **kwargs):
             attempt = shallow(self)
-            result = validated(attempt, *args, **kwargs)
+            try:
+                result = validated(attempt, *args, **kwargs)
+            except BaseException:
+                if undo := attempt.__dict__.pop("_undo", None):  # what the attempt shares with the estimator, a net
+                    undo()
+                raise
+            attempt.__dict__.pop("_undo", None)
             self.__dict__ = attempt.__dict__
             return self if result is attempt else result
 

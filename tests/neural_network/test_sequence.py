@@ -210,6 +210,23 @@ def test_an_interrupted_fit_leaves_the_model_as_it_was():
         np.testing.assert_array_equal(model.decision_function(CIRCLE[:5]), before)
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_net_that_goes_on_is_put_back_wherever_the_fit_ends(monkeypatch, method):
+    model = GRU4Rec(8, n_units=8, **{**QUICK, "epochs": 1}, warm_start=True).fit(CIRCLE)
+    before = model.decision_function(CIRCLE[:5])
+
+    def late(self, keras_model):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GRU4Rec, "_item_vectors", late)
+        with pytest.raises(KeyboardInterrupt):
+            getattr(model.set_params(epochs=3), method)(CIRCLE)
+    assert model.n_iter_ == 1
+    np.testing.assert_array_equal(model.decision_function(CIRCLE[:5]), before)
+    assert getattr(model, method)(CIRCLE).n_iter_ > 1 and not hasattr(model, "_undo")
+
+
 def test_fits_leave_no_net_behind():
     import gc
 
