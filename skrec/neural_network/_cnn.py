@@ -10,9 +10,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import Interval, StrOptions
-from . import _convolution
 from ._classifier import NetClassifier, classification_head
 from ._keras import from_bytes, load_keras, part_up_to, take, to_bytes
+from ._nets import _convolution
 from ._rows import read_rows
 
 

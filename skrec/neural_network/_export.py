@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.neural_network._keras import NetMixin, load_tensorflow
-from skrec.neural_network._returns import with_bonus
+from skrec.neural_network._nets._returns import with_bonus
 from skrec.neural_network._sequence import SequenceRecommender
 from skrec.utils._optional import import_optional
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skrec.neural_network._optimizers import alone, lazy_adam, make_optimizer
+from skrec.neural_network._nets._optimizers import alone, lazy_adam, make_optimizer
 from skrec.utils._keras_archive import check_keras
 from skrec.utils._optional import import_optional
 

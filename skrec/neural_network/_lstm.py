@@ -7,11 +7,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from skrec.neural_network import _recurrent as recurrent
 from skrec.neural_network._batches import by_length, dropped, length_batches
 from skrec.neural_network._classifier import NetClassifier, classification_head
 from skrec.neural_network._keras import BLOCK, load_keras, part_up_to, take
 from skrec.neural_network._neighbours import neighbour_vectors
+from skrec.neural_network._nets import _recurrent as recurrent
 from skrec.neural_network._tokens import FIRST, Tokens, is_texts
 
 from ..utils._sklearn import Interval, StrOptions

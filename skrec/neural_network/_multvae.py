@@ -8,9 +8,15 @@ from sklearn.utils import check_random_state
 
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
-from skrec.neural_network._autoencoder import code_layer, history_batches, multinomial_loss, set_svd_start, split_rows
 from skrec.neural_network._keras import NetMixin, load_keras
-from skrec.neural_network._towers import widths_of
+from skrec.neural_network._nets._autoencoder import (
+    code_layer,
+    history_batches,
+    multinomial_loss,
+    set_svd_start,
+    split_rows,
+)
+from skrec.neural_network._nets._towers import widths_of
 from skrec.utils._selection import stack
 from skrec.utils._topk import map_blocks, mask_scores, popularity_order, top_k
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..utils._sklearn import Interval, StrOptions
 from ._classifier import NetClassifier
+from ._nets._tabular import ACTIVATIONS, ARCHITECTURES, build_tabular
 from ._tables import Table
-from ._tabular import ACTIVATIONS, ARCHITECTURES, build_tabular
 
 
 class PurchaseClassifier(NetClassifier):

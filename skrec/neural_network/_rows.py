@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from ._convolution import AUGMENTATIONS
+from ._nets._convolution import AUGMENTATIONS
 from ._tokens import Tokens, is_texts
 
 _KINDS = (np.float32, np.uint8, np.int64, np.int32, np.int16, np.int8, np.uint16, np.uint32, np.uint64)

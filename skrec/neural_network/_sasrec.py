@@ -2,8 +2,8 @@
 
 from numbers import Integral
 
-from skrec.neural_network._attention import causal_attention
 from skrec.neural_network._keras import load_keras
+from skrec.neural_network._nets._attention import causal_attention
 from skrec.neural_network._sequence import SequenceRecommender
 
 from ..utils._sklearn import Interval

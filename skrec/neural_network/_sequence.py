@@ -11,12 +11,12 @@ from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin
 from skrec.feature_extraction._item_encoders import unit_rows
 from skrec.feature_extraction._item_features import dense_features, encode_items
-from skrec.neural_network._attention import causal_attention
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
-from skrec.neural_network._losses import LOSSES, layers
 from skrec.neural_network._neighbours import neighbour_vectors
-from skrec.neural_network._returns import add_bonus
+from skrec.neural_network._nets._attention import causal_attention
+from skrec.neural_network._nets._losses import LOSSES, layers
+from skrec.neural_network._nets._returns import add_bonus
 from skrec.utils._fitting import fit_context
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._topk import mask_scores

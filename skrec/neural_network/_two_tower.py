@@ -16,8 +16,8 @@ from skrec.feature_extraction._item_features import (
     read_item_features,
 )
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
+from skrec.neural_network._nets._towers import history_means, layers, next_item_batches, widths_of
 from skrec.neural_network._sequence import next_item_ndcg, padded
-from skrec.neural_network._towers import history_means, layers, next_item_batches, widths_of
 from skrec.neural_network._user_features import user_encoder, user_numbers, user_table
 from skrec.utils._frame_parameter import FrameParameter, shallow
 from skrec.utils._validation import join_ids, lookup

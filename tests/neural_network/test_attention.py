@@ -10,7 +10,7 @@ import keras
 import skrec
 from skrec.neural_network import SASRec, export_net
 from skrec.neural_network._ages import age_classes
-from skrec.neural_network._attention import _SPEED, causal_attention
+from skrec.neural_network._nets._attention import _SPEED, causal_attention
 
 RNG = np.random.default_rng(0)
 EVENTS = RNG.normal(size=(3, 5, 6)).astype(np.float32)

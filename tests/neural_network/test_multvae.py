@@ -18,7 +18,13 @@ from skrec.testing._data import checkerboard
 pytest.importorskip("tensorflow")
 
 from skrec.neural_network import MultVAE
-from skrec.neural_network._autoencoder import code_layer, divergence, history_batches, multinomial_loss, split_rows
+from skrec.neural_network._nets._autoencoder import (
+    code_layer,
+    divergence,
+    history_batches,
+    multinomial_loss,
+    split_rows,
+)
 
 CHEAP = {
     "n_components": 4,

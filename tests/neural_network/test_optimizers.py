@@ -9,7 +9,7 @@ pytest.importorskip("tensorflow")
 
 from skrec.neural_network import SASRec
 from skrec.neural_network._keras import load_keras, load_tensorflow
-from skrec.neural_network._optimizers import lazy_adam
+from skrec.neural_network._nets._optimizers import lazy_adam
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ pytest.importorskip("tensorflow")
 
 from skrec.neural_network import GRU4Rec, SASRec, export_net
 from skrec.neural_network._ages import N_AGES, age_classes, of_age
-from skrec.neural_network._losses import next_item_loss
-from skrec.neural_network._returns import add_bonus, history_logits, with_bonus
+from skrec.neural_network._nets._losses import next_item_loss
+from skrec.neural_network._nets._returns import add_bonus, history_logits, with_bonus
 
 RNG = np.random.default_rng(0)
 BONUS = RNG.normal(size=N_AGES).astype(np.float32)

@@ -17,8 +17,8 @@ from skrec.utils._histories import read_histories
 pytest.importorskip("tensorflow")
 
 from skrec.neural_network import TwoTower
+from skrec.neural_network._nets._towers import history_means, in_batch_loss, next_item_batches
 from skrec.neural_network._sequence import next_item_ndcg
-from skrec.neural_network._towers import history_means, in_batch_loss, next_item_batches
 
 CHEAP = {
     "n_components": 8,

@@ -1,6 +1,6 @@
 """Architectures for tables: mlp, wide and deep, DeepFM, deep and cross; each also as several members in one net."""
 
-from ._keras import load_keras
+from skrec.neural_network._keras import load_keras
 
 ARCHITECTURES = ("mlp", "wide_deep", "deepfm", "dcn")
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "tanh")

@@ -6,7 +6,7 @@ import numpy as np
 
 from skrec.neural_network._ages import N_AGES
 from skrec.neural_network._keras import load_keras, load_tensorflow
-from skrec.neural_network._returns import history_logits
+from skrec.neural_network._nets._returns import history_logits
 
 # the loss, and the power of the popularity by which its negatives are drawn
 LOSSES = {"softmax": 1.0, "gbce": 0.0, "bpr_max": 0.5}

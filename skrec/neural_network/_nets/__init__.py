@@ -1,0 +1,1 @@
+"""Keras graphs, layers, losses and optimizers of the nets."""
