@@ -327,9 +327,10 @@ def _encode(values, label: str) -> tuple[np.ndarray, np.ndarray]:
             values = values.dictionary_encode()
         codes = values.indices.to_numpy(zero_copy_only=False)
         ids = values.dictionary.to_numpy(zero_copy_only=False)
-        present = np.unique(codes)
-        if len(present) < len(ids):  # categories that no event has
-            codes, ids = np.searchsorted(present, codes), ids[present]
+        present = np.zeros(len(ids), dtype=bool)
+        present[codes] = True
+        if not present.all():  # categories that no event has
+            codes, ids = (np.cumsum(present) - 1)[codes], ids[present]
         return (as_ids(ids, label) if len(ids) else ids), codes
     array = as_ids(values, label)
     codes, ids = factorize(array)
