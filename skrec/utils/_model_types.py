@@ -103,5 +103,16 @@ KERAS_CLASSES = frozenset(
         "keras.dtype_policies.DTypePolicy",
     }
 )
-KERAS_REFUSED = frozenset({"FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"})
+KERAS_REFUSED = frozenset(
+    {
+        "FlaxLayer",
+        "IntegerLookup",  # this and the two further on read a vocabulary from any path
+        "JaxLayer",
+        "Lambda",
+        "StringLookup",
+        "TFSMLayer",
+        "TextVectorization",
+        "TorchModuleWrapper",
+    }
+)
 KERAS_VALUES = frozenset({"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"})

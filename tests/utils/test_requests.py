@@ -44,7 +44,7 @@ def test_exclude_by_user(model):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "kind", "match"),
+    ("options", "kind", "match"),
     [
         ({"exclude": "b"}, TypeError, "exclude must be a list of ids, got 'b'"),
         ({"exclude": {7: ["b"]}}, ValueError, "exclude names the user 7, who is not in X"),
@@ -57,9 +57,9 @@ def test_exclude_by_user(model):
         ({"k": True}, ValueError, "k must be an integer"),
     ],
 )
-def test_malformed_wishes_are_told_for_what_they_are(model, wishes, kind, match):
+def test_malformed_options_are_told_for_what_they_are(model, options, kind, match):
     with pytest.raises(kind, match=match):
-        model.recommend([["a"]], **wishes)
+        model.recommend([["a"]], **options)
 
 
 BIG = [2**63 + 5, 2**60 + 1, 2**60 + 2, 2**53 + 1]
