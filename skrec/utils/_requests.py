@@ -89,7 +89,8 @@ def check_k(k) -> int:
 def _by_row(exclude: Mapping, X) -> list:
     """Return the lists of a dict by user in the order of X: users are named by its index, else by their row number."""
     users = list(X.index) if is_frame(X) and hasattr(X, "index") else range(len(X))
-    if unknown := [user for user in exclude if user not in set(users)]:
+    known = set(users)
+    if unknown := [user for user in exclude if user not in known]:
         raise ValueError(
             f"exclude names the user {plain(unknown[0])!r}, who is not in X: keys are the index of X, or row numbers"
         )
@@ -118,7 +119,8 @@ def check_matrix(model, X, *, reset: bool) -> sp.csr_array:
     if isinstance(X, (list, tuple)):
         X = check_array(X, accept_sparse="csr") if reset else X
     if is_frame(X) and any(not isinstance(name, str) for name in X.columns):  # scikit-learn knows names of text alone
-        if not reset and hasattr(model, "_column_ids") and list(X.columns) != model._column_ids:
+        known, ids = getattr(model, "_column_ids", None), column_ids(X)
+        if not reset and (known or ids is not None) and list(X.columns) != known:
             raise ValueError(f"X has other columns than in fit, such as {list(X.columns)[:5]}: pass the same, in order")
         X = X.to_numpy()
     X = validate_data(model, X, accept_sparse="csr", dtype=[np.float32, np.float64], reset=reset)

@@ -91,3 +91,16 @@ def test_an_arrow_table_is_a_frame_of_users():
     )
     with pytest.raises(ValueError, match="without the list column 'item'"):
         ItemKNN().fit(pa.table({"u": [1, 2], "i": [3, 4]}))
+
+
+def test_matrix_frames_name_their_columns():
+    values = np.array([[1.0, 1, 0], [0, 1, 1], [1, 1, 1]])
+    plain = ItemKNN(k=3, vectorizer="passthrough").fit(pd.DataFrame(values))
+    assert plain.predict(pd.DataFrame(values)).tolist() == plain.predict(values).tolist()
+    frame = pd.DataFrame(values, columns=[30, 10, 20])
+    named = ItemKNN(k=3, vectorizer="passthrough").fit(frame)
+    assert named.predict(frame).tolist() == named.items_[plain.predict(values)].tolist()
+    assert set(named.items_.tolist()) == {10, 20, 30}
+    for model, other in ((named, frame[[10, 20, 30]]), (plain, frame), (named, pd.DataFrame(values))):
+        with pytest.raises(ValueError, match="X has other columns than in fit"):
+            model.predict(other)
