@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._updates import UpdatableMixin
 from .feature_extraction._vectorizing import (
     as_csr,
     default_vectorizer,
@@ -18,7 +19,7 @@ from .feature_extraction._vectorizing import (
     with_vocabulary,
 )
 from .utils._cooccurrence import Statistics
-from .utils._fitting import fit_context
+from .utils._fitting import fit_context, snapshot
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
 from .utils._requests import Request, check_flags, check_k, check_matrix, column_ids
@@ -39,7 +40,7 @@ def _has_item_vectors(model) -> bool:
     )
 
 
-class BaseRecommender(CompactIdState, BaseEstimator):
+class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
     """Base of all recommenders: learns `items_` as a classifier learns `classes_`, and answers with item ids.
 
     A row of `X` is one user, given by a history; nothing about a user is stored, so a new user, or one more click,
@@ -99,9 +100,12 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     def _fit(self, users: Users) -> None:
         """Learn from the training users: `users.matrix`, and `users.histories` where the tag `needs_order` is set.
 
-        A model of additive statistics overrides `_count` and `_solve` instead.
+        A model of additive statistics overrides `_count` and `_solve` instead; with ``incremental=True`` it keeps them.
         """
-        self._solve(self._count(users))
+        statistics = self._count(users)
+        if getattr(self, "incremental", False):
+            statistics = self._statistics = statistics.formed()
+        self._solve(statistics)
 
     def _count(self, users: Users) -> Statistics:
         """Count what `_solve` needs: sums over users, so that statistics of several parts of a log add up."""
@@ -175,6 +179,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             The fitted recommender itself.
         """
         histories = None
+        vars(self).pop("_statistics", None)
         if self._is_passthrough():
             matrix = check_matrix(self, X, reset=True)
             names, numbers = getattr(X, "history_items", None), column_ids(X)  # of a HistoryVectorizer in a Pipeline
@@ -215,6 +220,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """
         return self.recommend(X)
 
+    @snapshot
     def recommend(
         self,
         X,
@@ -300,6 +306,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             answer.append(sources[0] if sourced else self._sources(users, best, at))
         return answer[0] if len(answer) == 1 else tuple(answer)
 
+    @snapshot
     def decision_function(self, X) -> np.ndarray:
         """Score every item for each user.
 
@@ -321,6 +328,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return stack(blocks, (0, self.n_items_))
 
     @available_if(_has_item_vectors)
+    @snapshot
     def similar_items(self, items, k=None, *, return_scores=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Find the items most similar to each given item.
 
@@ -448,6 +456,7 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     def __sklearn_tags__(self):
         tags = RecommenderTags.extend(super().__sklearn_tags__())
         tags.needs_order = getattr(self, "_needs_order", False)  # the class attribute of models before the tag
+        tags.updates = self._updates if getattr(self, "incremental", True) else None
         inputs = tags.input_tags
         inputs.two_d_array = inputs.sparse = inputs.positive_only = self._is_passthrough()
         return tags

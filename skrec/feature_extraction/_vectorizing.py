@@ -1,9 +1,12 @@
 """How a recommender and its vectorizer talk."""
 
+from numbers import Integral
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 
+from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories
 from ..utils._validation import as_ids, join_ids
 from ._vectorizer import HistoryVectorizer
@@ -58,3 +61,26 @@ def vectorizer_items(vectorizer, n_columns: int) -> np.ndarray:
         f"vectorizer must be a HistoryVectorizer or a pipeline that begins with one, got {vectorizer!r}; "
         "pass vectorizer='passthrough' to use a user x item matrix"
     )
+
+
+def check_updatable(vectorizer, model: str) -> None:
+    """Raise where the columns or weights of a vectorizer depend on the whole log, so that no update is exact."""
+    if not isinstance(vectorizer, HistoryVectorizer):
+        raise TypeError(
+            f"{model} cannot be updated with the vectorizer {vectorizer!r}, whose weights depend on the whole log: "
+            "use a HistoryVectorizer, or refit"
+        )
+    if vectorizer.max_items is not None or not (isinstance(vectorizer.min_df, Integral) and vectorizer.min_df == 1):
+        raise TypeError(
+            f"{model} cannot be updated with min_df={vectorizer.min_df!r} and max_items={vectorizer.max_items!r}, since "
+            "rare items were left out without a count: use min_df=1 and max_items=None, or refit"
+        )
+
+
+def with_items(vectorizer: HistoryVectorizer, items: np.ndarray, counts: np.ndarray | None = None) -> HistoryVectorizer:
+    """Return a fitted vectorizer with other columns, and the number of users who have each."""
+    other = shallow(vectorizer)
+    other.items_ = items
+    if counts is not None:
+        other.item_counts_ = counts
+    return other

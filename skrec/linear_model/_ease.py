@@ -35,6 +35,8 @@ class EASE(BaseRecommender):
         Memory in GiB that the dense method may take while fitting: 4 GiB are enough for 26,754 items.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
+    incremental : bool, default=False
+        Whether to keep the statistics for `partial_fit` and `forget`, the Gram matrix: as much memory again as the weights.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True
@@ -84,12 +86,14 @@ class EASE(BaseRecommender):
            ['hammer', 'nails']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "l2": [Interval(Real, 0, None, closed="neither")],
         "method": [StrOptions({"auto", "dense", "sparse"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "max_memory": [Interval(Real, 0, None, closed="neither")],
+        "incremental": ["boolean"],
     }
 
     def __init__(
@@ -99,6 +103,7 @@ class EASE(BaseRecommender):
         method="auto",
         n_neighbors=128,
         max_memory=4.0,
+        incremental=False,
         vectorizer=None,
         k=10,
         exclude_seen=True,
@@ -107,6 +112,7 @@ class EASE(BaseRecommender):
         self.method = method
         self.n_neighbors = n_neighbors
         self.max_memory = max_memory
+        self.incremental = incremental
         self.vectorizer = vectorizer
         self.k = k
         self.exclude_seen = exclude_seen
@@ -123,7 +129,9 @@ class EASE(BaseRecommender):
                 "raise max_memory, take method='sparse', or leave out rare items (min_df of HistoryVectorizer)"
             )
         if self.method == "sparse" or needed > self.max_memory:
-            self.similarity_ = neighborhood_weights(statistics["gram"].tocsr(), self.l2, self.n_neighbors)
+            self.similarity_ = neighborhood_weights(
+                statistics["gram"].tocsr(), self.l2, self.n_neighbors, self._id_rank()
+            )
             return
         gram = statistics["gram"].toarray()
         gram[np.diag_indices_from(gram)] += np.float32(self.l2)

@@ -8,7 +8,9 @@ from ..utils._threads import n_threads
 from ._products import ItemProducts, largest, solve_columns
 
 
-def neighborhood_weights(products: sp.csr_array, l2: float, n_neighbors: int) -> sp.csr_array:
+def neighborhood_weights(
+    products: sp.csr_array, l2: float, n_neighbors: int, rank: np.ndarray | None = None
+) -> sp.csr_array:
     """Solve the regression of each item on the items most similar to it.
 
     With all other items as neighbours the weights are those of the closed form.
@@ -21,6 +23,8 @@ def neighborhood_weights(products: sp.csr_array, l2: float, n_neighbors: int) ->
         Strength of the ridge penalty.
     n_neighbors : int
         Number of other items in a regression, those with the largest cosine.
+    rank : ndarray of shape (n_items,), default=None
+        Which of equally similar items are taken, the smallest; None is their position.
 
     Returns
     -------
@@ -33,17 +37,17 @@ def neighborhood_weights(products: sp.csr_array, l2: float, n_neighbors: int) ->
         If a regression is singular to working precision.
     """
     gram = ItemProducts(products)
-    return solve_columns(lambda item: _regress(gram, item, l2, n_neighbors), len(gram.norms), n_threads())
+    return solve_columns(lambda item: _regress(gram, item, l2, n_neighbors, rank), len(gram.norms), n_threads())
 
 
-def _regress(gram: ItemProducts, item: int, l2: float, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+def _regress(gram: ItemProducts, item: int, l2: float, n_neighbors: int, rank) -> tuple[np.ndarray, np.ndarray]:
     row = gram.row(item)
     others = gram.norms > 0
     if n_neighbors < len(row) - 1:
         others &= row > 0
     others[item] = False
     items = np.flatnonzero(others)
-    items = items[largest(row[items] / gram.norms[items], n_neighbors)]
+    items = items[largest(row[items] / gram.norms[items], n_neighbors, None if rank is None else rank[items])]
     if not len(items):
         return items, np.empty(0)
     square = gram.square(items)

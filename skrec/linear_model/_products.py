@@ -65,11 +65,12 @@ class ItemProducts:
         return rows.T @ weights if sp.issparse(rows) else weights.astype(np.float32) @ rows
 
 
-def largest(values: np.ndarray, n: int) -> np.ndarray:
-    """Return the positions of the n largest values, ascending; of equal values the first."""
+def largest(values: np.ndarray, n: int, rank: np.ndarray | None = None) -> np.ndarray:
+    """Return the positions of the n largest values, ascending; of equal values the first, or that of smaller rank."""
     if len(values) <= n:
         return np.arange(len(values))
-    return np.sort(np.argsort(-values, kind="stable")[:n])
+    order = np.argsort(-values, kind="stable") if rank is None else np.lexsort((rank, -values))
+    return np.sort(order[:n])
 
 
 def solve_columns(solve: Callable, n_items: int, threads: int) -> sp.csr_array:

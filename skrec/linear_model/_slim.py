@@ -47,6 +47,8 @@ class SLIM(BaseRecommender):
         When a column is done: the duality gap is below `tol` times the squared norm of the item's column.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
+    incremental : bool, default=False
+        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of items that occur together.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True
@@ -96,6 +98,7 @@ class SLIM(BaseRecommender):
     12
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "l1": [Interval(Real, 0, None, closed="neither")],
@@ -105,6 +108,7 @@ class SLIM(BaseRecommender):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "n_jobs": [Integral],
+        "incremental": ["boolean"],
     }
 
     def __init__(
@@ -116,6 +120,7 @@ class SLIM(BaseRecommender):
         n_neighbors=None,
         max_iter=1000,
         tol=1e-4,
+        incremental=False,
         vectorizer=None,
         k=10,
         exclude_seen=True,
@@ -127,6 +132,7 @@ class SLIM(BaseRecommender):
         self.n_neighbors = n_neighbors
         self.max_iter = max_iter
         self.tol = tol
+        self.incremental = incremental
         self.vectorizer = vectorizer
         self.k = k
         self.exclude_seen = exclude_seen
@@ -139,10 +145,11 @@ class SLIM(BaseRecommender):
     def _solve(self, statistics):
         gram = ItemProducts(statistics["gram"].tocsr())
         rng = np.random.RandomState(0)  # coordinate descent wants one; the order is cyclic
+        rank = None if self.n_neighbors is None else self._id_rank()
         unfinished = []
 
         def solve(item):
-            items, weights, converged = self._regress(gram, item, rng)
+            items, weights, converged = self._regress(gram, item, rng, rank)
             if not converged:
                 unfinished.append(item)
             return items, weights
@@ -158,12 +165,12 @@ class SLIM(BaseRecommender):
                 stacklevel=3,
             )
 
-    def _regress(self, gram: ItemProducts, item: int, rng) -> tuple[np.ndarray, np.ndarray, bool]:
+    def _regress(self, gram: ItemProducts, item: int, rng, rank) -> tuple[np.ndarray, np.ndarray, bool]:
         """Return the regressors of an item, their weights, and whether the descent converged."""
         descend = gram_descent()
         row = gram.row(item)
         target = np.sqrt(row[item : item + 1])  # only its squared norm is used
-        allowed = self._allowed(gram, row, item)
+        allowed = self._allowed(gram, row, item, rank)
         likely = largest(row[allowed] / gram.norms[allowed], _WORKING_SET)
         working, weights, converged = allowed[likely], np.zeros(len(likely)), True
         while len(working):
@@ -188,12 +195,14 @@ class SLIM(BaseRecommender):
         support = np.flatnonzero(weights)
         return working[support], weights[support], converged
 
-    def _allowed(self, gram: ItemProducts, row: np.ndarray, item: int) -> np.ndarray:
+    def _allowed(self, gram: ItemProducts, row: np.ndarray, item: int, rank) -> np.ndarray:
         """Return the items, ascending, that can have a weight in the regression of an item."""
         possible = row > (self.l1 if self.positive else -1)  # nothing of X is negative: more regressors lower the rest
         possible &= gram.norms > 0
         possible[item] = False
         allowed = np.flatnonzero(possible)
         if self.n_neighbors is not None:
-            allowed = allowed[largest(row[allowed] / gram.norms[allowed], self.n_neighbors)]
+            allowed = allowed[
+                largest(row[allowed] / gram.norms[allowed], self.n_neighbors, None if rank is None else rank[allowed])
+            ]
         return allowed

@@ -53,6 +53,8 @@ class BuyAgainRecommender(BaseRecommender):
         How much the item's trend counts; 0 for not at all.
     shrinkage : float, default=10.0
         Observations that the catalogue's shares and interval are worth for an item.
+    incremental : bool, default=False
+        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of user and item.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=False
@@ -109,6 +111,7 @@ class BuyAgainRecommender(BaseRecommender):
            ['milk', 'pot']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **{name: rule for name, rule in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         "half_life": "no_validation",  # as_duration says more
@@ -119,6 +122,7 @@ class BuyAgainRecommender(BaseRecommender):
         "repeat_power": [Interval(Real, 0, None, closed="left")],
         "trend_power": [Interval(Real, 0, None, closed="left")],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "incremental": ["boolean"],
     }
 
     def __init__(
@@ -132,6 +136,7 @@ class BuyAgainRecommender(BaseRecommender):
         repeat_power=0.25,
         trend_power=0.5,
         shrinkage=10.0,
+        incremental=False,
         k=10,
         exclude_seen=False,
     ):
@@ -143,6 +148,7 @@ class BuyAgainRecommender(BaseRecommender):
         self.repeat_power = repeat_power
         self.trend_power = trend_power
         self.shrinkage = shrinkage
+        self.incremental = incremental
         self.k = k
         self.exclude_seen = exclude_seen
 

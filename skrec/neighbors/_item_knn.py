@@ -42,6 +42,8 @@ class ItemKNN(BaseRecommender):
         Weight of the candidate in ``"tversky"``.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``.
+    incremental : bool, default=False
+        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of items that occur together.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True
@@ -87,6 +89,7 @@ class ItemKNN(BaseRecommender):
     array([['milk']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -94,6 +97,7 @@ class ItemKNN(BaseRecommender):
         "shrinkage": [Interval(Real, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
+        "incremental": ["boolean"],
     }
 
     def __init__(
@@ -104,6 +108,7 @@ class ItemKNN(BaseRecommender):
         shrinkage=10.0,
         alpha=0.5,
         beta=0.5,
+        incremental=False,
         vectorizer=None,
         k=10,
         exclude_seen=True,
@@ -113,6 +118,7 @@ class ItemKNN(BaseRecommender):
         self.shrinkage = shrinkage
         self.alpha = alpha
         self.beta = beta
+        self.incremental = incremental
         self.vectorizer = vectorizer
         self.k = k
         self.exclude_seen = exclude_seen
@@ -121,11 +127,12 @@ class ItemKNN(BaseRecommender):
         matrix = users.matrix.astype(np.float32)
         if self.metric in ("jaccard", "tversky"):
             matrix.data[:] = 1
-        size = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()  # squared norm, or number of users
+        size = np.bincount(matrix.indices, matrix.data.astype(np.float64) ** 2, minlength=self.n_items_)
         return Statistics({"together": Cooccurrence(matrix, matrix), "size": size})
 
     def _solve(self, statistics):
-        nearest = statistics["together"].nearest(self.n_neighbors, self._below(statistics["size"]))
+        below = self._below(statistics["size"].astype(np.float32))  # squared norms, or numbers of users
+        nearest = statistics["together"].nearest(self.n_neighbors, below, self._id_rank())
         self.similarity_ = sp.csr_array(nearest.T)
 
     def _item_similarity(self, codes):

@@ -37,6 +37,8 @@ class RP3beta(BaseRecommender):
         Exponent of the candidate's popularity, by which its score is divided. 0 leaves popular items on top.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``.
+    incremental : bool, default=False
+        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of items that occur together.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True
@@ -82,33 +84,39 @@ class RP3beta(BaseRecommender):
            ['hammer', 'nails']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "beta": [Interval(Real, 0, None, closed="left")],
+        "incremental": ["boolean"],
     }
 
-    def __init__(self, n_neighbors=300, *, alpha=1.0, beta=0.3, vectorizer=None, k=10, exclude_seen=True):
+    def __init__(
+        self, n_neighbors=300, *, alpha=1.0, beta=0.3, incremental=False, vectorizer=None, k=10, exclude_seen=True
+    ):
         self.n_neighbors = n_neighbors
         self.alpha = alpha
         self.beta = beta
+        self.incremental = incremental
         self.vectorizer = vectorizer
         self.k = k
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
         matrix = users.matrix.astype(np.float32)
-        weight = np.asarray(matrix.sum(axis=0)).ravel()  # that of each item, over all users
+        weight = np.bincount(matrix.indices, matrix.data.astype(np.float64), minlength=self.n_items_)
         to_items = self._steps(matrix)
         matrix.data **= np.float32(self.alpha)  # what an item's weight divides later is additive
         return Statistics({"paths": Cooccurrence(to_items, matrix), "weight": weight})
 
     def _solve(self, statistics):
-        weight = statistics["weight"] ** np.float32(self.alpha)
+        weight = statistics["weight"].astype(np.float32) ** np.float32(self.alpha)
         damping = (np.maximum(self.popularity_, 1) ** float(self.beta)).astype(np.float32)
         none = np.zeros_like(damping)
-        nearest = statistics["paths"].nearest(self.n_neighbors, Below(none, none, damping, weight))  # row: candidate
+        below = Below(none, none, damping, weight)
+        nearest = statistics["paths"].nearest(self.n_neighbors, below, self._id_rank())  # row: candidate
         self.similarity_ = sp.csr_array(nearest.T)
 
     def _steps(self, matrix: sp.csr_array) -> sp.csr_array:

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
-from ..utils._cooccurrence import Statistics
+from ..utils._cooccurrence import Cooccurrence, Statistics
 from ..utils._sklearn import Interval
 from ..utils._transitions import count_transitions
 
@@ -46,6 +46,8 @@ class TransitionRecommender(BaseRecommender):
         Added to the source's sum of transitions, so that a single observed step is not a certainty.
     damping : float, default=0.1
         Exponent of the candidate's popularity, by which its score is divided.
+    incremental : bool, default=False
+        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of items that follow each other.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True
@@ -92,6 +94,7 @@ class TransitionRecommender(BaseRecommender):
     array([['case']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "window": [Interval(Integral, 1, None, closed="left")],
@@ -101,6 +104,7 @@ class TransitionRecommender(BaseRecommender):
         "normalization": [Interval(Real, 0, None, closed="left")],
         "smoothing": [Interval(Real, 0, None, closed="left")],
         "damping": [Interval(Real, 0, None, closed="left")],
+        "incremental": ["boolean"],
     }
     del _parameter_constraints["vectorizer"]
 
@@ -114,6 +118,7 @@ class TransitionRecommender(BaseRecommender):
         normalization=0.5,
         smoothing=1.0,
         damping=0.1,
+        incremental=False,
         k=10,
         exclude_seen=True,
     ):
@@ -124,16 +129,18 @@ class TransitionRecommender(BaseRecommender):
         self.normalization = normalization
         self.smoothing = smoothing
         self.damping = damping
+        self.incremental = incremental
         self.k = k
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
         weights = float(self.gap_decay) ** np.arange(self.window)
-        counts = count_transitions(users.histories.codes, users.histories.rows, self.n_items_, weights)
-        return Statistics({"transitions": counts})
+        dtype = np.float64 if self.incremental else np.float32  # what subtractions leave must be told from nothing
+        counts = count_transitions(users.histories.codes, users.histories.rows, self.n_items_, weights, dtype=dtype)
+        return Statistics({"transitions": Cooccurrence.of(counts)})
 
     def _solve(self, statistics):
-        counts = statistics["transitions"]
+        counts = statistics["transitions"].tocsr()
         if self.backward:
             counts = counts + np.float32(self.backward) * sp.csr_array(counts.T)
         total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() + self.smoothing

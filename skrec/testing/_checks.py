@@ -23,6 +23,7 @@ from sklearn.utils import get_tags
 from ._data import N_ITEMS, N_USERS, _fitted, _require, checkerboard, planted_histories, with_items_of
 from ._metamorphic import METAMORPHIC_CHECKS
 from ._refits import check_interrupted_fit, check_renamed_items
+from ._updates import UPDATE_CHECKS
 
 
 def check_recommender(estimator) -> None:
@@ -374,5 +375,6 @@ _CHECKS = [
     check_metamorphic,
     check_renamed_items,
     check_interrupted_fit,
+    *UPDATE_CHECKS,
 ]
 _PERSONALIZED_CHECKS = [check_checkerboard, check_quality_floor]

@@ -7,11 +7,16 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._nearest import Below, nearest_rows, prune_rows
-from ._topk import stored_rows
+from ._topk import stored_rows, stored_values
+
+
+_ROUNDING = 1e-12  # share of a float64 sum below which what subtractions leave of it is nothing
 
 
 class Cooccurrence:
     r"""The product :math:`L^T R` of two matrices of users, a sum over users; formed only where it is needed.
+
+    A sum or difference keeps a small change beside the product, so that its cost is that of the change.
 
     Parameters
     ----------
@@ -20,78 +25,230 @@ class Cooccurrence:
     """
 
     def __init__(self, left: sp.csr_array, right: sp.csr_array):
-        self._factors: tuple = (left, right)
-        self._product: sp.csr_array | None = None
+        self._factors: tuple | None = (left, right)
+        self._parts: tuple[sp.csr_array, sp.csr_array | None] | None = None  # the product, and what changed since
 
     @classmethod
-    def _of(cls, product: sp.csr_array) -> "Cooccurrence":
+    def of(cls, product: sp.csr_array, change: sp.csr_array | None = None) -> "Cooccurrence":
+        """Return a sum over users that has been formed already."""
         formed = cls.__new__(cls)
-        formed._factors, formed._product = (), product
+        formed._factors, formed._parts = None, (product, change)
         return formed
 
+    def __getstate__(self):
+        return {"product": self.exact()}
+
+    def __setstate__(self, state):
+        self._factors, self._parts = None, (state["product"], None)
+
+    def _lazy(self) -> tuple | None:
+        return self._factors if self._parts is None else None
+
+    def formed(self) -> "Cooccurrence":
+        """Return the same sum without the users it was made of."""
+        return Cooccurrence.of(self.exact())
+
+    def exact(self) -> sp.csr_array:
+        """Return the product as it is summed: whole numbers in float32, all others in float64."""
+        if self._parts is None:
+            assert self._factors is not None
+            self._parts = (_product(*self._factors), None)
+        product, change = self._parts
+        if change is not None:
+            product = _added(product, change)
+            self._parts = (product, None)  # at once, for readers in other threads
+        return product
+
+    def change(self) -> sp.csr_array:
+        """Return a difference as CSR array (n_items, n_items), entries of either sign and no stored zeros."""
+        product = self.exact().copy()
+        product.eliminate_zeros()
+        return product
+
+    def entries(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return single entries, float32 of the shape of `rows`."""
+        product, change = self._parts if self._parts is not None else (self.exact(), None)
+        found = stored_values(product, rows, columns)
+        if change is not None:
+            added = found + stored_values(change, rows, columns)
+            found = np.where(np.abs(added) > _ROUNDING * np.abs(found), added, 0)
+        return found.astype(np.float32)
+
+    def rows(self, rows: np.ndarray) -> sp.csr_array:
+        """Return some rows of the product, a float32 CSR array of its own."""
+        if self._parts is None:
+            return sp.csr_array(self.exact()[rows], dtype=np.float32)
+        product, change = self._parts
+        some = product[rows] if change is None else _added(product[rows], change[rows])
+        return sp.csr_array(some, dtype=np.float32)
+
     def tocsr(self) -> sp.csr_array:
-        """Return the product, a CSR array (n_items, n_items) that may not be written to."""
-        if self._product is None:
-            left, right = self._factors
-            self._product = sp.csr_array(left.T @ right)
-        return self._product
+        """Return the product, a float32 CSR array (n_items, n_items) that may not be written to."""
+        return self.exact().astype(np.float32, copy=False)
 
     def toarray(self) -> np.ndarray:
-        """Return the product as a new dense array (n_items, n_items) in Fortran order."""
-        if self._product is None:
-            left, right = self._factors
+        """Return the product as a new dense array (n_items, n_items) in Fortran order, dtype float32."""
+        if (factors := self._lazy()) is not None:
+            left, right = factors
             return (left.T @ right).toarray(order="F")
-        return self._product.toarray(order="F")
+        return self.tocsr().toarray(order="F")
 
-    def nearest(self, n: int, below: Below) -> sp.csr_array:
+    def nearest(self, n: int, below: Below, rank: np.ndarray | None = None) -> sp.csr_array:
         """Keep the n largest entries of each row once divided, without the diagonal; see `nearest_rows`.
 
         Where the product has not been formed, it never is as a whole.
         """
-        if self._product is None:
-            left, right = self._factors
+        if (factors := self._lazy()) is not None and rank is None:
+            left, right = factors
             return nearest_rows(sp.csr_array(left.T), right, n, below)
-        product = self._product.copy()
-        rows = stored_rows(product)
-        product.data = below.divide(product.data, rows, product.indices)
-        product.data[rows == product.indices] = 0
-        product.eliminate_zeros()
-        return prune_rows(product, n)
+        product = self.exact().astype(np.float32)
+        return prune_rows(divided(product, stored_rows(product), below), n, rank)
+
+    def moved(self, positions: np.ndarray, n_items: int) -> "Cooccurrence":
+        """Return the sum with item i at ``positions[i]`` of n_items; items at -1 are left out."""
+        parts = self._parts if self._parts is not None else (self.exact(), None)
+        return Cooccurrence.of(*(None if part is None else _moved(part, positions, n_items) for part in parts))
 
     def __add__(self, other: "Cooccurrence") -> "Cooccurrence":
-        return self._of(sp.csr_array(self.tocsr() + other.tocsr()))
+        product, change = self._parts if self._parts is not None else (self.exact(), None)
+        added = other.exact()
+        if change is not None:
+            added = sp.csr_array(change + added)
+        if added.nnz < product.nnz // 4:
+            return Cooccurrence.of(product, added)
+        return Cooccurrence.of(_added(product, added))
 
     def __sub__(self, other: "Cooccurrence") -> "Cooccurrence":
-        return self._of(sp.csr_array(self.tocsr() - other.tocsr()))
+        mine, theirs = self._lazy(), other._lazy()
+        if mine is not None and theirs is not None and mine[0].shape == theirs[0].shape:
+            (left, right), (old_left, old_right) = mine, theirs  # L'R' - LR = (L' - L)R' + L(R' - R)
+            return Cooccurrence.of(
+                sp.csr_array(
+                    _product(_difference(left, old_left), right) + _product(old_left, _difference(right, old_right))
+                )
+            )
+        gone = other.exact()
+        return self + Cooccurrence.of(sp.csr_array((-gone.data, gone.indices, gone.indptr), shape=gone.shape))
+
+
+def divided(product: sp.csr_array, rows: np.ndarray, below: Below) -> sp.csr_array:
+    """Divide the entries of a product, in place, and take its diagonal out; `rows` are those of the entries."""
+    product.data = below.divide(product.data, rows, product.indices)
+    product.data[rows == product.indices] = 0
+    product.eliminate_zeros()
+    return product
+
+
+def _product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
+    """Return the product over users so that sums of it stay exact."""
+    if left.nnz and right.nnz and not (_whole(left) and _whole(right)):
+        left, right = left.astype(np.float64), right.astype(np.float64)
+    product = sp.csr_array(left.T @ right)
+    if product.dtype == np.float32 and np.abs(product.data).max(initial=0) >= 2**24:
+        return sp.csr_array(left.T.astype(np.float64) @ right)
+    product.sort_indices()
+    return product
+
+
+def _whole(matrix: sp.csr_array) -> bool:
+    return bool((matrix.data == np.rint(matrix.data)).all())
+
+
+def _difference(new: sp.csr_array, old: sp.csr_array) -> sp.csr_array:
+    if new is old:
+        return sp.csr_array(new.shape, dtype=new.dtype)
+    change = sp.csr_array(new.astype(np.float64) - old)
+    change.eliminate_zeros()
+    return change
+
+
+def _added(product: sp.csr_array, change: sp.csr_array) -> sp.csr_array:
+    """Add a change; what rounding leaves of an entry that is subtracted as a whole is nothing."""
+    if product.dtype == np.float64 or change.dtype == np.float64:
+        lower = np.flatnonzero(change.data < 0)
+        was = stored_values(product, stored_rows(change)[lower], change.indices[lower])
+        nothing = np.abs(was + change.data[lower]) <= _ROUNDING * np.abs(was)
+        change = change.astype(np.float64)
+        change.data[lower[nothing]] = -was[nothing]
+    total = sp.csr_array(product + change)
+    total.eliminate_zeros()
+    total.sort_indices()
+    return total
+
+
+def _moved(matrix: sp.csr_array, positions: np.ndarray, n_items: int) -> sp.csr_array:
+    """Return a square matrix with rows and columns at other positions, those at -1 left out."""
+    if len(positions) <= n_items and np.array_equal(positions, np.arange(len(positions))):  # items were added
+        indptr = np.concatenate([matrix.indptr, np.full(n_items - len(positions), matrix.indptr[-1])])
+        return sp.csr_array((matrix.data, matrix.indices, indptr.astype(matrix.indptr.dtype)), shape=(n_items, n_items))
+    rows, columns = positions[stored_rows(matrix)], positions[matrix.indices]
+    keep = (rows >= 0) & (columns >= 0)
+    moved = sp.csr_array((matrix.data[keep], (rows[keep], columns[keep])), shape=(n_items, n_items))
+    moved.sort_indices()
+    return moved
 
 
 class Records:
-    """Rows of which every one counts, such as events with their times: a multiset that grows by what is added.
+    """Rows of which every one counts, such as events with their times: a multiset, sorted by its columns from the last.
 
     Parameters
     ----------
+    items : int ndarray of shape (n_rows,)
+        The item of each row.
     *columns : ndarrays of shape (n_rows,)
-        The values of each row.
+        Further values of each row.
     """
 
-    def __init__(self, *columns: np.ndarray):
-        self.columns = columns
+    def __init__(self, items: np.ndarray, *columns: np.ndarray):
+        self.columns = (items, *columns)
+
+    @property
+    def _order(self) -> np.ndarray:
+        return np.lexsort(self.columns)
+
+    def _taken(self, rows) -> "Records":
+        return Records(*(column[rows] for column in self.columns))
 
     def __add__(self, other: "Records") -> "Records":
         return Records(*(np.concatenate(pair) for pair in zip(self.columns, other.columns, strict=True)))
 
     def __sub__(self, other: "Records") -> "Records":
-        n_own = len(self.columns[0])
-        rows = np.rec.fromarrays((self + other).columns)
-        _, kind = np.unique(rows, return_inverse=True)
-        order = np.argsort(kind, kind="stable")
-        ends = np.bincount(kind)
-        place = np.empty(len(kind), dtype=np.int64)  # of each row among the equal ones, own rows first
-        place[order] = np.arange(len(kind)) - np.repeat(np.cumsum(ends) - ends, ends)
-        own = np.bincount(kind[:n_own], minlength=len(ends))
-        place[n_own:] -= own[kind[n_own:]]  # the first row of `other` takes away the first of the own
-        gone = np.isin(kind[:n_own] * len(kind) + place[:n_own], kind[n_own:] * len(kind) + place[n_own:])
-        return Records(*(column[~gone] for column in self.columns))
+        """Take rows away, each once.
+
+        Raises
+        ------
+        ValueError
+            If a row of `other` is not there.
+        """
+        n_own, both = len(self.columns[0]), self + other
+        if not len(other.columns[0]):
+            return self
+        wanted = np.unique(other.columns[-1])
+        place = np.minimum(np.searchsorted(wanted, self.columns[-1]), len(wanted) - 1)
+        possible = wanted[place] == self.columns[-1]  # few rows: only these are sorted
+        rows = np.concatenate([np.flatnonzero(possible), np.arange(n_own, len(both.columns[0]))])
+        some = both._taken(rows)
+        order = some._order
+        new = np.zeros(len(rows), dtype=bool)
+        for column in some.columns:
+            new[1:] |= np.diff(column[order]) != 0
+        kind = np.empty(len(rows), dtype=np.int64)
+        kind[order] = np.cumsum(new)
+        n_kinds, n_some = int(kind.max()) + 1, int(np.count_nonzero(possible))
+        own, gone = (np.bincount(part, minlength=n_kinds) for part in (kind[:n_some], kind[n_some:]))
+        if (gone > own).any():
+            raise ValueError(
+                "X holds events that the model has not learned: pass complete histories as they were learned"
+            )
+        by_kind = np.argsort(kind[:n_some], kind="stable")
+        place = np.arange(n_some) - np.repeat(np.cumsum(own) - own, own)
+        keep = np.ones(n_own, dtype=bool)
+        keep[rows[by_kind[place < np.repeat(gone, own)]]] = False
+        return self._taken(keep)
+
+    def moved(self, positions: np.ndarray, n_items: int) -> "Records":
+        """Return the rows with item i at ``positions[i]``; items at -1 may have none."""
+        return Records(positions[self.columns[0]].astype(self.columns[0].dtype), *self.columns[1:])
 
 
 @dataclass(frozen=True)
@@ -114,3 +271,32 @@ class Statistics:
 
     def __sub__(self, other: "Statistics") -> "Statistics":
         return Statistics({name: value - other[name] for name, value in self.sums.items()})
+
+    def updated(self, after: "Statistics", before: "Statistics") -> "Statistics":
+        """Return the sums with what some users have now in the place of what they had before."""
+        return Statistics({name: _updated(value, after[name], before[name]) for name, value in self.sums.items()})
+
+    def moved(self, positions: np.ndarray, n_items: int) -> "Statistics":
+        """Return the same sums with item i at ``positions[i]`` of n_items; items at -1 are left out."""
+        return Statistics({name: _moved_sum(value, positions, n_items) for name, value in self.sums.items()})
+
+    def formed(self) -> "Statistics":
+        """Return the same sums without the users they were made of."""
+        made = {name: value.formed() if hasattr(value, "formed") else value for name, value in self.sums.items()}
+        return Statistics(made)
+
+
+def _updated(value, after, before):
+    if isinstance(value, Cooccurrence):
+        return value + (after - before)  # the small difference first
+    return value + after - before  # rows can be taken away only where they are
+
+
+def _moved_sum(value, positions: np.ndarray, n_items: int):
+    if hasattr(value, "moved"):
+        return value.moved(positions, n_items)
+    if not isinstance(value, np.ndarray):
+        return value
+    moved = np.zeros(n_items, dtype=value.dtype)
+    moved[positions[positions >= 0]] = value[positions >= 0]
+    return moved

@@ -1,4 +1,4 @@
-"""Fits that fail or are interrupted leave the estimator as it was."""
+"""Attributes change all at once: fits that fail leave the estimator as it was, and readers see no half of an update."""
 
 import functools
 
@@ -37,3 +37,13 @@ def fit_context(*, prefer_skip_nested_validation: bool):
         return fit
 
     return decorate
+
+
+def snapshot(method):
+    """Decorate a method that reads a fitted estimator: it sees the attributes of one moment, whatever is updated."""
+
+    @functools.wraps(method)
+    def read(self, *args, **kwargs):
+        return method(shallow(self), *args, **kwargs)
+
+    return read

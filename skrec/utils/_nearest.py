@@ -92,8 +92,8 @@ def nearest_rows(left: sp.csr_array, right: sp.csr_array, n: int, below: Below |
     return sp.csr_array(sp.vstack(map_blocks(block_of, n_items, width), format="csr"))
 
 
-def prune_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
-    """Keep the n largest stored values of each row; of equal values the smaller column stays."""
+def prune_rows(matrix: sp.csr_array, n: int, rank: np.ndarray | None = None) -> sp.csr_array:
+    """Keep the n largest stored values of each row; of equal values the smaller column, or that of smaller rank."""
     matrix.sort_indices()
     counts = np.diff(matrix.indptr)
     if counts.size == 0 or counts.max() <= n:
@@ -106,6 +106,8 @@ def prune_rows(matrix: sp.csr_array, n: int) -> sp.csr_array:
         threshold[row] = np.partition(data, len(data) - n)[len(data) - n]
     keep = matrix.data > threshold[rows]
     tied = np.flatnonzero((matrix.data == threshold[rows]) & long[rows])
+    if rank is not None:
+        tied = tied[np.lexsort((rank[matrix.indices[tied]], rows[tied]))]
     need = n - np.bincount(rows[keep], minlength=matrix.shape[0])
     place = np.arange(len(tied)) - np.searchsorted(rows[tied], rows[tied])
     keep[tied[place < need[rows[tied]]]] = True

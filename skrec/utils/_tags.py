@@ -19,11 +19,14 @@ class RecommenderTags(Tags):
         that take later rows for newer ones.
     needs_order : bool, default=False
         Whether the model reads the events of a history in their order, and so takes histories and no matrix.
+    updates : {"exact", "approximate"} or None, default=None
+        What `partial_fit` gives: the model that `fit` on all events gives, one near it, or nothing.
     """
 
     personalized: bool = True
     fit_randomness: bool = False
     needs_order: bool = False
+    updates: str | None = None
 
     @classmethod
     def extend(cls, tags: Tags) -> "RecommenderTags":

@@ -207,6 +207,24 @@ def stored_rows(matrix: sp.csr_array) -> np.ndarray:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
+def stored_values(matrix: sp.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return single entries of a CSR array whose columns ascend within a row; 0 where none is stored."""
+    low, high = (matrix.indptr[rows + step].astype(np.int64) for step in (0, 1))
+    ends = high.copy()
+    for _ in range(int(np.diff(matrix.indptr).max(initial=0)).bit_length()):  # a binary search in every row at once
+        middle = (low + high) // 2
+        searching = low < high
+        right = searching.copy()
+        right[searching] = matrix.indices[middle[searching]] < columns[searching]
+        low = np.where(right, middle + 1, low)
+        high = np.where(searching & ~right, middle, high)
+    found = low < ends
+    found[found] = matrix.indices[low[found]] == columns[found]
+    values = np.zeros(len(rows), dtype=matrix.dtype)
+    values[found] = matrix.data[low[found]]
+    return values
+
+
 def _lower_bound(scores: np.ndarray, k: int) -> np.ndarray:
     """A value per row that at least k columns reach, shape (n_rows,)."""
     n_rows, n_items = scores.shape

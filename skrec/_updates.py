@@ -1,0 +1,277 @@
+"""Updates of fitted recommenders: learning what came since, and unlearning users."""
+
+from numbers import Integral
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from .feature_extraction._vectorizing import check_updatable, with_items
+from .utils._cooccurrence import Statistics
+from .utils._fitting import fit_context
+from .utils._frame_parameter import shallow
+from .utils._histories import Histories, as_passed, check_same_times
+from .utils._requests import check_matrix
+from .utils._time import as_moment
+from .utils._users import Users
+from .utils._validation import as_id_list, join_ids, lookup, plain
+
+
+def _can_update(model) -> bool:
+    if get_tags(model).updates is not None:
+        return True
+    name = type(model).__name__
+    if hasattr(model, "incremental"):
+        raise AttributeError(
+            f"{name} keeps no statistics to update: fit {name}(incremental=True), or refit on all events"
+        )
+    raise AttributeError(f"{name} cannot be updated: refit it on all events")
+
+
+def _can_forget(model) -> bool:
+    if _can_update(model) and get_tags(model).updates != "exact":
+        raise AttributeError(f"{type(model).__name__} cannot unlearn users: refit it without them")
+    return True
+
+
+class UpdatableMixin:
+    """`partial_fit` and `forget` of recommenders.
+
+    A model of additive statistics gets both from `_count` and `_solve`; any other overrides `_update`, and `_unlearn`
+    where it can. What they set replaces attributes: an array that another copy of the model may hold is never written to.
+    """
+
+    _updates: str | None = None  # what the tag `updates` says, where statistics are kept
+
+    # ---- what a model overrides ------------------------------------------------------------------------------
+
+    def _update(self, after: Users, before: Users) -> None:
+        """Learn users who were `before` and are `after` now; the rows of both are the same users.
+
+        `items_`, `popularity_` and `vectorizer_` are those of the update already.
+        """
+        statistics = self._statistics.moved(np.arange(len(self._old_items)), self.n_items_)
+        now, was = self._count(after), self._count(before)
+        self._statistics = statistics.updated(now, was)
+        self._resolve(self._statistics, now, was)
+
+    def _resolve(self, statistics: Statistics, after: Statistics, before: Statistics) -> None:
+        """Solve again after an update; a model that can do so at the cost of the change overrides this."""
+        self._solve(statistics)
+
+    def _unlearn(self, users: Users) -> None:
+        """Take users out of what has been learned; the items are those so far, `popularity_` is that of the others."""
+        self._statistics = self._statistics - self._count(users)
+
+    def _relearn(self, positions: np.ndarray) -> None:
+        """Learn again after `_unlearn`; item i is at ``positions[i]`` now, at -1 where nobody has it any more."""
+        self._statistics = self._statistics.moved(positions, self.n_items_)
+        self._solve(self._statistics)
+
+    # ---- the contract ----------------------------------------------------------------------------------------
+
+    @available_if(_can_update)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, *, since=None):
+        """Learn what some users did since the model was fitted; before the first `fit`, fit.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            The complete histories, as they are now, of the users who did something. New items are learned too and
+            stand at the end of `items_`. A matrix, only with ``vectorizer="passthrough"``, has new users.
+        y : None
+            Ignored.
+        since : date, number, or int array-like of shape (n_users,), default=None
+            Which events are new: those at or after a moment, or those behind the first ``since[i]`` events of user i.
+            None: the model knows none of these users.
+
+        Returns
+        -------
+        object
+            The recommender itself.
+
+        Raises
+        ------
+        ValueError
+            If `since` does not fit the histories, or they have events before it that were never learned.
+        TypeError
+            If the vectorizer has weights that depend on the whole log.
+        """
+        if not hasattr(self, "items_"):
+            return self.fit(X)
+        after, before = self._read_update(X, since)
+        self._update(after, before)
+        del self._old_items
+        return self
+
+    @available_if(_can_forget)
+    @fit_context(prefer_skip_nested_validation=True)
+    def forget(self, X):
+        """Unlearn users, so that the model is the one that never saw them.
+
+        Items that no other user has leave `items_`, unless the vectorizer's vocabulary names them.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            The complete histories of the users, as they were learned.
+
+        Returns
+        -------
+        object
+            The recommender itself.
+
+        Raises
+        ------
+        ValueError
+            If the model has not learned these histories, or has learned no others.
+        """
+        check_is_fitted(self)
+        self._unlearn(self._read_forget(X))
+        self._relearn(self._drop_items())
+        return self
+
+    # ---- shared work -----------------------------------------------------------------------------------------
+
+    def _id_rank(self) -> np.ndarray | None:
+        """Return the rank of each item by its id, by which `fit` breaks ties; None where that is its position."""
+        items = self.items_
+        if self._is_passthrough() or len(items) < 2 or (items[:-1] < items[1:]).all():
+            return None
+        rank = np.empty(len(items), dtype=np.int64)
+        rank[np.argsort(items, kind="stable")] = np.arange(len(items))
+        return rank
+
+    def _read_update(self, X, since) -> tuple[Users, Users]:
+        """Return users as they are and as they were, and let the catalogue grow by their new items."""
+        self._old_items = self.items_
+        if self._is_passthrough():
+            if since is not None:
+                raise ValueError("since needs histories, and X is a matrix, which has no order: leave since=None")
+            matrix = check_matrix(self, X, reset=False)
+            self._count_users(matrix)
+            nothing = sp.csr_array(matrix.shape, dtype=matrix.dtype)
+            described = self._users(matrix, None, X, fitting=False)
+            return described, self._users(nothing, None, X, fitting=False)
+        histories = self._read_known(X)
+        check_updatable(self.vectorizer_, type(self).__name__)
+        known = known_events(histories, since)
+        grown = self._grown_items(histories)
+        if len(grown) > len(self.items_):
+            self.vectorizer_ = with_items(self.vectorizer_, grown)
+            self.items_, self.n_items_ = grown, len(grown)
+            self.popularity_ = np.append(self.popularity_, np.zeros(len(grown) - len(self.popularity_), dtype=np.int64))
+        now, was = (
+            self.vectorizer_._matrix(histories),
+            self.vectorizer_._matrix(earlier := histories.take_events(known)),
+        )
+        self._count_users(now, was)
+        users = self._users(now, histories, as_passed(X), fitting=False)
+        return users, self._users(was, earlier, as_passed(X), fitting=False)
+
+    def _read_forget(self, X) -> Users:
+        """Return the users to be unlearned, and take them out of `popularity_`."""
+        if self._is_passthrough():
+            matrix = check_matrix(self, X, reset=False)
+            self._count_users(None, matrix)
+            return self._users(matrix, None, X, fitting=False)
+        histories = self._read_known(X)
+        check_updatable(self.vectorizer_, type(self).__name__)
+        matrix = self.vectorizer_._matrix(histories)
+        self._count_users(None, matrix)
+        return self._users(matrix, histories, as_passed(X), fitting=False)
+
+    def _drop_items(self) -> np.ndarray:
+        """Let items that nobody has leave the catalogue; return where each stands now, -1 where it has left."""
+        keep = self.popularity_ > 0
+        if self._is_passthrough():
+            keep[:] = True
+        elif (vocabulary := self.vectorizer_.vocabulary) is not None:
+            keep[lookup(as_id_list(vocabulary, "vocabulary"), self.items_)] = True
+        if not keep.any() or not self.popularity_.any():
+            raise ValueError("X has all users that the model has learned, and none is left: fit anew on others")
+        if not keep.all():
+            self.items_, self.popularity_ = self.items_[keep], self.popularity_[keep]
+            self.n_items_ = len(self.items_)
+            self.vectorizer_ = with_items(self.vectorizer_, self.items_, self.popularity_)
+        return np.where(keep, np.cumsum(keep) - 1, -1)
+
+    def _read_known(self, X) -> Histories:
+        """Read histories that must have times where those of `fit` had, and must not where they had none."""
+        histories = self._read(X)
+        if len(histories.codes) and get_tags(self).needs_order and hasattr(self, "_dated"):
+            if (histories.time is None) != (self._dated is None):
+                has, had = ("lacks", "had it") if histories.time is None else ("has", "did not")
+                raise ValueError(f"X {has} the list column 'time', and fit {had}: pass the same columns as in fit")
+            if histories.time is not None:
+                check_same_times(histories, self._dated)
+        return histories
+
+    def _grown_items(self, histories: Histories) -> np.ndarray:
+        """Return `items_` and behind it the new ids that count."""
+        new = lookup(histories.ids, self.items_) < 0
+        if not new.any():
+            return self.items_
+        ids = join_ids([self.items_, np.sort(histories.ids[new], kind="stable")], "X and items_")
+        counts = np.bincount(with_items(self.vectorizer_, ids)._matrix(histories).indices, minlength=len(ids))
+        counts[: len(self.items_)] = 1
+        return ids[counts > 0]
+
+    def _count_users(self, now: sp.csr_array | None, was: sp.csr_array | None = None) -> None:
+        """Bring the number of users of each item up to date."""
+        counts = self.popularity_
+        if now is not None:
+            counts = counts + np.bincount(now.indices, minlength=self.n_items_)
+        if was is not None:
+            counts = counts - np.bincount(was.indices, minlength=self.n_items_)
+        if (counts < 0).any():
+            item = plain(self.items_[np.argmin(counts)])
+            raise ValueError(
+                f"X has more users of the item {item!r} than the model has learned: pass histories as they were learned, "
+                "and check `since`"
+            )
+        self.popularity_ = counts
+        if not self._is_passthrough():
+            self.vectorizer_ = with_items(self.vectorizer_, self.items_, counts)
+
+
+def known_events(histories: Histories, since) -> np.ndarray:
+    """Return which events were known before, a boolean array (n_events,).
+
+    Parameters
+    ----------
+    histories : Histories of shape (n_users,)
+        Complete histories.
+    since : None, moment, or int array-like of shape (n_users,)
+        None: no event; a moment: those before it; an array: the first events of each user.
+    """
+    if since is None:
+        return np.zeros(len(histories.codes), dtype=bool)
+    listed = isinstance(since, (list, tuple)) or np.ndim(since) == 1
+    if not listed:
+        if histories.time is None:
+            raise ValueError(
+                f"since={since!r} is a moment, and X lacks the list column 'time': pass the number of known events of "
+                "each user instead"
+            )
+        return histories.time < as_moment(since, "since", dated=histories.dated)
+    numbers = np.asarray(since)
+    if numbers.dtype.kind not in "iu":
+        whole = numbers.dtype.kind == "O" and all(isinstance(one, Integral) for one in numbers)
+        if len(numbers) and not whole:
+            raise TypeError(f"since must be a moment or integers, one per user, got {since!r}")
+        numbers = numbers.astype(np.int64)
+    if numbers.shape != (len(histories),):
+        raise ValueError(f"since has {len(numbers)} numbers for {len(histories)} users: pass one per user")
+    lengths = histories.lengths
+    if (numbers < 0).any() or (numbers > lengths).any():
+        row = int(np.flatnonzero((numbers < 0) | (numbers > lengths))[0])
+        raise ValueError(
+            f"since[{row}] is {numbers[row]}, but user {row} has {lengths[row]} events: pass how many of the first ones the "
+            "model knows"
+        )
+    position = np.arange(len(histories.codes)) - np.repeat(histories.indptr[:-1], lengths)
+    return position < np.repeat(numbers.astype(np.int64), lengths)
