@@ -9,11 +9,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .feature_extraction._vectorizing import check_updatable, with_items
-from .utils._cooccurrence import Statistics
 from .utils._fitting import fit_context
-from .utils._frame_parameter import shallow
 from .utils._histories import Histories, as_passed, check_same_times
 from .utils._requests import check_matrix
+from .utils._statistics import Statistics
 from .utils._time import as_moment
 from .utils._users import Users
 from .utils._validation import as_id_list, join_ids, lookup, plain
@@ -40,7 +39,7 @@ class UpdatableMixin:
     """`partial_fit` and `forget` of recommenders.
 
     A model of additive statistics gets both from `_count` and `_solve`; any other overrides `_update`, and `_unlearn`
-    where it can. What they set replaces attributes: an array that another copy of the model may hold is never written to.
+    where it can. What they set replaces attributes: nothing that another copy of the model may hold is written to.
     """
 
     _updates: str | None = None  # what the tag `updates` says, where statistics are kept
@@ -60,6 +59,14 @@ class UpdatableMixin:
     def _resolve(self, statistics: Statistics, after: Statistics, before: Statistics) -> None:
         """Solve again after an update; a model that can do so at the cost of the change overrides this."""
         self._solve(statistics)
+
+    def _check_updatable(self) -> None:
+        """Raise where the fitted model lacks what an update needs."""
+        if self._updates == "exact" and not hasattr(self, "_statistics"):
+            raise ValueError(
+                f"this {type(self).__name__} was fitted without statistics, with incremental=False or by an earlier "
+                "version: set incremental=True where it has this parameter, and fit again on all events"
+            )
 
     def _unlearn(self, users: Users) -> None:
         """Take users out of what has been learned; the items are those so far, `popularity_` is that of the others."""
@@ -102,9 +109,10 @@ class UpdatableMixin:
         """
         if not hasattr(self, "items_"):
             return self.fit(X)
+        self._check_updatable()
         after, before = self._read_update(X, since)
         self._update(after, before)
-        del self._old_items
+        vars(self).pop("_old_items", None)
         return self
 
     @available_if(_can_forget)
@@ -130,6 +138,7 @@ class UpdatableMixin:
             If the model has not learned these histories, or has learned no others.
         """
         check_is_fitted(self)
+        self._check_updatable()
         self._unlearn(self._read_forget(X))
         self._relearn(self._drop_items())
         return self
@@ -230,11 +239,11 @@ class UpdatableMixin:
         if (counts < 0).any():
             item = plain(self.items_[np.argmin(counts)])
             raise ValueError(
-                f"X has more users of the item {item!r} than the model has learned: pass histories as they were learned, "
-                "and check `since`"
+                f"X has more users of the item {item!r} than the model has learned: pass histories as they were "
+                "learned, and check `since`"
             )
         self.popularity_ = counts
-        if not self._is_passthrough():
+        if hasattr(self, "vectorizer_") and not self._is_passthrough():
             self.vectorizer_ = with_items(self.vectorizer_, self.items_, counts)
 
 
@@ -270,8 +279,8 @@ def known_events(histories: Histories, since) -> np.ndarray:
     if (numbers < 0).any() or (numbers > lengths).any():
         row = int(np.flatnonzero((numbers < 0) | (numbers > lengths))[0])
         raise ValueError(
-            f"since[{row}] is {numbers[row]}, but user {row} has {lengths[row]} events: pass how many of the first ones the "
-            "model knows"
+            f"since[{row}] is {numbers[row]}, but user {row} has {lengths[row]} events: pass how many of the "
+            "first ones the model knows"
         )
     position = np.arange(len(histories.codes)) - np.repeat(histories.indptr[:-1], lengths)
     return position < np.repeat(numbers.astype(np.int64), lengths)

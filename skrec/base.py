@@ -18,7 +18,6 @@ from .feature_extraction._vectorizing import (
     vectorizer_items,
     with_vocabulary,
 )
-from .utils._cooccurrence import Statistics
 from .utils._fitting import fit_context, snapshot
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
@@ -26,6 +25,7 @@ from .utils._requests import Request, check_flags, check_k, check_matrix, column
 from .utils._selection import best_items, dense, stack
 from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
+from .utils._statistics import Statistics
 from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
 from .utils._users import Users, read_only
@@ -103,7 +103,7 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
         A model of additive statistics overrides `_count` and `_solve` instead; with ``incremental=True`` it keeps them.
         """
         statistics = self._count(users)
-        if getattr(self, "incremental", False):
+        if self._updates == "exact" and getattr(self, "incremental", True):
             statistics = self._statistics = statistics.formed()
         self._solve(statistics)
 

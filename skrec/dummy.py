@@ -10,8 +10,9 @@ from sklearn.utils import check_random_state
 from .base import BaseRecommender
 from .feature_extraction._vectorizer import HistoryVectorizer, gather
 from .feature_extraction._vectorizing import as_csr
-from .utils._histories import is_frame
+from .utils._histories import as_passed, is_frame
 from .utils._sklearn import Interval, StrOptions
+from .utils._statistics import Grouped, Rows, Statistics, history_keys
 from .utils._time import as_duration, latest_time
 from .utils._validation import type_name
 
@@ -62,7 +63,7 @@ class PopularityRecommender(BaseRecommender):
         The names of the segments, only with `by`: the values of the columns, joined by a comma. Segments whose values
         differ are different, though their names be alike.
     segment_users_ : ndarray of shape (n_segments,)
-        Number of training users in each segment.
+        Number of training users in each segment, of those with an item.
     items_ : ndarray of shape (n_items,)
         Item ids in the order of the scores.
     n_items_ : int
@@ -98,6 +99,7 @@ class PopularityRecommender(BaseRecommender):
            ['mug']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "count": [StrOptions({"users", "events"})],
@@ -129,43 +131,67 @@ class PopularityRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _describe(self, users, X, *, fitting):
-        """Add the number of each user's segment; users without one have the number behind the last."""
+        """Add the number of each user's segment; users without one have 0."""
         if self.by is None:
             return users
         keys = self._segment_keys(X) if len(users) else []
         if fitting:
-            segments = sorted({key for key in keys if key is not None})
-            self._segments = np.array(segments, dtype=str).reshape(len(segments), -1)
-            self.segments_ = np.array([", ".join(segment) for segment in segments], dtype=object)
-        numbers = self._segment_numbers(keys)
-        if fitting:
-            self.segment_users_ = np.bincount(numbers, minlength=len(self.segments_) + 1)[:-1]
-        return users.with_extra(segments=numbers)
+            self._name_segments(sorted({key for key in keys if key is not None}))
+        return users.with_extra(segments=self._segment_numbers(keys))
 
-    def _fit(self, rows):
-        matrix, histories = rows.matrix, rows.histories
-        self._row_segments = rows.extra.get("segments")
-        timed = self.window is not None or self.half_life is not None
-        if timed and (histories is None or histories.time is None):
-            raise ValueError("window and half_life need histories with the column 'time': see to_histories(time=)")
-        self._n_users, self._events = matrix.shape[0], None
-        if timed:
-            dated = histories.dated
-            self._window = None if self.window is None else as_duration(self.window, "window", dated=dated)
-            self._half_life = None if self.half_life is None else as_duration(self.half_life, "half_life", dated=dated)
+    def _name_segments(self, segments: list[tuple[str, ...]]) -> None:
+        self._segments = np.array(segments, dtype=str).reshape(len(segments), -1)
+        self.segments_ = np.array([", ".join(segment) for segment in segments], dtype=object)
+
+    def _read_update(self, X, since):
+        if self.by is not None:
+            known = [tuple(segment) for segment in self._segments.tolist()]
+            keys = {key for key in self._segment_keys(as_passed(X)) if key is not None}
+            self._name_segments(known + sorted(keys - set(known)))
+        return super()._read_update(X, since)
+
+    def _count(self, users):
+        matrix, histories, segments = users.matrix, users.histories, users.extra.get("segments")
+        active = np.diff(matrix.indptr) > 0
+        sums = {"users": np.count_nonzero(active)}
+        if self.by is not None:
+            numbers = np.bincount(segments[active], minlength=len(self.segments_) + 1)
+            sums["segment users"] = Grouped(sp.csr_array(numbers[:, None]), by_item=False)
+        if self._is_timed():
+            if histories is None or histories.time is None:
+                raise ValueError("window and half_life need histories with the column 'time': see to_histories(time=)")
             counts, items, values = self._history_step()._counted(histories)
-            values = values if values is None or self.count == "users" else values[counts]
-            users = histories.rows[counts].astype(np.int32)
-            self._events = [users, items[counts], histories.time[counts], values]  # one may look from another moment
-            self.latest_ = latest_time(self._events[2], dated) if counts.any() else -np.inf
-            matrix = self._matrix_at(self.latest_)
-        elif self.count == "events" and self.vectorizer is None:
+            values = [] if values is None or self.count == "users" else [values[counts]]
+            events = [items[counts], histories.time[counts], *values]
+            columns = [] if segments is None else [segments]
+            rows = Rows(history_keys(histories, self.items_), histories.take_events(counts).indptr, events, columns)
+            return Statistics({**sums, "events": rows.taken(rows.lengths > 0)})
+        if self.count == "events" and self.vectorizer is None:
             counts, items, _ = self._history_step()._counted(histories)
             indptr = histories.take_events(counts).indptr
             matrix = gather(np.ones(np.count_nonzero(counts)), items[counts], indptr, self.n_items_, largest=False)
-        self.scores_, self._segment_scores = self._sums(matrix)
-        if self._events is None:
-            del self._row_segments
+        scores, by_segment = self._sums(matrix, segments)
+        return Statistics({**sums, "scores": scores} | ({} if by_segment is None else {"segments": by_segment}))
+
+    def _solve(self, statistics):
+        self._n_users = statistics["users"]
+        if self.by is not None:
+            self.segment_users_ = statistics["segment users"].sums.toarray()[1:, 0]
+        if self._is_timed():
+            dated = self._dated
+            self._window = None if self.window is None else as_duration(self.window, "window", dated=dated)
+            self._half_life = None if self.half_life is None else as_duration(self.half_life, "half_life", dated=dated)
+            self._events = statistics["events"]  # one may look from another moment
+            times = self._events.events[1]
+            self.latest_ = latest_time(times, dated) if len(times) else -np.inf
+            scores, by_segment = self._sums_at(self.latest_)
+        else:
+            self._events, scores, by_segment = None, statistics["scores"], statistics.sums.get("segments")
+        self.scores_ = scores.astype(np.float32)
+        self._segment_scores = None if by_segment is None else by_segment.sums.astype(np.float32)
+
+    def _is_timed(self) -> bool:
+        return self.window is not None or self.half_life is not None
 
     def _history_step(self) -> HistoryVectorizer:
         """Return the vectorizer's step that reads histories."""
@@ -180,19 +206,19 @@ class PopularityRecommender(BaseRecommender):
 
     def _matrix_at(self, at: float) -> sp.csr_array:
         """Return what the users had at a moment, as the vectorizer counts it; events after the moment do not count."""
-        users, items, times, values = self._events
+        items, times, *values = self._events.events
         keep = times <= at
         if self._window is not None:
             keep &= at - times < self._window
         elif keep.any():
             at = times[keep].max()  # the same ranking, and no number too small
-        users, items = users[keep], items[keep]
+        indptr = np.concatenate([[0], np.cumsum(keep)])[self._events.indptr]
+        items = items[keep]
         data = np.ones(len(items)) if self._half_life is None else np.exp2((times[keep] - at) / self._half_life)
-        if self.count == "events" and values is not None:
-            data = data * values[keep]
+        if self.count == "events" and values:
+            data = data * values[0][keep]
         first = self._history_step()
         largest = self.count == "users" or (first.binary and self.vectorizer is not None)
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=self._n_users))])
         matrix = gather(data, items, indptr, self.n_items_, largest=largest)
         if self.count == "events" and isinstance(self.vectorizer_, Pipeline):
             matrix = matrix.astype(first.dtype)
@@ -200,18 +226,22 @@ class PopularityRecommender(BaseRecommender):
                 matrix = matrix if step in (None, "passthrough") else as_csr(step.transform(matrix))
         return matrix
 
-    def _sums(self, matrix: sp.csr_array):
-        """Return the scores of everybody, and a CSR array (n_segments + 1, n_items) of what segments add, or None."""
-        decayed = self._events is not None and self._half_life is not None
-        values = matrix.data if self.count == "events" or decayed else np.ones(matrix.nnz)
-        scores = np.bincount(matrix.indices, values, minlength=self.n_items_).astype(np.float32)
+    def _sums_at(self, at: float) -> tuple[np.ndarray, Grouped | None]:
+        columns = self._events.columns
+        return self._sums(self._matrix_at(at), columns[0] if columns else None)
+
+    def _sums(self, matrix: sp.csr_array, row_segments: np.ndarray | None) -> tuple[np.ndarray, Grouped | None]:
+        """Return the sums of everybody (n_items,), and those of each segment, of users without one first, or None."""
+        weighted = self.count == "events" or self.half_life is not None
+        values = matrix.data.astype(np.float64) if weighted else np.ones(matrix.nnz)
+        scores = np.bincount(matrix.indices, values, minlength=self.n_items_).astype(np.float64)
         if self.by is None:
             return scores, None
-        segments = np.repeat(self._row_segments, np.diff(matrix.indptr))
+        segments = np.repeat(row_segments, np.diff(matrix.indptr))
         shape = (len(self.segments_) + 1, self.n_items_)
-        counts = sp.csr_array((values.astype(np.float32), (segments, matrix.indices)), shape=shape)
-        counts.sum_duplicates()
-        return scores, counts
+        sums = sp.csr_array((values, (segments, matrix.indices)), shape=shape)
+        sums.sum_duplicates()
+        return scores, Grouped(sums, by_item=True)
 
     def _segment_keys(self, X) -> list[tuple[str, ...] | None]:
         """Return the values of the columns `by` of each row as texts, None where a value is missing."""
@@ -230,26 +260,27 @@ class PopularityRecommender(BaseRecommender):
         return [None if lacks else key for key, lacks in zip(zip(*texts, strict=True), missing, strict=True)]
 
     def _segment_numbers(self, keys: list) -> np.ndarray:
-        """Return the number of each row's segment; the number of segments where it has none that is known."""
-        numbers = {tuple(segment): number for number, segment in enumerate(self._segments.tolist())}
-        return np.array([numbers.get(key, len(numbers)) for key in keys], dtype=np.int64)
+        """Return the number of each row's segment, from 1 in the order of `segments_`; 0 where none is known."""
+        numbers = {tuple(segment): number for number, segment in enumerate(self._segments.tolist(), 1)}
+        return np.array([numbers.get(key, 0) for key in keys], dtype=np.int64)
 
     def __setstate__(self, state):
-        super().__setstate__(state if "scores_" not in state or "_window" in state else _upgraded(state))
+        super().__setstate__(state if "scores_" not in state or "_statistics" in state else _upgraded(state))
 
     def _scorer(self, at):
         scores, added = self.scores_, self._segment_scores
         if at is not None and self._events is not None:
-            scores, added = self._sums(self._matrix_at(at))
+            sums, by_segment = self._sums_at(at)
+            scores, added = sums.astype(np.float32), None if by_segment is None else by_segment.sums.astype(np.float32)
         if self.by is None:
             return lambda rows: np.repeat(scores[None], rows.shape[0], axis=0)
-        users = np.append(self.segment_users_, 0).astype(np.float32)
+        users = np.concatenate([[0], self.segment_users_]).astype(np.float32)
         prior = max(float(self.shrinkage), 1e-6)
 
         def score(rows):
             segments = rows.extra["segments"]
             own = added[segments].toarray()
-            own[segments == len(self.segments_)] = 0
+            own[segments == 0] = 0
             own += scores * np.float32(prior / max(1, self._n_users))
             own /= (users[segments] + np.float32(prior))[:, None]
             return own
@@ -259,8 +290,7 @@ class PopularityRecommender(BaseRecommender):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.personalized = False
-        timed = self.window is not None or self.half_life is not None
-        tags.needs_order = timed or (self.count == "events" and self.vectorizer is None)
+        tags.needs_order = self._is_timed() or (self.count == "events" and self.vectorizer is None)
         return tags
 
 
@@ -332,19 +362,28 @@ class RandomRecommender(BaseRecommender):
 
 
 def _upgraded(state: dict) -> dict:
-    """Return the state of a file of skrec 0.1.0 as this version has it."""
+    """Return the state of a file of skrec 0.1.0 as this version has it; it cannot be updated."""
     window, half_life = (
         None if state[name] is None else as_duration(state[name], name) for name in ("window", "half_life")
     )
     state = {**state, "_window": window, "_half_life": half_life}
-    if "segments_" in state and "_segments" not in state:
+    if "segments_" in state:
         segments = [str(segment).split(", ") for segment in state["segments_"]]
         state["_segments"] = np.array(segments, dtype=str).reshape(len(segments), -1)
+        counts = sp.csr_array(state["_segment_scores"])
+        state["_segment_scores"] = sp.csr_array(sp.vstack([counts[-1:], counts[:-1]]))
     items, times, users, of_event = state.get("_events") or (None,) * 4
-    state["_events"] = None if items is None else [users, items, times, None]
-    if of_event is not None:
-        state["_row_segments"] = np.full(state["_n_users"], len(state["segments_"]))
-        state["_row_segments"][users] = of_event
+    state["_events"] = None
+    if items is not None:
+        n_users = state["_n_users"]
+        order = np.argsort(users, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_users))])
+        columns = []
+        if of_event is not None:
+            segments = np.zeros(n_users, dtype=np.int64)
+            segments[users] = np.where(of_event < len(state["segments_"]), of_event + 1, 0)
+            columns = [segments]
+        state["_events"] = Rows(np.zeros(n_users, np.uint64), indptr, [items[order], times[order]], columns)
     return state
 
 

@@ -23,6 +23,7 @@ from skrec.testing import planted_features, yield_recommender_checks
 # cheap constructor arguments, one row per recommender
 RECOMMENDERS = [
     PopularityRecommender(),
+    PopularityRecommender(count="events"),
     RandomRecommender(),
     ItemKNN(),
     ItemKNN(metric="jaccard", shrinkage=1.0),

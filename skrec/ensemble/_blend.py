@@ -256,6 +256,10 @@ class BlendRecommender(PartsRecommender):
             total += part
         return total
 
+    def _part_updates(self, parts):
+        kind = super()._part_updates(parts)
+        return "approximate" if kind and isinstance(self.weights, str) else kind  # learned weights are kept
+
     @property
     def named_recommenders_(self) -> Bunch:
         """The fitted parts by name."""

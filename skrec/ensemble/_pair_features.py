@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from ..feature_extraction._item_encoders import TagEncoder, _numbers
 from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._histories import Histories, check_same_times
-from ..utils._time import as_duration, latest_time
+from ..utils._time import as_duration, far_future, latest_time
 from ..utils._users import Users
 from ..utils._validation import factorize
 from ._pairs import Pairs
@@ -39,36 +39,84 @@ class PairFeatures:
         self.windows = {window if isinstance(window, str) else f"{days:g}D": days for window, days in lengths}
         self.own_time, self.dated = own_time, dated
 
-    def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":
-        """Learn the popularity of the items from histories coded on them."""
+    def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None", keep_events=False):
+        """Learn the popularity of the items from histories coded on them.
+
+        With `keep_events` the events of the longest window are kept, for `update`.
+        """
         self.n_items, self.columns = n_items, columns
-        self.item_table = {"popularity": np.log1p(np.bincount(histories.codes, minlength=n_items))}
-        self.latest, self.longest = None, 0.0
-        if histories.time is not None and len(histories.time):
-            self.latest = latest_time(histories.time, histories.dated, tell=False)
-            near = histories.time <= self.latest  # dates in the far future do not count
-            codes, age = histories.codes[near], self.latest - histories.time[near]
-            self.longest = float(age.max())
-            first, last = np.zeros(n_items), np.full(n_items, self.longest)
-            np.maximum.at(first, codes, age)
-            np.minimum.at(last, codes, age)
-            self.item_table |= {"item age": np.log1p(first), "item idle": np.log1p(last)}
-            for name, days in self.windows.items():
-                recent = np.bincount(codes[age < days], minlength=n_items)
-                self.item_table[f"popularity {name}"] = np.log1p(recent)
-        if columns is not None:
-            for name, codes in columns.groups.items():
-                events = np.bincount(codes[histories.codes] + 1, minlength=codes.max(initial=-1) + 2)
-                events[0] = 0
-                self.item_table[f"{name} popularity"] = np.log1p(events)[codes + 1]
-            self.item_table |= columns.numbers
-        self.item_table = {name: values.astype(np.float32) for name, values in self.item_table.items()}
+        codes, times = histories.codes, histories.time
+        self.counts = np.bincount(codes, minlength=n_items)
+        self.latest, self.longest, self.events = None, 0.0, None
+        if times is not None and len(times):
+            self.latest = latest_time(times, histories.dated, tell=False)
+            near = times <= self.latest  # dates in the far future do not count
+            codes, times = codes[near], times[near]
+            self.first, self.last = np.full(n_items, np.inf), np.full(n_items, -np.inf)
+            self._see(codes, times)
+        self._tabulate(codes, times)
+        if keep_events and self.latest is not None:
+            self._keep(codes, times)
         return self
+
+    def update(self, histories: Histories, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":
+        """Return features that have seen further events, coded on the items, which may be more."""
+        wider = self._copied()
+        if not len(histories.codes):
+            return self
+        new, codes, times = n_items - self.n_items, histories.codes, histories.time
+        wider.n_items, wider.columns = n_items, columns
+        wider.counts = np.append(self.counts, np.zeros(new, dtype=np.int64)) + np.bincount(codes, minlength=n_items)
+        if self.latest is not None:
+            check_same_times(histories, self.dated)
+            far = far_future(times, self.dated)
+            codes, times = codes[~far], times[~far]
+            wider.latest = max(self.latest, times.max(initial=-np.inf))
+            wider.first = np.append(self.first, np.full(new, np.inf))
+            wider.last = np.append(self.last, np.full(new, -np.inf))
+            wider._see(codes, times)
+            codes, times = np.append(self.events[0], codes), np.append(self.events[1], times)
+            wider._keep(codes, times)
+        wider._tabulate(codes, times)
+        return wider
+
+    def _see(self, codes: np.ndarray, times: np.ndarray) -> None:
+        """Learn when each item was first and last seen; `first` and `last` are arrays of its own."""
+        np.minimum.at(self.first, codes, times)
+        np.maximum.at(self.last, codes, times)
+        self.longest = float(self.latest - self.first.min())
+
+    def _keep(self, codes: np.ndarray, times: np.ndarray) -> None:
+        recent = self.latest - times < max(self.windows.values(), default=0)
+        self.events = codes[recent], times[recent]
+
+    def _tabulate(self, codes: np.ndarray, times: np.ndarray | None) -> None:
+        """Make the features of the items; codes and times are at least the events of the longest window."""
+        table = {"popularity": np.log1p(self.counts)}
+        if self.latest is not None:
+            seen = np.isfinite(self.first)
+            first = np.where(seen, self.latest - self.first, 0)
+            last = np.where(seen, self.latest - self.last, self.longest)
+            table |= {"item age": np.log1p(first), "item idle": np.log1p(last)}
+            for name, days in self.windows.items():
+                recent = np.bincount(codes[self.latest - times < days], minlength=self.n_items)
+                table[f"popularity {name}"] = np.log1p(recent)
+        if self.columns is not None:
+            for name, groups in self.columns.groups.items():
+                events = np.bincount(groups + 1, self.counts, minlength=groups.max(initial=-1) + 2)
+                events[0] = 0
+                table[f"{name} popularity"] = np.log1p(events)[groups + 1]
+            table |= self.columns.numbers
+        self.item_table = {name: values.astype(np.float32) for name, values in table.items()}
+
+    def _copied(self) -> "PairFeatures":
+        other = PairFeatures(self.part_names, [], self.own_time)
+        other.__dict__.update(self.__dict__)
+        return other
 
     def extend(self, n_items: int, columns: "ItemColumns | None") -> "PairFeatures":
         """Return features that know further items, of which nothing is known but their columns."""
-        wider = PairFeatures(self.part_names, [], self.own_time)
-        wider.__dict__.update(self.__dict__)
+        wider = self._copied()
         n_new = n_items - self.n_items
         wider.n_items, wider.columns = n_items, columns
         wider.item_table = {

@@ -1,6 +1,7 @@
 """What ensembles of recommenders share: their parts, fitted and asked together, on one scale."""
 
 from abc import abstractmethod
+from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,6 +10,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import Bunch, get_tags
 
+from .._updates import known_events
 from ..base import BaseRecommender
 from ..dummy import PopularityRecommender
 from ..utils._frame_parameter import shallow
@@ -154,6 +156,51 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
     def _named(self) -> Bunch:
         return Bunch(**dict(zip(self._names, self._parts, strict=True)))
 
+    # ---- updates ---------------------------------------------------------------------------------------------
+
+    def _read_update(self, X, since):
+        """Update copies of the parts and of the fallback; return users as they are and as they were."""
+        read = ReadHistories(as_passed(X), self._read(X))
+        self._change_parts(lambda part: part.partial_fit(read, since=since))
+        now = read.histories.on_items(self.items_)
+        was = read.histories.take_events(known_events(read.histories, since)).on_items(self.items_)
+        users = Users(now.to_matrix(), now), Users(was.to_matrix(), was)
+        self._count_users(users[0].matrix, users[1].matrix)
+        return users
+
+    def _update(self, after, before):
+        """Nothing is left to learn."""
+
+    def _read_forget(self, X):
+        read = ReadHistories(as_passed(X), self._read(X))
+        users = read.histories.on_items(self.items_)
+        self._count_users(None, users.to_matrix())
+        self._change_parts(lambda part: part.forget(read))
+        return Users(users.to_matrix(), users)
+
+    def _unlearn(self, users):
+        """Nothing is left to unlearn."""
+
+    def _drop_items(self):
+        return None
+
+    def _relearn(self, positions):
+        """Nothing is left to learn."""
+
+    def _change_parts(self, change) -> None:
+        """Change copies of the parts and of the fallback, and bring items and popularity to what they know."""
+        changed = [shallow(part) for part in (*self._parts, self.fallback_)]
+        for name, part in zip((*self._names, "fallback"), changed, strict=True):
+            with _named_errors(self._parts_name, name):
+                change(part)
+        *parts, self.fallback_ = changed
+        setattr(self, f"{self._parts_name}_", parts)
+        items, popularity = self.items_, self.popularity_
+        stays = lookup(items, np.unique(join_ids([part.items_ for part in parts], self._parts_name))) >= 0
+        self._join_items(parts, items[stays])
+        new = np.zeros(self.n_items_ - np.count_nonzero(stays), dtype=popularity.dtype)
+        self.popularity_ = np.append(popularity[stays], new)
+
     # ---- asking ----------------------------------------------------------------------------------------------
 
     def _presence(self, histories: Histories) -> sp.csr_array:
@@ -226,11 +273,18 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
         wider.popularity_ = np.concatenate([self.popularity_, np.zeros(n_new, dtype=self.popularity_.dtype)])
         return wider
 
+    def _part_updates(self, parts) -> str | None:
+        """Return the tag `updates`: no better than that of the parts and of the fallback."""
+        fallback = [self.fallback] if isinstance(self.fallback, BaseRecommender) else []
+        kinds = {get_tags(part).updates for part in [*parts, *fallback]}
+        return "exact" if kinds == {"exact"} else None if None in kinds or not kinds else "approximate"
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.needs_order = True
         pairs = getattr(self, self._parts_name)
         parts = [pair[1] for pair in pairs if isinstance(pair[1], BaseRecommender)] if isinstance(pairs, list) else []
+        tags.updates = self._part_updates(parts)
         if parts:
             tags.personalized = any(get_tags(part).personalized for part in parts)
             tags.fit_randomness = any(get_tags(part).fit_randomness for part in parts)
@@ -239,8 +293,15 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
 def _fit_part(label: str, name: str | None, part, X):
     own = type(part).fit is not BaseRecommender.fit  # it may read X in its own way
-    try:
+    with _named_errors(label, name):
         return clone(part).fit(as_passed(X) if own else X)
+
+
+@contextmanager
+def _named_errors(label: str, name: str | None):
+    """Let errors name the part that they come from."""
+    try:
+        yield
     except Exception as error:
         message = f"{label if name is None else f'{label} has {name!r}, which'} failed to fit: {error}"
         kind = next((kind for kind in (ValueError, TypeError, ImportError) if isinstance(error, kind)), None)

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
-from ..utils._fitting import fit_context
+from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._requests import Request
 from ..utils._selection import stack
@@ -227,6 +227,26 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         self.items_, self.n_items_, self.popularity_ = inner.items_, inner.n_items_, inner.popularity_
         self._rules = Rules(self, inner)
 
+    def _read_update(self, X, since):
+        self.recommender_ = shallow(self.recommender_).partial_fit(X, since=since)
+        return None, None
+
+    def _update(self, after, before):
+        self._bind()
+
+    def _read_forget(self, X):
+        self.recommender_ = shallow(self.recommender_).forget(X)
+
+    def _unlearn(self, users):
+        """Nothing is left to unlearn."""
+
+    def _drop_items(self):
+        return None
+
+    def _relearn(self, positions):
+        self._bind()
+
+    @snapshot
     def recommend(
         self,
         X,
@@ -373,6 +393,6 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         inner = get_tags(self.recommender) if isinstance(self.recommender, BaseRecommender) else tags
-        for name in ("personalized", "fit_randomness", "needs_order"):
+        for name in ("personalized", "fit_randomness", "needs_order", "updates"):
             setattr(tags, name, getattr(inner, name))
         return tags

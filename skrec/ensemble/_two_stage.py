@@ -5,11 +5,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone, is_regressor
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ..base import BaseRecommender
-from ..utils._fitting import fit_context
+from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter
 from ..utils._histories import as_passed
 from ..utils._sklearn import HasMethods, Interval, StrOptions
@@ -102,6 +102,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         Names of the features of a pair.
     feature_importances_ : ndarray of shape (n_features,)
         How much NDCG at `k` on training pairs of 1,000 users falls when the feature is shuffled among them.
+    n_updates_ : int
+        Number of updates by `partial_fit` since the ranker was fitted: it stays as it is.
     repeats_ : bool
         Whether anybody came back to an item in the held-out part.
     fallback_ : recommender
@@ -230,7 +232,20 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             lessons += self._lessons(known, held, rng)
         self._fit_ranker(ranker, lessons, rng)
         self._fit_first_stage(X, histories, names, parts)
+        self.n_updates_ = 0
         return self
+
+    def _update(self, after, before):
+        columns = self._pairs.columns
+        if columns is not None:
+            columns = ItemColumns(self.item_features, self.items_, like=columns)
+        n_known = before.histories.lengths[after.histories.rows]
+        position = np.arange(len(n_known)) - after.histories.indptr[:-1][after.histories.rows]
+        self._pairs = self._pairs.update(after.histories.take_events(position >= n_known), self.n_items_, columns)
+        self.n_updates_ += 1
+
+    def _part_updates(self, parts):
+        return "approximate" if super()._part_updates(parts) else None  # the ranker is kept
 
     def _checked_ranker(self, rng):
         if self.ranker is None:
@@ -250,7 +265,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
         dated = histories.dated if histories.time is not None and len(histories.time) else None
         self._pairs = PairFeatures(names, self.windows, isinstance(self.holdout, str) and self.holdout == "last", dated)
-        self._pairs.fit(histories.on_items(self.items_), self.n_items_, columns)
+        can_update = get_tags(self).updates is not None
+        self._pairs.fit(histories.on_items(self.items_), self.n_items_, columns, keep_events=can_update)
         self.user_features_, self._user_names = None, []
         if self.user_features is not None:
             self.user_features_ = clone(self.user_features).fit(X)
@@ -354,6 +370,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         places = np.array([pairs.places(pairs.scores[:, number]) for number in range(len(self._parts))])
         return places.argmin(axis=0), places.min(axis=0)
 
+    @snapshot
     def explain(self, X, items=None, *, k: int = 3, n_reasons: int = 3):
         """Say which retriever brought each item, at which place, and which features raised or lowered it.
 

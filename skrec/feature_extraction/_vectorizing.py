@@ -72,12 +72,12 @@ def check_updatable(vectorizer, model: str) -> None:
         )
     if vectorizer.max_items is not None or not (isinstance(vectorizer.min_df, Integral) and vectorizer.min_df == 1):
         raise TypeError(
-            f"{model} cannot be updated with min_df={vectorizer.min_df!r} and max_items={vectorizer.max_items!r}, since "
-            "rare items were left out without a count: use min_df=1 and max_items=None, or refit"
+            f"{model} cannot be updated with min_df={vectorizer.min_df!r} and max_items={vectorizer.max_items!r}, "
+            "since rare items were left out without a count: use min_df=1 and max_items=None, or refit"
         )
 
 
-def with_items(vectorizer: HistoryVectorizer, items: np.ndarray, counts: np.ndarray | None = None) -> HistoryVectorizer:
+def with_items(vectorizer: HistoryVectorizer, items: np.ndarray, counts: np.ndarray | None = None):
     """Return a fitted vectorizer with other columns, and the number of users who have each."""
     other = shallow(vectorizer)
     other.items_ = items

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ..base import BaseRecommender
-from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._cooccurrence import Cooccurrence
 from ..utils._sklearn import Interval, StrOptions
+from ..utils._statistics import Statistics
 from ._ease_sparse import neighborhood_weights
 
 
@@ -36,7 +37,7 @@ class EASE(BaseRecommender):
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
     incremental : bool, default=False
-        Whether to keep the statistics for `partial_fit` and `forget`, the Gram matrix: as much memory again as the weights.
+        Whether to keep what `partial_fit` and `forget` need, the Gram matrix: as much memory again as the weights.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

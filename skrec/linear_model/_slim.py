@@ -8,8 +8,9 @@ from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base import BaseRecommender
-from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._cooccurrence import Cooccurrence
 from ..utils._sklearn import Interval, gram_descent
+from ..utils._statistics import Statistics
 from ._products import ItemProducts, largest, solve_columns
 
 _WORKING_SET = 192  # regressors that a column starts with
@@ -48,7 +49,7 @@ class SLIM(BaseRecommender):
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
     incremental : bool, default=False
-        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of items that occur together.
+        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

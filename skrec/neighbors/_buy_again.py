@@ -6,9 +6,9 @@ import numpy as np
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import last_times
-from ..utils._cooccurrence import Records, Statistics
 from ..utils._histories import check_same_times
 from ..utils._sklearn import Interval
+from ..utils._statistics import Records, Statistics
 from ..utils._time import as_duration, far_future, latest_time
 from ._baskets import read_baskets
 
@@ -54,7 +54,7 @@ class BuyAgainRecommender(BaseRecommender):
     shrinkage : float, default=10.0
         Observations that the catalogue's shares and interval are worth for an item.
     incremental : bool, default=False
-        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of user and item.
+        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of user and item.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=False

@@ -6,9 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base import BaseRecommender
-from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._cooccurrence import Cooccurrence
 from ..utils._nearest import Below
 from ..utils._sklearn import Interval, StrOptions
+from ..utils._statistics import Statistics
 
 
 class ItemKNN(BaseRecommender):
@@ -43,7 +44,7 @@ class ItemKNN(BaseRecommender):
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``.
     incremental : bool, default=False
-        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of items that occur together.
+        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from ..base import BaseRecommender
 from ..utils._sklearn import Interval, StrOptions
+from ..utils._statistics import Rows, Statistics, history_keys
 from ._baskets import read_baskets
 
 _SAME = 1e-5  # relative difference below which two neighbours are equally near
@@ -43,6 +44,8 @@ class TIFUKNN(BaseRecommender):
         group_decay=0.7`` with ``n_neighbors=300, alpha=0.7``.
     metric : {"euclidean", "cosine"}, default="euclidean"
         How users are compared. By cosine only users with an item in common are neighbours.
+    incremental : bool, default=False
+        Whether to keep what `partial_fit` and `forget` need, 8 bytes a user.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=False
@@ -93,6 +96,7 @@ class TIFUKNN(BaseRecommender):
            ['saw', 'nails']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **{name: rule for name, rule in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -101,6 +105,7 @@ class TIFUKNN(BaseRecommender):
         "group_decay": [Interval(Real, 0, 1, closed="right")],
         "n_groups": [Interval(Integral, 1, None, closed="left"), None],
         "metric": [StrOptions({"euclidean", "cosine"})],
+        "incremental": ["boolean"],
     }
 
     def __init__(
@@ -112,6 +117,7 @@ class TIFUKNN(BaseRecommender):
         group_decay=0.97,
         n_groups=None,
         metric="euclidean",
+        incremental=False,
         k=10,
         exclude_seen=False,
     ):
@@ -121,12 +127,21 @@ class TIFUKNN(BaseRecommender):
         self.group_decay = group_decay
         self.n_groups = n_groups
         self.metric = metric
+        self.incremental = incremental
         self.k = k
         self.exclude_seen = exclude_seen
 
-    def _fit(self, users):
+    def _count(self, users):
         vectors = self._vectors(users)
-        self.user_vectors_ = vectors[np.flatnonzero(np.diff(vectors.indptr))]
+        filled = np.diff(vectors.indptr) > 0
+        keys = history_keys(users.histories, self.items_) if self.incremental else np.zeros(len(filled), np.uint64)
+        rows = Rows(keys, vectors.indptr, [vectors.indices, vectors.data]).taken(filled)
+        return Statistics({"vectors": rows})
+
+    def _solve(self, statistics):
+        rows = statistics["vectors"]
+        codes, values = rows.events
+        self.user_vectors_ = sp.csr_array((values, codes, rows.indptr), shape=(len(rows), self.n_items_))
         self.mean_vector_ = np.asarray(self.user_vectors_.mean(axis=0), dtype=np.float32).ravel()
 
     def _vectors(self, users) -> sp.csr_array:

@@ -7,8 +7,9 @@ import scipy.sparse as sp
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
-from ..utils._cooccurrence import Cooccurrence, Statistics
+from ..utils._cooccurrence import Cooccurrence
 from ..utils._sklearn import Interval
+from ..utils._statistics import Statistics
 from ..utils._transitions import count_transitions
 
 
@@ -47,7 +48,7 @@ class TransitionRecommender(BaseRecommender):
     damping : float, default=0.1
         Exponent of the candidate's popularity, by which its score is divided.
     incremental : bool, default=False
-        Whether to keep the statistics for `partial_fit` and `forget`, 12 bytes for each pair of items that follow each other.
+        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that follow each other.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

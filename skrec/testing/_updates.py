@@ -24,7 +24,9 @@ def shop_log(seed: int = 0) -> list[list[tuple[int, float, float]]]:
         days = np.sort(days).astype(float)
         newest = 10 + days * (_N_ITEMS - 10) / _N_DAYS  # items come out over time
         items = (rng.integers(0, newest.astype(int)) * 7 + user % 2) % _N_ITEMS
-        rows.append([(int(i), float(d), float(w)) for i, d, w in zip(items, days, rng.integers(1, 4, len(days)))])
+        rows.append(
+            [(int(i), float(d), float(w)) for i, d, w in zip(items, days, rng.integers(1, 4, len(days)), strict=False)]
+        )
     return rows
 
 
@@ -196,10 +198,7 @@ def check_threads_during_updates(estimator, n_updates: int = 60):
         return
     rows = shop_log()
     model = _prepared(estimator, rows).fit(as_frame([row for row in _until(rows, 25) if row]))
-    asked = [[event[0] for event in row] for row in rows[:3]]
-    if getattr(get_tags(model), "needs_order", False):
-        asked = as_frame(rows[:3])
-    answer_of = partial(model.recommend, asked, k=5, return_scores=True)
+    answer_of = partial(model.recommend, as_frame(rows[:3]), k=5, return_scores=True)
     right, answers, errors = {_key(answer_of())}, set(), []
     stop = threading.Event()
 
@@ -213,6 +212,7 @@ def check_threads_during_updates(estimator, n_updates: int = 60):
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
+    new = rows[0]
     try:
         for number in range(n_updates):
             row = rows[number % len(rows)] + [(1000 + number, 50.0 + number, 1.0)]

@@ -1,14 +1,10 @@
-"""Additive statistics of users: what item models learn from, as sums that can be added, subtracted and merged."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""Products of matrices of users, such as how often items occur together: sums over users that add and subtract."""
 
 import numpy as np
 import scipy.sparse as sp
 
 from ._nearest import Below, nearest_rows, prune_rows
 from ._topk import stored_rows, stored_values
-
 
 _ROUNDING = 1e-12  # share of a float64 sum below which what subtractions leave of it is nothing
 
@@ -185,118 +181,4 @@ def _moved(matrix: sp.csr_array, positions: np.ndarray, n_items: int) -> sp.csr_
     keep = (rows >= 0) & (columns >= 0)
     moved = sp.csr_array((matrix.data[keep], (rows[keep], columns[keep])), shape=(n_items, n_items))
     moved.sort_indices()
-    return moved
-
-
-class Records:
-    """Rows of which every one counts, such as events with their times: a multiset, sorted by its columns from the last.
-
-    Parameters
-    ----------
-    items : int ndarray of shape (n_rows,)
-        The item of each row.
-    *columns : ndarrays of shape (n_rows,)
-        Further values of each row.
-    """
-
-    def __init__(self, items: np.ndarray, *columns: np.ndarray):
-        self.columns = (items, *columns)
-
-    @property
-    def _order(self) -> np.ndarray:
-        return np.lexsort(self.columns)
-
-    def _taken(self, rows) -> "Records":
-        return Records(*(column[rows] for column in self.columns))
-
-    def __add__(self, other: "Records") -> "Records":
-        return Records(*(np.concatenate(pair) for pair in zip(self.columns, other.columns, strict=True)))
-
-    def __sub__(self, other: "Records") -> "Records":
-        """Take rows away, each once.
-
-        Raises
-        ------
-        ValueError
-            If a row of `other` is not there.
-        """
-        n_own, both = len(self.columns[0]), self + other
-        if not len(other.columns[0]):
-            return self
-        wanted = np.unique(other.columns[-1])
-        place = np.minimum(np.searchsorted(wanted, self.columns[-1]), len(wanted) - 1)
-        possible = wanted[place] == self.columns[-1]  # few rows: only these are sorted
-        rows = np.concatenate([np.flatnonzero(possible), np.arange(n_own, len(both.columns[0]))])
-        some = both._taken(rows)
-        order = some._order
-        new = np.zeros(len(rows), dtype=bool)
-        for column in some.columns:
-            new[1:] |= np.diff(column[order]) != 0
-        kind = np.empty(len(rows), dtype=np.int64)
-        kind[order] = np.cumsum(new)
-        n_kinds, n_some = int(kind.max()) + 1, int(np.count_nonzero(possible))
-        own, gone = (np.bincount(part, minlength=n_kinds) for part in (kind[:n_some], kind[n_some:]))
-        if (gone > own).any():
-            raise ValueError(
-                "X holds events that the model has not learned: pass complete histories as they were learned"
-            )
-        by_kind = np.argsort(kind[:n_some], kind="stable")
-        place = np.arange(n_some) - np.repeat(np.cumsum(own) - own, own)
-        keep = np.ones(n_own, dtype=bool)
-        keep[rows[by_kind[place < np.repeat(gone, own)]]] = False
-        return self._taken(keep)
-
-    def moved(self, positions: np.ndarray, n_items: int) -> "Records":
-        """Return the rows with item i at ``positions[i]``; items at -1 may have none."""
-        return Records(positions[self.columns[0]].astype(self.columns[0].dtype), *self.columns[1:])
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Named sums over users. Statistics of disjoint users over the same items add; those of some can be subtracted.
-
-    Attributes
-    ----------
-    sums : mapping of str to array, sparse array, number or Cooccurrence
-        What was counted.
-    """
-
-    sums: Mapping[str, object]
-
-    def __getitem__(self, name: str):
-        return self.sums[name]
-
-    def __add__(self, other: "Statistics") -> "Statistics":
-        return Statistics({name: value + other[name] for name, value in self.sums.items()})
-
-    def __sub__(self, other: "Statistics") -> "Statistics":
-        return Statistics({name: value - other[name] for name, value in self.sums.items()})
-
-    def updated(self, after: "Statistics", before: "Statistics") -> "Statistics":
-        """Return the sums with what some users have now in the place of what they had before."""
-        return Statistics({name: _updated(value, after[name], before[name]) for name, value in self.sums.items()})
-
-    def moved(self, positions: np.ndarray, n_items: int) -> "Statistics":
-        """Return the same sums with item i at ``positions[i]`` of n_items; items at -1 are left out."""
-        return Statistics({name: _moved_sum(value, positions, n_items) for name, value in self.sums.items()})
-
-    def formed(self) -> "Statistics":
-        """Return the same sums without the users they were made of."""
-        made = {name: value.formed() if hasattr(value, "formed") else value for name, value in self.sums.items()}
-        return Statistics(made)
-
-
-def _updated(value, after, before):
-    if isinstance(value, Cooccurrence):
-        return value + (after - before)  # the small difference first
-    return value + after - before  # rows can be taken away only where they are
-
-
-def _moved_sum(value, positions: np.ndarray, n_items: int):
-    if hasattr(value, "moved"):
-        return value.moved(positions, n_items)
-    if not isinstance(value, np.ndarray):
-        return value
-    moved = np.zeros(n_items, dtype=value.dtype)
-    moved[positions[positions >= 0]] = value[positions >= 0]
     return moved

@@ -10,8 +10,8 @@ from sklearn.base import clone
 from skrec.datasets import make_histories
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, RP3beta, TransitionRecommender
-from skrec.utils._cooccurrence import Records, Statistics
 from skrec.utils._frame_parameter import shallow
+from skrec.utils._statistics import Records, Statistics
 
 MODELS = [
     EASE(l2=5),

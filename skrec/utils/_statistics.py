@@ -1,0 +1,275 @@
+"""Additive statistics of users: what item models learn from, as sums that can be added, subtracted and merged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._cooccurrence import Cooccurrence
+from ._histories import Histories
+
+_NOT_LEARNED = "X holds histories that the model has not learned: pass complete histories as they were learned"
+
+
+class Records:
+    """Rows of which every one counts, such as events with their times: a multiset, sorted by its columns from the last.
+
+    Parameters
+    ----------
+    items : int ndarray of shape (n_rows,)
+        The item of each row.
+    *columns : ndarrays of shape (n_rows,)
+        Further values of each row.
+    """
+
+    def __init__(self, items: np.ndarray, *columns: np.ndarray):
+        self.columns = (items, *columns)
+
+    @property
+    def _order(self) -> np.ndarray:
+        return np.lexsort(self.columns)
+
+    def _taken(self, rows) -> "Records":
+        return Records(*(column[rows] for column in self.columns))
+
+    def __add__(self, other: "Records") -> "Records":
+        return Records(*(np.concatenate(pair) for pair in zip(self.columns, other.columns, strict=True)))
+
+    def __sub__(self, other: "Records") -> "Records":
+        """Take rows away, each once.
+
+        Raises
+        ------
+        ValueError
+            If a row of `other` is not there.
+        """
+        n_own, both = len(self.columns[0]), self + other
+        if not len(other.columns[0]):
+            return self
+        wanted = np.unique(other.columns[-1])
+        place = np.minimum(np.searchsorted(wanted, self.columns[-1]), len(wanted) - 1)
+        possible = wanted[place] == self.columns[-1]  # few rows: only these are sorted
+        rows = np.concatenate([np.flatnonzero(possible), np.arange(n_own, len(both.columns[0]))])
+        some = both._taken(rows)
+        order = some._order
+        new = np.zeros(len(rows), dtype=bool)
+        for column in some.columns:
+            new[1:] |= np.diff(column[order]) != 0
+        kind = np.empty(len(rows), dtype=np.int64)
+        kind[order] = np.cumsum(new)
+        n_kinds, n_some = int(kind.max()) + 1, int(np.count_nonzero(possible))
+        own, gone = (np.bincount(part, minlength=n_kinds) for part in (kind[:n_some], kind[n_some:]))
+        if (gone > own).any():
+            raise ValueError(_NOT_LEARNED)
+        by_kind = np.argsort(kind[:n_some], kind="stable")
+        place = np.arange(n_some) - np.repeat(np.cumsum(own) - own, own)
+        keep = np.ones(n_own, dtype=bool)
+        keep[rows[by_kind[place < np.repeat(gone, own)]]] = False
+        return self._taken(keep)
+
+    def moved(self, positions: np.ndarray, n_items: int) -> "Records":
+        """Return the rows with item i at ``positions[i]``; items at -1 may have none."""
+        return Records(positions[self.columns[0]].astype(self.columns[0].dtype), *self.columns[1:])
+
+
+class Rows:
+    """One row of events for each user: a multiset of rows, newest last, in which a key tells equal histories.
+
+    Parameters
+    ----------
+    keys : uint64 ndarray of shape (n_rows,)
+        From `history_keys`.
+    indptr : int64 ndarray of shape (n_rows + 1,)
+        Row boundaries.
+    events : tuple of ndarrays of shape (n_events,)
+        The items, and further values of each event.
+    columns : tuple of ndarrays of shape (n_rows,)
+        Values of each row.
+    """
+
+    def __init__(self, keys: np.ndarray, indptr: np.ndarray, events: tuple, columns: tuple = ()):
+        self.keys, self.indptr, self.events, self.columns = keys, indptr, tuple(events), tuple(columns)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of events of each row, shape (n_rows,)."""
+        return np.diff(self.indptr)
+
+    def taken(self, keep: np.ndarray) -> "Rows":
+        """Return the rows where a boolean mask is true."""
+        if keep.all():
+            return self
+        of_events = np.repeat(keep, self.lengths)
+        indptr = np.concatenate([[0], np.cumsum(self.lengths[keep])])
+        return Rows(
+            self.keys[keep], indptr, [e[of_events] for e in self.events], [column[keep] for column in self.columns]
+        )
+
+    def __add__(self, other: "Rows") -> "Rows":
+        def joined(mine, others):
+            return [np.concatenate(pair) for pair in zip(mine, others, strict=True)]
+
+        indptr = np.concatenate([self.indptr, self.indptr[-1] + other.indptr[1:]])
+        keys = np.concatenate([self.keys, other.keys])
+        return Rows(keys, indptr, joined(self.events, other.events), joined(self.columns, other.columns))
+
+    def __sub__(self, other: "Rows") -> "Rows":
+        """Take rows away, each once.
+
+        Raises
+        ------
+        ValueError
+            If a row of `other` is not there.
+        """
+        if not len(other):
+            return self
+        wanted, needed = np.unique(other.keys, return_counts=True)
+        place = np.minimum(np.searchsorted(wanted, self.keys), len(wanted) - 1)
+        found = np.flatnonzero(wanted[place] == self.keys)
+        kind = place[found]
+        there = np.bincount(kind, minlength=len(wanted))
+        if (there < needed).any():
+            raise ValueError(_NOT_LEARNED)
+        by_kind = np.argsort(kind, kind="stable")
+        number = np.arange(len(found)) - np.repeat(np.cumsum(there) - there, there)
+        keep = np.ones(len(self), dtype=bool)
+        keep[found[by_kind[number < np.repeat(needed, there)]]] = False
+        return self.taken(keep)
+
+    def moved(self, positions: np.ndarray, n_items: int) -> "Rows":
+        """Return the rows with item i at ``positions[i]``; items at -1 may have none."""
+        items, *others = self.events
+        return Rows(self.keys, self.indptr, [positions[items].astype(items.dtype), *others], self.columns)
+
+
+class Grouped:
+    """Sums by group of users, whose number may grow.
+
+    Parameters
+    ----------
+    sums : CSR array of shape (n_groups, n_columns)
+        The sums of each group.
+    by_item : bool
+        Whether the columns are items.
+    """
+
+    def __init__(self, sums: sp.csr_array, by_item: bool):
+        self.sums, self.by_item = sums, by_item
+
+    def _padded(self, shape) -> sp.csr_array:
+        larger = self.sums.copy()
+        larger.resize(shape)
+        return larger
+
+    def __add__(self, other: "Grouped") -> "Grouped":
+        shape = tuple(np.maximum(self.sums.shape, other.sums.shape))
+        return Grouped(sp.csr_array(self._padded(shape) + other._padded(shape)), self.by_item)
+
+    def __sub__(self, other: "Grouped") -> "Grouped":
+        shape = tuple(np.maximum(self.sums.shape, other.sums.shape))
+        left = sp.csr_array(self._padded(shape) - other._padded(shape))
+        left.data[np.abs(left.data) < 1e-9] = 0  # what rounding leaves
+        left.eliminate_zeros()
+        return Grouped(left, self.by_item)
+
+    def moved(self, positions: np.ndarray, n_items: int) -> "Grouped":
+        """Return the sums with item i at ``positions[i]`` of n_items; items at -1 are left out."""
+        if not self.by_item:
+            return self
+        entries = self.sums.tocoo()
+        columns = positions[entries.col]
+        keep = columns >= 0
+        shape = (self.sums.shape[0], n_items)
+        return Grouped(sp.csr_array((entries.data[keep], (entries.row[keep], columns[keep])), shape=shape), True)
+
+
+def history_keys(histories: Histories, items: np.ndarray) -> np.ndarray:
+    """Return a number for each history that tells it from others, by its items, their order and their times.
+
+    Parameters
+    ----------
+    histories : Histories of shape (n_users,)
+        Histories coded by position in `items`.
+    items : ndarray of shape (n_items,)
+        Item ids; the numbers do not depend on their positions.
+
+    Returns
+    -------
+    ndarray of shape (n_users,), dtype uint64
+        Sums of 64-bit hashes of the events.
+    """
+    import pandas as pd
+
+    names = np.array([str(item) for item in items], dtype=object)
+    events = pd.util.hash_array(names, categorize=False)[histories.codes]
+    position = np.arange(len(events), dtype=np.uint64) - np.repeat(histories.indptr[:-1], histories.lengths).astype(
+        np.uint64
+    )
+    events = _mixed(events ^ _mixed(position))
+    if histories.time is not None:
+        events = _mixed(events ^ (histories.time + 0.0).view(np.uint64))
+    total = np.concatenate([[np.uint64(0)], np.cumsum(events, dtype=np.uint64)])
+    return total[histories.indptr[1:]] - total[histories.indptr[:-1]]
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Return the finalizer of SplitMix64, a bijection of 64-bit numbers."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Named sums over users. Statistics of disjoint users over the same items add; those of some can be subtracted.
+
+    Attributes
+    ----------
+    sums : mapping of str to array, sparse array, number or Cooccurrence
+        What was counted.
+    """
+
+    sums: Mapping[str, object]
+
+    def __getitem__(self, name: str):
+        return self.sums[name]
+
+    def __add__(self, other: "Statistics") -> "Statistics":
+        return Statistics({name: value + other[name] for name, value in self.sums.items()})
+
+    def __sub__(self, other: "Statistics") -> "Statistics":
+        return Statistics({name: value - other[name] for name, value in self.sums.items()})
+
+    def updated(self, after: "Statistics", before: "Statistics") -> "Statistics":
+        """Return the sums with what some users have now in the place of what they had before."""
+        return Statistics({name: _updated(value, after[name], before[name]) for name, value in self.sums.items()})
+
+    def moved(self, positions: np.ndarray, n_items: int) -> "Statistics":
+        """Return the same sums with item i at ``positions[i]`` of n_items; items at -1 are left out."""
+        return Statistics({name: _moved_sum(value, positions, n_items) for name, value in self.sums.items()})
+
+    def formed(self) -> "Statistics":
+        """Return the same sums without the users they were made of."""
+        made = {name: value.formed() if hasattr(value, "formed") else value for name, value in self.sums.items()}
+        return Statistics(made)
+
+
+def _updated(value, after, before):
+    if isinstance(value, Cooccurrence):
+        return value + (after - before)  # the small difference first
+    return value + after - before  # rows can be taken away only where they are
+
+
+def _moved_sum(value, positions: np.ndarray, n_items: int):
+    if hasattr(value, "moved"):
+        return value.moved(positions, n_items)
+    if not isinstance(value, np.ndarray):
+        return value
+    moved = np.zeros(n_items, dtype=value.dtype)
+    moved[positions[positions >= 0]] = value[positions >= 0]
+    return moved
