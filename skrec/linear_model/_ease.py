@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import lapack
 
 from ..base import BaseRecommender
@@ -10,6 +11,9 @@ from ..utils._cooccurrence import Cooccurrence
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._statistics import Statistics
 from ._ease_sparse import neighborhood_weights
+from ._ease_update import low_rank_factors, residual, updated_inverse, worthwhile
+
+_WORSE = 3  # times the residual of the last direct solution, from which an update is solved anew
 
 
 class EASE(BaseRecommender):
@@ -68,6 +72,10 @@ class EASE(BaseRecommender):
     again while fitting; the number of users hardly matters. The inverse is computed in float32 from a Cholesky
     factor. Scoring costs ``n_items`` operations per event of the history.
 
+    With `incremental`, `partial_fit` updates the inverse by the Woodbury identity where few users or few items have
+    changed, at :math:`O(n_{items}^2)` for each of them, and solves anew where that takes less, or where the residual on
+    random vectors is more than three times that of the last direct solution.
+
     The sparse method is the simplest of the approximations of [2]_, with one block for each item: its cost is
     :math:`O(n_{items} n_{neighbors}^3)` time, and memory for ``n_neighbors * n_items`` weights and for the pairs of
     items that occur together. Scoring costs `n_neighbors` operations per event.
@@ -123,7 +131,8 @@ class EASE(BaseRecommender):
         return Statistics({"gram": Cooccurrence(matrix, matrix)})
 
     def _solve(self, statistics):
-        needed = 6 * self.n_items_**2 / 2**30
+        needed = self._needed()
+        self._diagonal = None
         if self.method == "dense" and needed > self.max_memory:
             raise ValueError(
                 f"method='dense' needs {needed:.1f} GiB for {self.n_items_} items, above max_memory={self.max_memory}: "
@@ -136,11 +145,37 @@ class EASE(BaseRecommender):
             return
         gram = statistics["gram"].toarray()
         gram[np.diag_indices_from(gram)] += np.float32(self.l2)
-        weights = symmetric_inverse(gram)
-        diagonal = weights.diagonal().copy()
-        weights /= -diagonal
-        np.fill_diagonal(weights, 0)
-        self.similarity_ = weights
+        inverse = symmetric_inverse(gram)
+        if self.incremental:
+            self._residual = residual(inverse, statistics["gram"], self.l2)
+        self._take(inverse)
+
+    def _take(self, inverse: np.ndarray) -> None:
+        """Make the weights of the inverse, in its memory."""
+        self._diagonal = inverse.diagonal().copy() if self.incremental else None
+        inverse /= -inverse.diagonal().copy()
+        np.fill_diagonal(inverse, 0)
+        self.similarity_ = inverse
+
+    def _resolve(self, statistics, after, before):
+        """Update the inverse where the change has few users or items, and its error is that of a direct solution."""
+        n_known = self.similarity_.shape[0]
+        factors = low_rank_factors(after["gram"].factor(), before["gram"].factor())
+        dense = self._diagonal is not None and not sp.issparse(self.similarity_)
+        if not dense or self._needed() > self.max_memory or not worthwhile(factors[0].shape[0], self.n_items_):
+            return self._solve(statistics)
+        inverse = np.zeros((self.n_items_, self.n_items_), dtype=np.float32)
+        np.fill_diagonal(inverse, 1 / self.l2)  # of new items
+        inverse[:n_known, :n_known] = self.similarity_ * -self._diagonal
+        inverse[np.arange(n_known), np.arange(n_known)] = self._diagonal
+        inverse = updated_inverse(inverse, *factors)
+        if residual(inverse, statistics["gram"], self.l2) > _WORSE * self._residual:
+            return self._solve(statistics)
+        return self._take(inverse)
+
+    def _needed(self) -> float:
+        """Return the memory that the dense method takes, in GiB."""
+        return 6 * self.n_items_**2 / 2**30
 
 
 def symmetric_inverse(matrix: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from ._nearest import Below, nearest_rows, prune_rows
+from ._nearest import Below, nearest_rows
 from ._topk import stored_rows, stored_values
 
 _ROUNDING = 1e-12  # share of a float64 sum below which what subtractions leave of it is nothing
@@ -39,6 +39,11 @@ class Cooccurrence:
 
     def _lazy(self) -> tuple | None:
         return self._factors if self._parts is None else None
+
+    def factor(self) -> sp.csr_array:
+        """Return the left matrix of a product that has not been formed."""
+        assert self._factors is not None, "the product has been formed"
+        return self._factors[0]
 
     def formed(self) -> "Cooccurrence":
         """Return the same sum without the users it was made of."""
@@ -78,6 +83,11 @@ class Cooccurrence:
         some = product[rows] if change is None else _added(product[rows], change[rows])
         return sp.csr_array(some, dtype=np.float32)
 
+    def dot(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the product with dense vectors (n_items, n)."""
+        product, change = self._parts if self._parts is not None else (self.exact(), None)
+        return product @ vectors if change is None else product @ vectors + change @ vectors
+
     def tocsr(self) -> sp.csr_array:
         """Return the product, a float32 CSR array (n_items, n_items) that may not be written to."""
         return self.exact().astype(np.float32, copy=False)
@@ -94,11 +104,14 @@ class Cooccurrence:
 
         Where the product has not been formed, it never is as a whole.
         """
-        if (factors := self._lazy()) is not None and rank is None:
+        if (factors := self._lazy()) is not None:
             left, right = factors
-            return nearest_rows(sp.csr_array(left.T), right, n, below)
-        product = self.exact().astype(np.float32)
-        return prune_rows(divided(product, stored_rows(product), below), n, rank)
+            return nearest_rows(sp.csr_array(left.T), right, n, below, rank)
+        product = self.tocsr()
+        n_items = product.shape[0]
+        steps = np.arange(n_items + 1)
+        identity = sp.csr_array((np.ones(n_items, np.float32), steps[:-1], steps), shape=product.shape)
+        return nearest_rows(identity, product, n, below, rank)
 
     def moved(self, positions: np.ndarray, n_items: int) -> "Cooccurrence":
         """Return the sum with item i at ``positions[i]`` of n_items; items at -1 are left out."""
@@ -127,14 +140,6 @@ class Cooccurrence:
         return self + Cooccurrence.of(sp.csr_array((-gone.data, gone.indices, gone.indptr), shape=gone.shape))
 
 
-def divided(product: sp.csr_array, rows: np.ndarray, below: Below) -> sp.csr_array:
-    """Divide the entries of a product, in place, and take its diagonal out; `rows` are those of the entries."""
-    product.data = below.divide(product.data, rows, product.indices)
-    product.data[rows == product.indices] = 0
-    product.eliminate_zeros()
-    return product
-
-
 def _product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
     """Return the product over users so that sums of it stay exact."""
     if left.nnz and right.nnz and not (_whole(left) and _whole(right)):
@@ -160,13 +165,11 @@ def _difference(new: sp.csr_array, old: sp.csr_array) -> sp.csr_array:
 
 def _added(product: sp.csr_array, change: sp.csr_array) -> sp.csr_array:
     """Add a change; what rounding leaves of an entry that is subtracted as a whole is nothing."""
-    if product.dtype == np.float64 or change.dtype == np.float64:
-        lower = np.flatnonzero(change.data < 0)
-        was = stored_values(product, stored_rows(change)[lower], change.indices[lower])
-        nothing = np.abs(was + change.data[lower]) <= _ROUNDING * np.abs(was)
-        change = change.astype(np.float64)
-        change.data[lower[nothing]] = -was[nothing]
     total = sp.csr_array(product + change)
+    if total.dtype == np.float64:
+        near = np.flatnonzero(np.abs(total.data) <= _ROUNDING * product.data.max(initial=0))
+        was = stored_values(product, stored_rows(total)[near], total.indices[near])
+        total.data[near[np.abs(total.data[near]) <= _ROUNDING * np.abs(was)]] = 0
     total.eliminate_zeros()
     total.sort_indices()
     return total

@@ -40,7 +40,9 @@ class Below(NamedTuple):
         return np.divide(product, below, out=np.zeros_like(product), where=below > 0)
 
 
-def nearest_rows(left: sp.csr_array, right: sp.csr_array, n: int, below: Below | None = None) -> sp.csr_array:
+def nearest_rows(
+    left: sp.csr_array, right: sp.csr_array, n: int, below: Below | None = None, rank: np.ndarray | None = None
+) -> sp.csr_array:
     """Keep the n largest entries of each row of a square product, without its diagonal.
 
     Parameters
@@ -53,6 +55,8 @@ def nearest_rows(left: sp.csr_array, right: sp.csr_array, n: int, below: Below |
         Number of entries to keep in each row; of equal values the smaller column stays.
     below : Below, default=None
         What the entries of the product are divided by.
+    rank : ndarray of shape (n_items,), default=None
+        Of equal values the column of smaller rank stays instead.
 
     Returns
     -------
@@ -71,8 +75,9 @@ def nearest_rows(left: sp.csr_array, right: sp.csr_array, n: int, below: Below |
         diagonal = sp.csr_array(
             (np.ones(n_items, np.float32), np.arange(n_items), np.arange(n_items + 1)), shape=(n_items, n_items)
         )
+        order = None if rank is None else np.argsort(rank)
         columns, values, counts = _fast.best_of_product(
-            left, right, min(n, n_items), removed=diagonal, below=below, fill=False
+            left, right, min(n, n_items), order=order, removed=diagonal, below=below, fill=False
         )
         kept = np.arange(columns.shape[1]) < counts[:, None]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
@@ -86,7 +91,7 @@ def nearest_rows(left: sp.csr_array, right: sp.csr_array, n: int, below: Below |
             product.data = below.divide(product.data, rows, product.indices)
         product.data[rows == product.indices] = 0
         product.eliminate_zeros()
-        return prune_rows(product, n)
+        return prune_rows(product, n, rank)
 
     width = int(min(12 * n_items, 12 * work / max(1, n_items) + 1))  # bytes of a row of the product: at most dense
     return sp.csr_array(sp.vstack(map_blocks(block_of, n_items, width), format="csr"))
