@@ -19,6 +19,7 @@ from ..utils._threads import drain, single_threaded_blas
 from ..utils._validation import lookup
 from ._embedding import EmbeddingMixin, gpu_solver
 
+_DIVERGED = "ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix"
 _CG_STEPS = 3  # as implicit
 _UNOBSERVED_SHARE = 12  # chosen on the validation parts of Beauty, MovieLens, Online Retail and Complete Journey
 _PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a millisecond
@@ -205,15 +206,18 @@ class ALS(EmbeddingMixin, BaseRecommender):
         solve_items = self._solver(by_item, item_factors, self.solver)
         with single_threaded_blas():
             for sweep in range(self.max_iter):
-                solve_users(item_factors)
-                solve_items(user_factors)
+                try:
+                    solve_users(item_factors)
+                    solve_items(user_factors)
+                except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:  # of LAPACK
+                    raise ValueError(_DIVERGED) from error
                 if self.verbose:
                     print(f"[ALS] sweep {sweep + 1} of {self.max_iter}")
         self._keep(item_factors)
 
     def _keep(self, item_factors: np.ndarray) -> None:
         if not np.isfinite(item_factors).all():
-            raise ValueError("ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix")
+            raise ValueError(_DIVERGED)
         self.n_iter_ = self.max_iter
         self.item_factors_ = item_factors
 

@@ -128,7 +128,8 @@ class TransitionRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
-        weights = float(self.gap_decay) ** np.arange(self.window)
+        longest = int(users.histories.lengths.max(initial=1))  # no gap is longer
+        weights = float(self.gap_decay) ** np.arange(min(self.window, longest))
         counts = count_transitions(users.histories.codes, users.histories.rows, self.n_items_, weights)
         return Statistics({"transitions": counts})
 
