@@ -129,7 +129,13 @@ def _duplicates(series: dict):
 
 
 def _hashable(value):
-    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple, set, np.ndarray)) else value
+    if isinstance(value, (list, tuple, set)) or (isinstance(value, np.ndarray) and value.ndim):
+        return tuple(map(_hashable, value))
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value
 
 
 def _ids(ids, role: str):

@@ -313,7 +313,7 @@ def _read_features(item_features):
     else:
         try:
             features = np.asarray(features, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TypeError(
                 "item_features must hold numbers: encode the columns first, for instance with a ColumnTransformer"
             ) from error

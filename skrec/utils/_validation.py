@@ -1,6 +1,7 @@
 """Ids and weights: checked and brought to one form, here and nowhere else."""
 
 import numbers
+import sys
 from collections.abc import Iterable, Mapping, Sized
 
 import numpy as np
@@ -32,7 +33,8 @@ def is_missing(value) -> bool:
     try:
         return bool(value != value)
     except Exception:  # pandas.NA has no truth value, and arrays and tables answer, or fail, in ways of their own
-        return not isinstance(value, Sized)
+        pandas = sys.modules.get("pandas")
+        return pandas is not None and value is pandas.NA
 
 
 def as_ids(values, name: str) -> np.ndarray:
