@@ -183,10 +183,11 @@ class ALS(EmbeddingMixin, BaseRecommender):
         if self.use_gpu and (self.solver == "cholesky" or self.l2_exponent > 0):
             got = f"{self.l2_exponent} and {self.solver!r}"
             raise ValueError(f"use_gpu=True needs l2_exponent=0 and solver=None, got {got}: set both")
-        self.unobserved_weight_ = self.unobserved_weight
         if self.unobserved_weight == "auto":
             stored = self.alpha * float(matrix.sum())
             self.unobserved_weight_ = min(1.0, _UNOBSERVED_SHARE * stored / np.prod(matrix.shape)) or 1.0
+        else:
+            self.unobserved_weight_ = float(self.unobserved_weight)
         rng = self.random_state
         if rng is None or isinstance(rng, np.random.RandomState):
             rng = check_random_state(rng).randint(2**31)

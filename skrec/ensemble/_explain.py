@@ -14,7 +14,8 @@ def explain_ranking(model, X, items, k: int, n_reasons: int):
     """Do the work of `TwoStageRecommender.explain`."""
     import pandas as pd
 
-    n_reasons = check_whole(n_reasons, "n_reasons")
+    if check_whole(n_reasons, "n_reasons", low=0) < 1:
+        raise ValueError(f"n_reasons must be at least 1, got {n_reasons}")
     rows = model._encode(X)
     items = (
         model.recommend(X, k)

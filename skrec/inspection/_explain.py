@@ -69,7 +69,8 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
     if not hasattr(model, "recommend") or isinstance(model, type):
         raise TypeError(f"model must be a fitted recommender, got {shown(model)}")
     check_is_fitted(model)
-    n_reasons = check_whole(n_reasons, "n_reasons")
+    if check_whole(n_reasons, "n_reasons", low=0) < 1:
+        raise ValueError(f"n_reasons must be at least 1, got {n_reasons}")
     rows = model._encode(X)
     n_users = len(rows)
     users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(n_users)

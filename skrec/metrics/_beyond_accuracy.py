@@ -317,6 +317,8 @@ def _read_features(item_features):
             raise TypeError(
                 "item_features must hold numbers: encode the columns first, for instance with a ColumnTransformer"
             ) from error
+    if not np.isfinite(features.data if issparse(features) else features).all():
+        raise ValueError("item_features must hold finite numbers: fill what is missing first")
     if features.ndim != 2 or features.shape[0] != len(items):
         raise ValueError(
             f"item_features has {len(items)} ids but values of shape {features.shape}: pass one row of numbers per id"
