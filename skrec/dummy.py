@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from .base import BaseRecommender
 from .feature_extraction._vectorizer import HistoryVectorizer, gather
 from .feature_extraction._vectorizing import as_csr
+from .utils._arguments import as_list, check_text
 from .utils._histories import as_passed, is_frame
 from .utils._sklearn import Interval, StrOptions
 from .utils._statistics import Grouped, Rows, Statistics, history_keys
@@ -247,7 +248,9 @@ class PopularityRecommender(BaseRecommender):
         """Return the values of the columns `by` of each row as texts, None where a value is missing."""
         import pandas as pd
 
-        columns = [self.by] if isinstance(self.by, str) else list(self.by)
+        columns = [self.by] if isinstance(self.by, str) else as_list(self.by, "by", "columns")
+        for name in columns:
+            check_text(name, "by")
         absent = [name for name in columns if not is_frame(X) or name not in X.columns]
         if absent or not columns:
             what = f"lacks {absent[0]!r}" if is_frame(X) and absent else f"is {type_name(X)}"

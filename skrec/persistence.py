@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .utils._archive import BROKEN, CompactArchive, RefusedArchive, check_members, default_limit
+from .utils._arguments import check_path
 from .utils._files import replacing
 from .utils._model_state import build_tree, check_protocol, write_tree
 from .utils._model_tree import UntrustedTypes, check_tree, unknown_types
@@ -85,8 +86,9 @@ def save(estimator, path: str | os.PathLike, *, metadata: dict | None = None) ->
         "scikit-learn": sklearn.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
-        "metadata": metadata or {},
+        "metadata": {} if metadata is None else metadata,
     }
+    check_path(path)
     if not isinstance(header["metadata"], dict):
         raise TypeError(f"metadata must be a dict, got {type(metadata).__name__}")
     try:
@@ -113,7 +115,9 @@ def _write(estimator, archive: CompactArchive) -> None:
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        raise TypeError(f"{type(estimator).__name__} holds something that cannot be saved: {error}") from error
+        raise TypeError(
+            f"estimator {type(estimator).__name__} holds something that cannot be saved: {error}"
+        ) from error
     if names := sorted(unknown_types(tree)):
         lost = [name for name in names if name.startswith("__main__.") or "<" in name]
         warnings.warn(
@@ -194,6 +198,7 @@ def load(
 @contextlib.contextmanager
 def _opened(path, max_size: int | None = None):
     """Open a model file once; yield the archive, its header, and the bytes that it may unpack to."""
+    check_path(path)
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed below
     except FileNotFoundError as error:

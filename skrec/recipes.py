@@ -1,7 +1,10 @@
 """Ready-made recommenders by name, as the command line builds them, with grids for tuning."""
 
 import importlib
+from collections.abc import Mapping
 
+from .utils._arguments import check_text, shown
+from .utils._requests import check_flags
 from .utils._suggest import did_you_mean
 
 # name: module, class, parameters that differ from the defaults of the class
@@ -118,6 +121,11 @@ def make_recommender(
     """
     _check_name(name, time)
     settings = {} if settings is None else settings
+    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
+        raise TypeError(f"settings must be a dict of parameter to value, got {shown(settings)}")
+    check_flags(exclude_seen=exclude_seen)
+    if item_names is not None and not hasattr(item_names, "to_frame"):
+        raise TypeError(f"item_names must be a pandas Series indexed by item id, got {shown(item_names)}")
     module, kind, preset = _RECIPES[name]
     if name in ENSEMBLES:
         preset = {**preset, **_ensemble(name, exclude_seen, time, item_names)}
@@ -177,12 +185,13 @@ def recipe_grid(name: str) -> dict[str, list]:
 
 
 def _check_time(time: str | None) -> None:
-    if time not in ("date", "number", None):
+    if not (time is None or (isinstance(time, str) and time in ("date", "number"))):
         raise ValueError(f"time must be 'date', 'number' or None, got {time!r}: say what the times are")
 
 
 def _check_name(name: str, time: str | None) -> None:
     _check_time(time)
+    check_text(name, "name")
     if name not in _RECIPES:
         raise ValueError(f"name={name!r} is not a recipe{did_you_mean(str(name), _RECIPES, aliases=CLASSES)}")
     if name in NEED_DATES and time != "date":

@@ -216,3 +216,11 @@ def test_the_header_is_read_without_the_model(tmp_path, model, monkeypatch):
     path = skrec.save(model, tmp_path / "m.skrec", metadata={"shop": "north"})
     monkeypatch.delattr(skrec.persistence, "build_tree")
     assert skrec.persistence.read_header(path)["metadata"] == {"shop": "north"}
+
+
+@pytest.mark.parametrize("path", [0, 1, True, None, b"model", "", "a\0b"], ids=repr)
+def test_an_open_file_is_no_path(path):
+    """Python's `open` takes the number of an open file, and closes it at the end: standard output, for instance."""
+    for call in (skrec.load, skrec.persistence.read_header, lambda path: skrec.save(EASE(), path)):
+        with pytest.raises((TypeError, ValueError), match=r"^path "):
+            call(path)

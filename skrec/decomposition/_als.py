@@ -19,6 +19,7 @@ from ..utils._threads import drain, single_threaded_blas
 from ..utils._validation import lookup
 from ._embedding import EmbeddingMixin, gpu_solver
 
+_DIVERGED = "ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix"
 _CG_STEPS = 3  # as implicit
 _UNOBSERVED_SHARE = 12  # chosen on the validation parts of Beauty, MovieLens, Online Retail and Complete Journey
 _PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a millisecond
@@ -182,10 +183,11 @@ class ALS(EmbeddingMixin, BaseRecommender):
         if self.use_gpu and (self.solver == "cholesky" or self.l2_exponent > 0):
             got = f"{self.l2_exponent} and {self.solver!r}"
             raise ValueError(f"use_gpu=True needs l2_exponent=0 and solver=None, got {got}: set both")
-        self.unobserved_weight_ = self.unobserved_weight
         if self.unobserved_weight == "auto":
             stored = self.alpha * float(matrix.sum())
             self.unobserved_weight_ = min(1.0, _UNOBSERVED_SHARE * stored / np.prod(matrix.shape)) or 1.0
+        else:
+            self.unobserved_weight_ = float(self.unobserved_weight)
         rng = self.random_state
         if rng is None or isinstance(rng, np.random.RandomState):
             rng = check_random_state(rng).randint(2**31)
@@ -205,15 +207,18 @@ class ALS(EmbeddingMixin, BaseRecommender):
         solve_items = self._solver(by_item, item_factors, self.solver)
         with single_threaded_blas():
             for sweep in range(self.max_iter):
-                solve_users(item_factors)
-                solve_items(user_factors)
+                try:
+                    solve_users(item_factors)
+                    solve_items(user_factors)
+                except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:  # of LAPACK
+                    raise ValueError(_DIVERGED) from error
                 if self.verbose:
                     print(f"[ALS] sweep {sweep + 1} of {self.max_iter}")
         self._keep(item_factors)
 
     def _keep(self, item_factors: np.ndarray) -> None:
         if not np.isfinite(item_factors).all():
-            raise ValueError("ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix")
+            raise ValueError(_DIVERGED)
         self.n_iter_ = self.max_iter
         self.item_factors_ = item_factors
 

@@ -151,6 +151,8 @@ class BPR(EmbeddingMixin, BaseRecommender):
 
             threads = {"num_threads": effective_n_jobs(self.n_jobs) if self.random_state is None else 1}
 
+        from implicit.recommender_base import ModelFitError
+
         entries = sp.csr_matrix(users.matrix, dtype=np.float32, copy=True)  # the solver knows no csr_array
         entries.eliminate_zeros()
         factors = np.zeros((self.n_items_, self.n_components + 1), dtype=np.float32)
@@ -164,8 +166,11 @@ class BPR(EmbeddingMixin, BaseRecommender):
                 random_state=self.random_state,
                 **threads,
             )
-            with single_threaded_blas():
-                solver.fit(entries, show_progress=bool(self.verbose))
+            try:
+                with single_threaded_blas():
+                    solver.fit(entries, show_progress=bool(self.verbose))
+            except ModelFitError as error:
+                raise ValueError(f"BPR diverged: lower learning_rate={self.learning_rate} or l2={self.l2}") from error
             factors = solver.item_factors.to_numpy() if self.use_gpu else solver.item_factors
         if not np.isfinite(factors).all():
             raise ValueError(f"BPR diverged to infinite vectors: lower learning_rate, got {self.learning_rate}")

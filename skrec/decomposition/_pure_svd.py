@@ -113,7 +113,12 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
         matrix = sp.csr_array(users.matrix, dtype=np.float32)
         norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), dtype=np.float64)).ravel()
         scales = np.zeros_like(norms)
-        np.power(norms, self.scaling - 1, out=scales, where=norms > 0)
+        with np.errstate(over="ignore"):
+            np.power(norms, self.scaling - 1, out=scales, where=norms > 0)
+            if not np.isfinite((scales**2).astype(np.float32)).all():
+                raise ValueError(
+                    f"scaling={self.scaling} gives numbers that are not finite: choose one between 0 and 2"
+                )
         values, vectors = self._decompose(_scaled(matrix, scales))
         self.item_weights_ = (scales**2).astype(np.float32)
         self.singular_values_ = values.astype(np.float32)

@@ -3,8 +3,9 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..utils._arguments import check_whole
 from ..utils._histories import is_frame
-from ..utils._validation import as_id_list, is_nested, lookup, plain
+from ..utils._validation import as_collection, as_id_list, is_nested, lookup, plain
 
 _COLUMNS = ["user", "item", "score", "retriever", "place", "feature", "value", "contribution"]
 
@@ -13,10 +14,16 @@ def explain_ranking(model, X, items, k: int, n_reasons: int):
     """Do the work of `TwoStageRecommender.explain`."""
     import pandas as pd
 
-    if n_reasons < 1:
+    if check_whole(n_reasons, "n_reasons", low=0) < 1:
         raise ValueError(f"n_reasons must be at least 1, got {n_reasons}")
     rows = model._encode(X)
-    items = model.recommend(X, k) if items is None else list(items) if is_nested(items) else [items] * rows.shape[0]
+    items = (
+        model.recommend(X, k)
+        if items is None
+        else list(items)
+        if is_nested(as_collection(items, "items"))
+        else [items] * rows.shape[0]
+    )
     if len(items) != rows.shape[0]:
         raise ValueError(f"items has {len(items)} lists for {rows.shape[0]} users: pass one list, or one per user")
     users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(rows.shape[0])

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from ..feature_extraction._item_encoders import TagEncoder, _numbers
 from ..feature_extraction._item_features import read_item_features, row_numbers
+from ..utils._arguments import as_list
 from ..utils._histories import Histories, check_same_times
 from ..utils._time import as_duration, far_future, latest_time
 from ..utils._users import Users
@@ -35,7 +36,9 @@ class PairFeatures:
 
     def __init__(self, part_names, windows, own_time, dated=None):
         self.part_names = list(part_names)
-        lengths = [(window, as_duration(window, "windows", dated=dated)) for window in windows]
+        lengths = [
+            (window, as_duration(window, "windows", dated=dated)) for window in as_list(windows, "windows", "durations")
+        ]
         self.windows = {window if isinstance(window, str) else f"{days:g}D": days for window, days in lengths}
         self.own_time, self.dated = own_time, dated
 

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch, get_tags
 from .._updates import known_events
 from ..base import BaseRecommender
 from ..dummy import PopularityRecommender
+from ..utils._arguments import as_list
 from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
 from ..utils._selection import dense
@@ -138,7 +139,8 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
     def _chosen_normalizations(self, parts: list[BaseRecommender]) -> list[str]:
         """Return the normalization of each part."""
-        chosen = [self.normalization] * len(parts) if isinstance(self.normalization, str) else list(self.normalization)
+        chosen = self.normalization
+        chosen = [chosen] * len(parts) if isinstance(chosen, str) else as_list(chosen, "normalization", "names")
         known = ("auto", *NORMALIZATIONS)
         if len(chosen) != len(parts) or not all(isinstance(one, str) and one in known for one in chosen):
             raise ValueError(

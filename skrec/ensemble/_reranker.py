@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import BaseRecommender
 from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter, shallow
-from ..utils._requests import Request
+from ..utils._requests import Request, check_flags
 from ..utils._selection import stack
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._topk import map_blocks
@@ -294,6 +294,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             Only with ``return_source=True``.
         """
         check_is_fitted(self)
+        check_flags(return_scores=return_scores, return_source=return_source)
         if item_features is not None:
             wishes = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
             returned = {"return_scores": return_scores, "return_source": return_source}

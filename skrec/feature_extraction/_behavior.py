@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._arguments import as_list
 from ..utils._fitting import fit_context
 from ..utils._histories import Histories, is_frame, read_histories, required
 from ..utils._sklearn import StrOptions
@@ -235,10 +236,10 @@ class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
         """Return the groups that the columns allow, or those asked for."""
         if self.groups is None:
             return [name for name, (_, column) in GROUPS.items() if column in columns]
-        groups = [self.groups] if isinstance(self.groups, str) else list(self.groups)
+        groups = [self.groups] if isinstance(self.groups, str) else as_list(self.groups, "groups", "names")
         for name in groups:
-            if name not in GROUPS or groups.count(name) > 1:
-                what = "repeats" if name in GROUPS else "has the unknown group"
+            if not isinstance(name, str) or name not in GROUPS or groups.count(name) > 1:
+                what = "repeats" if isinstance(name, str) and name in GROUPS else "has the unknown group"
                 raise ValueError(f"groups {what} {name!r}: name each once, out of {', '.join(GROUPS)}")
             column = GROUPS[name][1]
             if column not in columns:
@@ -333,6 +334,7 @@ def _durations(windows, dated: bool | None) -> dict[str, float]:
     """Return the length of each window by its suffix, such as 30d."""
     if isinstance(windows, (str, Real)):
         raise TypeError(f"windows must be a sequence of durations, got {type_name(windows)}: wrap it, [{windows!r}]")
+    windows = as_list(windows, "windows", "durations")
     lengths = [as_duration(window, "windows", dated=dated) for window in windows]
     named = {f"{length:g}d": length for length in lengths}
     if len(named) < len(lengths):

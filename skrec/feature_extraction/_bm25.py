@@ -5,9 +5,10 @@ from numbers import Real
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..utils._fitting import fit_context
+from ..utils._requests import read_matrix
 from ..utils._sklearn import Interval
 
 
@@ -129,8 +130,7 @@ class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return weighted
 
     def _check(self, X, *, reset: bool) -> sp.csr_array:
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset)
-        X = sp.csr_array(X)
+        X = sp.csr_array(read_matrix(self, X, reset=reset, dtype=(np.float64, np.float32)))
         if X.data.size and X.data.min() < 0:
             raise ValueError("Negative values in data passed to BM25Transformer: entries must be at least 0")
         return X

@@ -1,6 +1,8 @@
 """What looks wrong in a log of events: counted before a model learns from it."""
 
 import re
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +131,13 @@ def _duplicates(series: dict):
 
 
 def _hashable(value):
-    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple, set, np.ndarray)) else value
+    if isinstance(value, (list, tuple, set)) or (isinstance(value, np.ndarray) and value.ndim):
+        return tuple(map(_hashable, value))
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value
 
 
 def _ids(ids, role: str):
@@ -144,7 +152,7 @@ def _ids(ids, role: str):
         whole = (single == np.floor(single)).to_numpy()
         yield f"{role}: whole number written as a float", *_first(single, whole)
         return
-    codes, distinct = single.factorize()
+    codes, distinct = (single.map(_hashable) if single.dtype == object else single).factorize()
     texts = [str(value).strip() for value in distinct]
     several = "several items in one cell" if role == "item" else "several ids in one cell"
     for what, found in [
@@ -159,7 +167,10 @@ def _ids(ids, role: str):
 def _weights(weights):
     import pandas as pd
 
-    numbers = pd.to_numeric(weights, errors="coerce").astype(np.float64).to_numpy()
+    single = weights
+    if weights.dtype == object:  # a table in a cell makes pandas fail
+        single = weights.map(lambda value: value if isinstance(value, (Real, str, Decimal)) else None)
+    numbers = pd.to_numeric(single, errors="coerce").astype(np.float64).to_numpy()
     yield "weight: not a number", *_first(weights, np.isnan(numbers))
     yield "weight: negative", *_first(weights, numbers < 0)
     yield "weight: zero", *_first(weights, numbers == 0)
@@ -179,7 +190,7 @@ def _times(times, time_unit, time_format, label: str):
             yield "time: not a time", len(times), str(times.iloc[0])
             return
         array, _ = with_unit(array, time_unit, label)
-    except (ValueError, TypeError, pa.ArrowException) as error:
+    except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
         yield f"time: cannot be read ({error})", len(times), str(times.iloc[0])
         return
     values = _to_numpy(array)

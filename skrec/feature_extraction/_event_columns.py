@@ -2,12 +2,13 @@
 
 import difflib
 import sys
+from collections.abc import Hashable, Sized
 from numbers import Real
 
 import numpy as np
 
 from ..utils._time import as_days
-from ..utils._validation import as_ids, as_weights, type_name
+from ..utils._validation import as_ids, as_weights, is_missing, type_name
 
 _INT32_MAX = 2**31 - 1
 
@@ -41,7 +42,8 @@ def check_names(names: dict) -> dict:
     names = {role: name for role, name in names.items() if name is not None}
     given: dict[str, str] = {}
     for role, name in names.items():
-        if isinstance(name, (list, dict, set, np.ndarray)):
+        one = isinstance(name, Hashable) and (isinstance(name, (str, tuple)) or not isinstance(name, Sized))
+        if not one or is_missing(name):
             raise TypeError(f"{role} must name one column of events, got {type_name(name)}: give the column's name")
         if name in given:
             raise ValueError(f"{given[name]} and {role} both name the column {name!r}: give each its own column")

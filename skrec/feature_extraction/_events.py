@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..utils._requests import check_flags
 from ..utils._time import logger
 from ._event_columns import DROP, check_names, drop_missing_events, keep_where, read_columns
 from ._grouping import group_events
@@ -112,6 +113,7 @@ def to_histories(
     """
     names = check_names({"user": user, "item": item, "time": time, "weight": weight, "event": event})
     check_time_unit(time_unit)
+    check_flags(drop_missing=drop_missing)
     for value, name in ((time_unit, "time_unit"), (time_format, "time_format")):
         if value is not None and time is None:
             raise ValueError(f"{name}={value!r} needs the times of the events: name their column with time=")

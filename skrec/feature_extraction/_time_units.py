@@ -15,7 +15,7 @@ _BEFORE, _AFTER = -62_135_596_800, 253_402_300_800  # the years 1 to 9999
 
 def check_time_unit(time_unit) -> None:
     """Raise where a unit of time is none of those known."""
-    if time_unit is not None and time_unit not in (*UNITS, "D"):
+    if time_unit is not None and not (isinstance(time_unit, str) and time_unit in (*UNITS, "D")):
         raise ValueError(f"time_unit must be 's', 'ms', 'us', 'ns', 'D' or None, got {time_unit!r}")
 
 

@@ -219,6 +219,8 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         if self.vocabulary is not None:
             always = lookup(as_id_list(self.vocabulary, "vocabulary"), self.items_)
             keep = np.union1d(keep, always)
+        if len(counts) == 0:
+            raise ValueError("X holds no event, so no item is left to learn: pass histories with items")
         if len(keep) == 0:
             raise ValueError(
                 f"no item is left: the {len(counts)} items of {n_users} histories all have fewer than "
@@ -267,6 +269,16 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         counts = columns >= 0
         return counts if values is None else counts & ~np.isnan(values), columns, values
 
+    def _dtype(self) -> np.dtype:
+        """Return the type of the matrix; None is float64 to NumPy, and an oversight here."""
+        try:
+            dtype = None if self.dtype is None else np.dtype(self.dtype)
+        except (TypeError, ValueError, OverflowError, SyntaxError):
+            dtype = None
+        if dtype is None or dtype.kind not in "biuf" or dtype == np.float16:
+            raise TypeError(f"dtype must be a type of numbers, such as numpy.float32, got {self.dtype!r}")
+        return dtype
+
     def _matrix(self, histories: Histories, decay: np.ndarray | None = None) -> sp.csr_array:
         keep, columns, values = self._counted(histories)
         if not keep.all():
@@ -278,7 +290,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         data = np.ones(len(columns), dtype=np.float64) if values is None else values.astype(np.float64)
         if decay is not None:
             data = data * decay
-        matrix = gather(data, columns, indptr, len(self.items_), largest=self.binary).astype(self.dtype, copy=False)
+        matrix = gather(data, columns, indptr, len(self.items_), largest=self.binary).astype(self._dtype(), copy=False)
         matrix.history_items = self.items_  # so that a recommender behind it in a Pipeline answers with these ids
         return matrix
 

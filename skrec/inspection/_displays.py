@@ -7,6 +7,7 @@ import numpy as np
 from ..metrics import ranking_scores
 from ..metrics._beyond_accuracy import _read_popularity
 from ..metrics._hits import read_lists
+from ..utils._arguments import as_floats, as_list
 from ..utils._optional import import_optional
 from ..utils._validation import lookup
 
@@ -117,9 +118,13 @@ class ComparisonDisplay(_Display):
     """
 
     def __init__(self, names, values, low=None, high=None, *, metric="ndcg@10", confidence=0.95, note=""):
-        self.names = list(names)
-        self.values = np.asarray(values, dtype=np.float64)
-        self.low, self.high = low, high
+        self.names = as_list(names, "names", "names of models")
+        self.values = as_floats(values, "values")
+        self.low = None if low is None else as_floats(low, "low")
+        self.high = None if high is None else as_floats(high, "high")
+        for ends, name in ((self.values, "values"), (self.low, "low"), (self.high, "high")):
+            if ends is not None and ends.shape != (len(self.names),):
+                raise ValueError(f"{name} must have one number per name, got the shape {ends.shape}")
         self.metric = metric
         self.confidence = confidence
         self.note = note
@@ -222,7 +227,7 @@ class MetricAtKDisplay(_Display):
     """
 
     def __init__(self, k, curves, *, metric="ndcg"):
-        self.k = np.asarray(k)
+        self.k = as_floats(k, "k").astype(np.int64)
         self.curves = curves
         self.metric = metric
 
@@ -319,7 +324,7 @@ class PopularityBiasDisplay(_Display):
     """
 
     def __init__(self, rank, curves, history=None):
-        self.rank = np.asarray(rank)
+        self.rank = as_floats(rank, "rank")
         self.curves = curves
         self.history = history
 

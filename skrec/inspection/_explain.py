@@ -3,8 +3,9 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._arguments import check_whole, shown
 from ..utils._histories import is_frame
-from ..utils._validation import as_id_list, is_nested, lookup
+from ..utils._validation import as_collection, as_id_list, is_nested, lookup
 
 
 def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
@@ -65,14 +66,16 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
     """
     import pandas as pd
 
+    if not hasattr(model, "recommend") or isinstance(model, type):
+        raise TypeError(f"model must be a fitted recommender, got {shown(model)}")
     check_is_fitted(model)
-    if n_reasons < 1:
+    if check_whole(n_reasons, "n_reasons", low=0) < 1:
         raise ValueError(f"n_reasons must be at least 1, got {n_reasons}")
     rows = model._encode(X)
     n_users = len(rows)
     users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(n_users)
     if items is None:
-        columns = list(lookup(model.recommend(X, k=k).ravel(), model.items_).reshape(n_users, -1))
+        columns = [lookup(found, model.items_) for found in model.recommend(X, k=k)]
     else:
         columns = _columns(model, items, n_users)
 
@@ -101,6 +104,7 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
 
 
 def _columns(model, items, n_users: int) -> list[np.ndarray]:
+    items = as_collection(items, "items")
     lists = list(items) if is_nested(items) else [items] * n_users
     if len(lists) != n_users:
         raise ValueError(f"items has {len(lists)} lists for {n_users} users: pass one list, or one per user")

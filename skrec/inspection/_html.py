@@ -77,5 +77,5 @@ class Page:
         )
         path = Path(path)
         with replacing(path) as partial:
-            Path(partial).write_text(text, encoding="utf-8")
+            Path(partial).write_text(text, encoding="utf-8", errors="xmlcharrefreplace")
         return path

@@ -2,9 +2,11 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..utils._arguments import as_list, check_text, shown
 from ._displays import ComparisonDisplay, MetricAtKDisplay, PopularityBiasDisplay, metric_title
 from ._html import Page
 
@@ -73,7 +75,15 @@ def write_report(
     >>> write_report(path, {"What comes next?": {"leaderboard": leaderboard}}).name
     'report.html'
     """
-    page = Page(title)
+    page = Page(check_text(title, "title"))
+    _check_questions(questions)
+    if data is not None and not isinstance(data, Mapping):
+        raise TypeError(f"data must be a dict of facts, got {shown(data)}")
+    split = [check_text(sentence, "split") for sentence in as_list(split, "split", "sentences")]
+    examples = as_list(examples, "examples", "dicts")
+    for example in examples:
+        if not isinstance(example, Mapping) or not {"user", "history", "recommended"} <= set(example):
+            raise TypeError(f"examples must hold dicts with 'user', 'history' and 'recommended', got {shown(example)}")
     page.text("How several recommenders answer the same question, and how sure the answer is.", "lead")
     if data:
         page.heading("The data")
@@ -102,6 +112,20 @@ def write_report(
     page.heading("How it was made")
     page.table((), environment(random_state).items())
     return page.save(path)
+
+
+def _check_questions(questions) -> None:
+    if not isinstance(questions, Mapping):
+        raise TypeError(f"questions must be a dict of heading to dict, got {shown(questions)}")
+    for heading, question in questions.items():
+        check_text(heading, "a heading of questions")
+        if not isinstance(question, Mapping) or not hasattr(question.get("leaderboard"), "attrs"):
+            raise TypeError(
+                f"questions[{heading!r}] must be a dict with the 'leaderboard' that compare returned, got "
+                f"{shown(question)}"
+            )
+        if question.get("note") is not None:
+            check_text(question["note"], f"questions[{heading!r}]['note']")
 
 
 def leaderboard_rows(leaderboard) -> tuple[list[str], list[list[str]]]:

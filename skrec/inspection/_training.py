@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._arguments import as_floats
 from ._displays import _Display, style
 
 
@@ -43,8 +44,8 @@ class TrainingDisplay(_Display):
     """
 
     def __init__(self, loss, held_out=None, *, name="validation score"):
-        self.loss = np.asarray(loss, dtype=np.float64)
-        self.held_out = None if held_out is None else np.asarray(held_out, dtype=np.float64)
+        self.loss = as_floats(loss, "loss")
+        self.held_out = None if held_out is None else as_floats(held_out, "held_out")
         self.name = name
 
     @classmethod

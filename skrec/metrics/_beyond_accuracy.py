@@ -1,14 +1,12 @@
 """Beyond accuracy: how wide, how unexpected and how varied the recommendations are."""
 
-import numbers
-
 import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn import get_config
 from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_scalar
 
+from ..utils._arguments import as_floats, check_whole
 from ..utils._validation import as_id_list, factorize, lookup, type_name
 from ._hits import RankedLists, check_same_kind, read_lists
 
@@ -169,7 +167,7 @@ def novelty_at_k(y_true, y_pred, *, popularity, n_users: int, k: int | None = No
     >>> novelty_at_k(None, [["a", "b"]], popularity={"a": 8, "b": 2}, n_users=8)
     1.0
     """
-    check_scalar(n_users, "n_users", numbers.Integral, min_val=1)
+    n_users = check_whole(n_users, "n_users")
     lists = read_lists(y_pred, k)
     items, counts = _read_popularity(popularity, n_users)
     check_same_kind(lists.ids, items, "popularity")
@@ -264,7 +262,7 @@ def intra_list_diversity_at_k(y_true, y_pred, *, item_features, k: int | None = 
 
 def _item_counts(lists: RankedLists, n_items) -> np.ndarray:
     """Count how often each recommended item stands in the lists."""
-    check_scalar(n_items, "n_items", numbers.Integral, min_val=1)
+    check_whole(n_items, "n_items")
     counts = np.bincount(lists.codes[lists.codes >= 0], minlength=len(lists.ids))
     counts = counts[counts > 0]
     if len(counts) > n_items:
@@ -276,7 +274,7 @@ def _item_counts(lists: RankedLists, n_items) -> np.ndarray:
 
 def _read_pair(value, name: str, second: str):
     """Return the ids and the values of a Series or frame indexed by id, or of a pair."""
-    if hasattr(value, "index") and hasattr(value, "to_numpy"):
+    if hasattr(value, "iloc") and hasattr(value, "index"):
         ids, values = value.index, value.to_numpy()
     elif isinstance(value, (tuple, list)) and len(value) == 2:
         ids, values = value
@@ -296,7 +294,7 @@ def _read_popularity(popularity, n_users: int) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(popularity, dict):
         popularity = (list(popularity), list(popularity.values()))
     items, counts = _read_pair(popularity, "popularity", "counts")
-    counts = np.asarray(counts, dtype=np.float64)
+    counts = as_floats(counts, "popularity")
     if counts.shape != items.shape:
         raise ValueError(f"popularity has {len(items)} ids but counts of shape {counts.shape}: pass one count per id")
     bad = ~((counts >= 0) & (counts <= n_users))
@@ -315,10 +313,12 @@ def _read_features(item_features):
     else:
         try:
             features = np.asarray(features, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TypeError(
                 "item_features must hold numbers: encode the columns first, for instance with a ColumnTransformer"
             ) from error
+    if not np.isfinite(features.data if issparse(features) else features).all():
+        raise ValueError("item_features must hold finite numbers: fill what is missing first")
     if features.ndim != 2 or features.shape[0] != len(items):
         raise ValueError(
             f"item_features has {len(items)} ids but values of shape {features.shape}: pass one row of numbers per id"

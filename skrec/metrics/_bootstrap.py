@@ -1,11 +1,11 @@
 """Bootstrap over users: how sure a mean, or a difference between two models, is."""
 
-import numbers
 from collections.abc import Iterator
 
 import numpy as np
-from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils.validation import check_scalar
+from sklearn.utils import gen_batches
+
+from ..utils._arguments import as_floats, check_seed, check_share, check_whole
 
 _BLOCK = 1 << 20  # resampled values held at once
 _FEW = 20  # drawing the count of a distinct value costs as much as drawing 20 users
@@ -60,7 +60,7 @@ def bootstrap_interval(
     >>> low < 0.3 < high
     True
     """
-    _check_parameters(confidence, n_resamples)
+    confidence, n_resamples = _parameters(confidence, n_resamples)
     values = _read_values(values, "values")
     means = _resampled_means(_enough(values[~np.isnan(values)], "values"), n_resamples, random_state)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -121,7 +121,7 @@ def paired_bootstrap(
     >>> round(difference, 3), low > 0, p_value < 0.01
     (0.3, True, True)
     """
-    _check_parameters(confidence, n_resamples)
+    confidence, n_resamples = _parameters(confidence, n_resamples)
     a, b = _read_values(a, "a"), _read_values(b, "b")
     if len(a) != len(b):
         raise ValueError(f"a has {len(a)} users but b has {len(b)}: pass the values of the same users, in one order")
@@ -134,13 +134,12 @@ def paired_bootstrap(
     return mean, float(low), float(high), (1 + as_large) / (1 + n_resamples)
 
 
-def _check_parameters(confidence, n_resamples) -> None:
-    check_scalar(confidence, "confidence", numbers.Real, min_val=0, max_val=1, include_boundaries="neither")
-    check_scalar(n_resamples, "n_resamples", numbers.Integral, min_val=1)
+def _parameters(confidence, n_resamples) -> tuple[float, int]:
+    return check_share(confidence, "confidence"), check_whole(n_resamples, "n_resamples")
 
 
 def _read_values(values, name: str) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
+    values = as_floats(values, name)
     if values.ndim != 1:
         raise ValueError(
             f"{name} must have one value per user, got the shape {values.shape}: pass one metric at a time"
@@ -157,7 +156,7 @@ def _enough(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _resampled_means(values: np.ndarray, n_resamples: int, random_state) -> np.ndarray:
-    rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    rng = np.random.default_rng(check_seed(random_state).randint(np.iinfo(np.int32).max))
     return np.concatenate(list(_blocks_of_means(values, n_resamples, rng)))
 
 

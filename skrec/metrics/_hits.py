@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Set, Sized
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils.validation import check_scalar
 
-from ..utils._histories import Histories, is_frame, read_histories
+from ..utils._arguments import check_whole
+from ..utils._histories import Histories, is_arrow_table, is_frame, read_histories
 from ..utils._validation import as_id_list, as_ids, factorize, id_kind, lookup, type_name
 
 
@@ -58,7 +58,7 @@ class Hits:
 def read_lists(y_pred, k: int | None) -> RankedLists:
     """Read the first k recommendations from an array of shape (n_users, n) or from one list per user."""
     if k is not None:
-        check_scalar(k, "k", numbers.Integral, min_val=1)
+        check_whole(k, "k")
     _refuse_mappings(y_pred, "y_pred")
     if hasattr(y_pred, "tocsr"):
         raise TypeError("y_pred is a sparse matrix, but item ids are expected: pass what predict returns")
@@ -88,19 +88,21 @@ def _check_width(width: int, k: int | None) -> int:
     return width if k is None else int(k)
 
 
-def read_truth(y_true) -> Histories:
+def read_truth(y_true, name: str = "y_true") -> Histories:
     """Read the held-out items: one collection of ids per user, or a single id per user."""
-    _refuse_mappings(y_true, "y_true")
+    if is_arrow_table(y_true):
+        return read_histories(y_true, name)
+    _refuse_mappings(y_true, name)
     if hasattr(y_true, "tocsr") or (getattr(y_true, "ndim", 1) != 1 and not is_frame(y_true)):
         shape = "x".join(map(str, y_true.shape))
         raise TypeError(
-            f"y_true is a matrix of shape {shape}, but one list of held-out item ids per user is expected: "
-            "pass list(y_true) if its rows are item ids"
+            f"{name} is a matrix of shape {shape}, but one list of held-out item ids per user is expected: "
+            f"pass list({name}) if its rows are item ids"
         )
     if not is_frame(y_true) and isinstance(_first_value(y_true), (str, numbers.Real)):
-        codes, ids = factorize(as_id_list(y_true, "y_true"))
+        codes, ids = factorize(as_id_list(y_true, name))
         return Histories(ids, codes, np.arange(len(codes) + 1, dtype=np.int64))
-    return read_histories(y_true, "y_true")
+    return read_histories(y_true, name)
 
 
 def _refuse_mappings(values, name: str) -> None:

@@ -1,11 +1,10 @@
 """The ranking metrics of each user, from one matching of recommendations and held-out items."""
 
-import numbers
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from sklearn.utils.validation import check_scalar
 
+from ..utils._arguments import as_list, check_whole
 from ._hits import Hits, find_hits
 
 
@@ -41,7 +40,7 @@ def _ndcg(hits: Hits, n_items) -> np.ndarray:
 def _auc(hits: Hits, n_items) -> np.ndarray:
     if n_items is None:
         raise ValueError("n_items is missing, and AUC needs the size of the catalogue: pass n_items=model.n_items_")
-    check_scalar(n_items, "n_items", numbers.Integral, min_val=1)
+    n_items = check_whole(n_items, "n_items")
     if len(hits.n_relevant) and n_items <= hits.n_relevant.max():
         raise ValueError(
             f"n_items={n_items}, but a user has {hits.n_relevant.max()} held-out items, so no other item is left to "
@@ -88,6 +87,15 @@ def mean_score(metric: str, y_true, y_pred, k, n_items=None) -> float:
             "check how it was split"
         )
     return float(_per_user(metric, hits, n_items)[asked].mean())
+
+
+def metric_names(metrics) -> list[str]:
+    """Return the names of metrics as a list; raise where one is unknown."""
+    names = [metrics] if isinstance(metrics, str) else as_list(metrics, "metrics", "names of metrics")
+    for name in names:
+        if not isinstance(name, str) or name not in _SCORES:
+            raise ValueError(f"metrics has the unknown name {name!r}: choose from {sorted(_SCORES)}")
+    return names
 
 
 def ranking_scores(
@@ -138,14 +146,11 @@ def ranking_scores(
     >>> {name: values.tolist() for name, values in scores.items()}
     {'recall@1': [0.0, nan], 'mrr@1': [0.0, nan], 'recall@2': [1.0, nan], 'mrr@2': [0.5, nan]}
     """
-    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-    unknown = [name for name in metrics if name not in _SCORES]
-    if unknown:
-        raise ValueError(f"metrics has the unknown name {unknown[0]!r}: choose from {sorted(_SCORES)}")
-    cuts: list[int] = list(k) if isinstance(k, Iterable) else [k]
+    metrics = metric_names(metrics)
+    cuts: list[int] = as_list(k, "k", "integers") if isinstance(k, Iterable) else [k]
     if not cuts:
         raise ValueError("k is empty: pass at least one number of recommendations, such as k=10")
     for cut in cuts:
-        check_scalar(cut, "k", numbers.Integral, min_val=1)
+        check_whole(cut, "k")
     hits = find_hits(y_true, y_pred, max(cuts))
     return {f"{name}@{cut}": _per_user(name, hits.first(cut), n_items) for cut in cuts for name in metrics}

@@ -1,16 +1,19 @@
 """Several models on one question: how good, how sure, at what cost."""
 
-import numbers
+from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
-from sklearn.utils.validation import check_scalar
 
 from ..metrics import bootstrap_interval, coverage_at_k, paired_bootstrap, ranking_scores
+from ..metrics._hits import read_truth
+from ..metrics._scores import metric_names
+from ..utils._arguments import check_seed, check_share, check_verbose, check_whole, shown
 from ..utils._containers import count_rows
 from ..utils._histories import read_histories
+from ..utils._requests import check_flags
 from ..utils._resources import measure_resources
 from ..utils._sklearn import is_search
 from ..utils._split import split_last
@@ -126,13 +129,19 @@ def compare(
     True
     """
     models = _by_name(models)
-    check_scalar(k, "k", numbers.Integral, min_val=1)
-    check_scalar(n_resamples, "n_resamples", numbers.Integral, min_val=1)
-    check_scalar(confidence, "confidence", numbers.Real, min_val=0, max_val=1, include_boundaries="neither")
-    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    k, n_resamples = check_whole(k, "k"), check_whole(n_resamples, "n_resamples")
+    confidence = check_share(confidence, "confidence")
+    check_flags(return_per_user=return_per_user, return_estimator=return_estimator)
+    check_verbose(verbose)
+    check_seed(random_state)
+    if validation is not None and (not isinstance(validation, (tuple, list)) or len(validation) != 2):
+        raise TypeError(f"validation must be a pair (X, y), got {shown(validation)}")
+    metrics = metric_names(metrics)
     metrics = metrics if "ndcg" in metrics else ["ndcg", *metrics]
     X_test = X if X_test is None else X_test
-    n_users, n_items = count_rows(X_test), len(read_histories(X).ids)
+    if len(read_truth(y, "y")) != count_rows(X_test, "X_test"):
+        raise ValueError(f"y has {len(y)} rows for {count_rows(X_test)} rows of X_test (or X): pass one list per row")
+    n_users, n_items = count_rows(X_test, "X_test"), len(read_histories(X).ids)
 
     rows, details = {}, {}
     for number, (name, model) in enumerate(models.items(), 1):
@@ -176,7 +185,7 @@ def _by_name(models) -> dict:
             raise TypeError(f"models[{name!r}] must be an estimator, got {model!r}")
         budget = {part: getattr(model, part, None) for part in _BUDGETS} if _is_search(model) else {}
         for part, value in budget.items():
-            if isinstance(value, numbers.Real) and value <= 0:
+            if isinstance(value, Real) and value <= 0:
                 raise ValueError(f"models[{name!r}] has {part}={value}: give the search at least one try")
     return models
 

@@ -60,5 +60,5 @@ def default_grid(model) -> dict[str, list]:
         prefix, model = f"{model.steps[-1][0]}__", model.steps[-1][1]
     name = type(model).__name__
     if name not in _GRIDS:
-        raise TypeError(f"there is no grid for {name}: pass a GridSearchCV with a grid of your own")
+        raise TypeError(f"there is no grid for {name}: pass a GridSearchCV with a grid of your own, or another model")
     return {f"{prefix}{key}": list(values) for key, values in _GRIDS[name].items()}

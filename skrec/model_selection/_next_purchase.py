@@ -83,11 +83,11 @@ def split_next_purchase(X, at, horizon="30D", *, event=None):
         if histories.event_ids is None:
             raise ValueError(f"event={event!r} needs histories with the column 'event': see to_histories(event=)")
         names = histories.event_ids.tolist()
-        if event not in names:
+        if not isinstance(event, (str, numbers.Integral)) or event not in names:
             raise ValueError(f"event={event!r} is none of the events {names[:8]}: name one of them")
         counts = histories.event_codes == names.index(event)
 
-    moments = list(at) if isinstance(at, (list, tuple, np.ndarray)) else [at]
+    moments = list(at) if isinstance(at, (list, tuple)) or getattr(at, "ndim", 0) == 1 else [at]
     if not moments:
         raise ValueError("at is an empty list: name at least one moment")
     length = as_duration(horizon, "horizon", dated=histories.dated)

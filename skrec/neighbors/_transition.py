@@ -135,15 +135,16 @@ class TransitionRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
-        weights = float(self.gap_decay) ** np.arange(self.window)
+        longest = int(users.histories.lengths.max(initial=1))  # no gap is longer
+        weights = float(self.gap_decay) ** np.arange(min(self.window, longest))
         dtype = np.float64 if self.incremental else np.float32  # what subtractions leave must be told from nothing
         counts = count_transitions(users.histories.codes, users.histories.rows, self.n_items_, weights, dtype=dtype)
+        if self.backward:
+            counts = sp.csr_array(counts + dtype(self.backward) * sp.csr_array(counts.T))
         return Statistics({"transitions": Cooccurrence.of(counts)})
 
     def _solve(self, statistics):
         counts = statistics["transitions"].tocsr()
-        if self.backward:
-            counts = counts + np.float32(self.backward) * sp.csr_array(counts.T)
         total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() + self.smoothing
         source = np.where(total > 0, total, 1) ** -float(self.normalization)
         target = np.maximum(self.popularity_, 1) ** -float(self.damping)

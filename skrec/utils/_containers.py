@@ -1,11 +1,14 @@
 """Cutting histories without changing the container they came in."""
 
 import sys
+from collections.abc import Mapping, Sized
+from collections.abc import Set as AbstractSet
 from itertools import compress
 
 import numpy as np
 
-from ._histories import COLUMNS, Histories, is_frame
+from ._histories import COLUMNS, Histories, is_arrow_table, is_frame
+from ._validation import type_name
 
 
 def keep_events(X, histories: Histories, keep: np.ndarray):
@@ -26,6 +29,12 @@ def keep_events(X, histories: Histories, keep: np.ndarray):
         Every row stays; in a frame the parallel list columns are cut alike and the other columns are untouched.
     """
     after = _boundaries(histories.indptr, keep)
+    if is_arrow_table(X):
+        for name in COLUMNS:
+            if name in X.column_names:
+                place = X.column_names.index(name)
+                X = X.set_column(place, name, _cut(X[name], histories.indptr, keep, after))
+        return X
     if not is_frame(X):
         return _cut(X, histories.indptr, keep, after)
     columns = {name: _cut(X[name], histories.indptr, keep, after) for name in COLUMNS if name in X.columns}
@@ -35,8 +44,8 @@ def keep_events(X, histories: Histories, keep: np.ndarray):
 
 
 def keep_items(X, histories: Histories, keep: np.ndarray):
-    """Return the items of some events of every row: a Series for a frame, else the same container as X."""
-    column = X["item"] if is_frame(X) else X
+    """Return the items of some events of every row: a column for a frame or table, else the same container as X."""
+    column = X["item"] if is_frame(X) or is_arrow_table(X) else X
     return _cut(column, histories.indptr, keep, _boundaries(histories.indptr, keep))
 
 
@@ -51,9 +60,20 @@ def take_rows(X, rows: np.ndarray):
     return X[rows]
 
 
-def count_rows(X) -> int:
-    """Return the number of rows of X."""
-    return X.shape[0] if hasattr(X, "shape") else len(X)
+def count_rows(X, name: str = "X") -> int:
+    """Return the number of rows of X.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of rows.
+    """
+    shape = getattr(X, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return int(shape[0])
+    if shape is not None or isinstance(X, (str, bytes, Mapping, AbstractSet)) or not isinstance(X, Sized):
+        raise TypeError(f"{name} must be a sequence with one row per user, or a frame, got {type_name(X)}")
+    return len(X)
 
 
 def _is_polars(X) -> bool:
@@ -110,6 +130,8 @@ def _cut_rows(rows, indptr: np.ndarray, keep: np.ndarray) -> list:
     bounds, flags = indptr.tolist(), keep.tolist()
     cut = []
     for row, start, stop in zip(rows, bounds[:-1], bounds[1:], strict=True):
+        if hasattr(row, "to_pylist"):
+            row = row.to_pylist()
         if isinstance(row, np.ndarray):
             cut.append(row[keep[start:stop]])
         elif start == stop:  # an empty row may also be None or NaN

@@ -159,7 +159,7 @@ def read_histories(X, name: str = "X") -> Histories:
         return X
     if isinstance(X, ReadHistories):
         return X.histories
-    if hasattr(X, "column_names") and hasattr(X, "to_pandas"):  # an Arrow table
+    if is_arrow_table(X):
         import pandas as pd
 
         X = X.to_pandas(types_mapper=pd.ArrowDtype)
@@ -187,11 +187,11 @@ def read_histories(X, name: str = "X") -> Histories:
                 f"for {np.diff(indptr)[row]} items"
             )
         if column == "time":
-            times = _to_numpy(parallel)
+            times = _to_numpy(parallel, label)
             extra["time"], extra["dated"] = as_days(times, label), are_dates(times)
             _check_order(extra["time"], indptr, label)
         elif column == "weight":
-            extra["weight"] = as_weights(_to_numpy(parallel), label)
+            extra["weight"] = as_weights(_to_numpy(parallel, label), label)
         else:
             extra["event_ids"], extra["event_codes"] = _encode(parallel, label)
     return Histories(*_encode(values, f"{name}['item']"), indptr, **extra)
@@ -216,6 +216,11 @@ def is_frame(X) -> bool:
     return any(
         library in sys.modules and isinstance(X, sys.modules[library].DataFrame) for library in ("pandas", "polars")
     )
+
+
+def is_arrow_table(X) -> bool:
+    """Tell whether X is an Arrow table or record batch."""
+    return hasattr(X, "column_names") and hasattr(X, "to_pandas")
 
 
 def is_matrix(X) -> bool:
@@ -284,7 +289,7 @@ def _python_lists(rows: Any, label: str):
         if isinstance(row, (list, tuple)) or (isinstance(row, np.ndarray) and row.ndim == 1):
             clean.append(row)
         elif isinstance(row, Sized) and hasattr(row, "to_numpy"):
-            clean.append(_values_of(row))
+            clean.append(row.to_pylist() if hasattr(row, "to_pylist") else row.to_numpy())
         elif not isinstance(row, (str, Sized)) and is_missing(row):
             clean.append(())
         else:
@@ -298,14 +303,13 @@ def _python_lists(rows: Any, label: str):
     return [value for row in clean for value in row], indptr.astype(np.int64)
 
 
-def _values_of(row: Any) -> np.ndarray:
-    return row.to_numpy()
-
-
-def _to_numpy(values) -> np.ndarray:
+def _to_numpy(values, label: str = "time") -> np.ndarray:
     """Turn flat values of a time or weight column into an array, keeping dates as dates."""
     if not hasattr(values, "to_numpy"):
-        return np.asarray(values) if len(values) else np.empty(0)
+        try:
+            return np.asarray(values) if len(values) else np.empty(0)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{label} must hold one value per event, not lists of different lengths") from error
     import pyarrow as pa
 
     if pa.types.is_date(values.type):

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
 
+from ._containers import count_rows
 from ._histories import is_frame, read_histories
 from ._time import as_moment
 from ._validation import LARGEST_WEIGHT, as_collection, as_id_list, is_nested, lookup, plain, type_name
@@ -81,14 +82,14 @@ def check_flags(**flags) -> None:
 
 def check_k(k) -> int:
     """Return a number of items as an integer."""
-    if not isinstance(k, Integral) or isinstance(k, (bool, np.bool_)) or k < 1:
+    if not isinstance(k, Integral) or isinstance(k, (bool, np.bool_, np.timedelta64)) or k < 1:
         raise ValueError(f"k must be an integer of at least 1, got {k!r}")
     return int(k)
 
 
 def _by_row(exclude: Mapping, X) -> list:
     """Return the lists of a dict by user in the order of X: users are named by its index, else by their row number."""
-    users = list(X.index) if is_frame(X) and hasattr(X, "index") else range(len(X))
+    users = list(X.index) if is_frame(X) and hasattr(X, "index") else range(count_rows(X))
     known = set(users)
     if unknown := [user for user in exclude if user not in known]:
         raise ValueError(
@@ -114,16 +115,28 @@ def _lists_of(exclude) -> list:
     return lists
 
 
+def read_matrix(model, X, *, reset: bool, dtype=(np.float32, np.float64)):
+    """Return X as scikit-learn's `validate_data` does for a matrix of numbers; its errors name X."""
+    try:
+        if isinstance(X, (list, tuple)) and reset:
+            X = check_array(X, accept_sparse="csr")
+        return validate_data(model, X, accept_sparse="csr", dtype=list(dtype), reset=reset)
+    except (TypeError, ValueError, OverflowError, AttributeError, IndexError, NotImplementedError) as error:
+        text = str(error)
+        if text.startswith(("X ", "The feature names")):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X must be a user x item matrix of finite numbers, and cannot be read as one: {text}") from error
+
+
 def check_matrix(model, X, *, reset: bool) -> sp.csr_array:
     """Return a passed-through user x item matrix as CSR without stored zeros, checked against the learned columns."""
-    if isinstance(X, (list, tuple)):
-        X = check_array(X, accept_sparse="csr") if reset else X
     if is_frame(X) and any(not isinstance(name, str) for name in X.columns):  # scikit-learn knows names of text alone
         known, ids = getattr(model, "_column_ids", None), column_ids(X)
         if not reset and (known or ids is not None) and list(X.columns) != known:
             raise ValueError(f"X has other columns than in fit, such as {list(X.columns)[:5]}: pass the same, in order")
         X = X.to_numpy()
-    X = validate_data(model, X, accept_sparse="csr", dtype=[np.float32, np.float64], reset=reset)
+    X = read_matrix(model, X, reset=reset)
     matrix = sp.csr_array(X) if not sp.issparse(X) else sp.csr_array(X, copy=True)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()

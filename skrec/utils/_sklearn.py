@@ -4,12 +4,16 @@
 """
 
 from collections.abc import Callable
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_sample_weight, _get_feature_names
+
+from ._validation import LARGEST_WEIGHT
 
 __all__ = [
     "HasMethods",
@@ -27,6 +31,20 @@ __all__ = [
     "tree_predictor",
     "validate_params",
 ]
+
+
+class Interval(_Interval):
+    """An interval of numbers that arrays can hold: True and False are none, and an open end stops at a large number."""
+
+    _LARGEST = 2**62  # as a bound of integers; of reals 1e15, as for weights
+
+    def __init__(self, type, left, right, *, closed):
+        if right is None:
+            right = self._LARGEST if type is Integral else LARGEST_WEIGHT
+        super().__init__(type, left, right, closed=closed)
+
+    def is_satisfied_by(self, val) -> bool:
+        return not isinstance(val, (bool, np.bool_, np.timedelta64)) and super().is_satisfied_by(val)
 
 
 def gram_descent() -> Callable:

@@ -3,11 +3,11 @@
 import numbers
 
 import numpy as np
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_scalar
 
+from ._arguments import check_choice, check_seed, check_share, check_verbose, check_whole
 from ._containers import count_rows, keep_events, keep_items, take_rows
 from ._histories import Histories, read_histories
+from ._requests import check_flags
 from ._time import as_moment
 
 
@@ -85,8 +85,9 @@ def split_last(
     >>> X_train, y_val
     ([['a'], ['b'], ['a']], [['b'], [], []])
     """
-    check_scalar(n, "n", numbers.Integral, min_val=1)
-    check_scalar(min_history, "min_history", numbers.Integral, min_val=0)
+    n, min_history = check_whole(n, "n"), check_whole(min_history, "min_history", low=0)
+    check_flags(exclude_seen=exclude_seen, exclude_unknown=exclude_unknown)
+    check_verbose(verbose)
     histories = read_histories(X)
     held_out = _mark_last(histories, np.where(histories.lengths >= n + min_history, n, 0))
     if not held_out.any():
@@ -162,6 +163,8 @@ def split_time(
     >>> y.tolist()
     [['b', 'a'], []]
     """
+    check_flags(exclude_seen=exclude_seen, exclude_unknown=exclude_unknown)
+    check_verbose(verbose)
     histories = read_histories(X)
     if histories.time is None:
         raise ValueError(
@@ -250,15 +253,11 @@ def split_users(
     """
     n_users = count_rows(X)
     n_test = _test_count(test_size, n_users)
-    if order not in ("last", "random"):
-        raise ValueError(f"order must be 'last' or 'random', got {order!r}")
+    check_choice(order, "order", ("last", "random"))
     as_share = not isinstance(held_out, numbers.Integral)
-    if as_share:
-        check_scalar(held_out, "held_out", numbers.Real, min_val=0, max_val=1, include_boundaries="neither")
-    else:
-        check_scalar(held_out, "held_out", numbers.Integral, min_val=1)
+    held_out = check_share(held_out, "held_out") if as_share else check_whole(held_out, "held_out")
 
-    rng = check_random_state(random_state)
+    rng = check_seed(random_state)
     is_test = np.zeros(n_users, dtype=bool)
     is_test[rng.permutation(n_users)[:n_test]] = True
     X_test = take_rows(X, np.flatnonzero(is_test))
@@ -283,10 +282,9 @@ def split_users(
 
 def _test_count(test_size, n_users: int) -> int:
     if isinstance(test_size, numbers.Integral):
-        n_test = int(test_size)
+        n_test = check_whole(test_size, "test_size", low=0)
     else:
-        check_scalar(test_size, "test_size", numbers.Real, min_val=0, max_val=1, include_boundaries="neither")
-        n_test = round(test_size * n_users)
+        n_test = round(check_share(test_size, "test_size") * n_users)
     if not 0 < n_test < n_users:
         raise ValueError(
             f"test_size={test_size} holds out {n_test} of {n_users} users, but at least one must be held out and one "

@@ -55,7 +55,9 @@ def as_days(values, name: str = "time") -> np.ndarray:
     """
     array = values if isinstance(values, np.ndarray) else np.asarray(values)
     if array.dtype.kind == "O":
-        array = _object_times(array, name)
+        array = _object_times(array.reshape(-1) if array.ndim == 0 else array, name)
+    if array.ndim > 1:
+        raise TypeError(f"{name} must hold one time per event, got values of the shape {array.shape}")
     if array.dtype.kind == "M":
         missing = np.isnat(array)
         days = _days_of_dates(array)
@@ -81,6 +83,14 @@ def _days_of_dates(array: np.ndarray) -> np.ndarray:
     return whole + rest / _PER_DAY[unit]
 
 
+def as_float(value, name: str) -> float:
+    """Return a number as a float; raise a ValueError where it is beyond what floats hold."""
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} has a number beyond 1.8e308, which no time reaches: correct it") from error
+
+
 def _no_time(value, name: str) -> TypeError:
     return TypeError(
         f"{name} has {plain(value)!r}, which is not a time: give datetimes or numbers, "
@@ -101,7 +111,7 @@ def _object_times(array: np.ndarray, name: str) -> np.ndarray:
     if len(kinds) > 1:
         raise TypeError(f"{name} mixes numbers and datetimes: convert it, for instance with pandas.to_datetime")
     if kinds != {False}:
-        return np.array([np.nan if is_missing(value) else float(value) for value in array])
+        return np.array([np.nan if is_missing(value) else as_float(value, name) for value in array])
     if len({getattr(value, "tzinfo", None) is None for value in there}) > 1:
         raise ValueError(
             f"{name} mixes times with a zone and without one: give all of them a zone, or none (then they count as UTC)"
@@ -147,7 +157,7 @@ def as_moment(value, name: str, *, dated: bool | None = None) -> float:
     if isinstance(value, (bool, np.bool_, np.timedelta64)) or is_missing(value):
         raise TypeError(f"{name} must be a date or a number, got {value!r}")
     if isinstance(value, numbers.Real):
-        moment = float(as_days(np.array([value], dtype=np.float64), name)[0])
+        moment = float(as_days(np.array([as_float(value, name)]), name)[0])
         if dated and not abs(moment) < _LAST_DAY:
             raise ValueError(
                 f"{name}={plain(value)!r} is no day in the years to 9999, but the times are dates, with which a number "
@@ -209,7 +219,7 @@ def as_duration(value, name: str, *, dated: bool | None = None) -> float:
         If it is not above 0, lacks a unit, or has one where the unit of the times is unknown.
     """
     if isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_, np.timedelta64)):
-        days = float(value)
+        days = as_float(value, name)
     else:
         days = _exact_days(value, name)
         if dated is False:

@@ -102,6 +102,11 @@ def top_k(scores: np.ndarray, k: int, order: np.ndarray) -> tuple[np.ndarray, np
     bound = _lower_bound(scores, k)
     above = scores >= bound[:, None]
     counts = np.count_nonzero(above, axis=1)
+    if (counts < k).any():  # nothing is above NaN
+        raise ValueError(
+            "X has scores that are not numbers (NaN): a parameter of the model, or a weight of X, is too large or too "
+            "small for float32"
+        )
     columns = np.empty((n_rows, k), dtype=np.int64)
 
     limit = 4 * k + 64

@@ -1,6 +1,7 @@
 """Ids and weights: checked and brought to one form, here and nowhere else."""
 
 import numbers
+import sys
 from collections.abc import Iterable, Mapping, Sized
 
 import numpy as np
@@ -31,8 +32,9 @@ def is_missing(value) -> bool:
         return True
     try:
         return bool(value != value)
-    except TypeError:  # pandas.NA has no truth value
-        return True
+    except Exception:  # pandas.NA has no truth value, and arrays and tables answer, or fail, in ways of their own
+        pandas = sys.modules.get("pandas")
+        return pandas is not None and value is pandas.NA
 
 
 def as_ids(values, name: str) -> np.ndarray:
@@ -68,8 +70,8 @@ def as_ids(values, name: str) -> np.ndarray:
             return _object_array(values)
         if any(map(is_missing, values)):
             raise ValueError(f"{name} has a missing id (None or NaN): drop these events or fill the id first")
-        if any(issubclass(kind, (bool, np.bool_)) or not issubclass(kind, (str, numbers.Real)) for kind in kinds):
-            bad = next(v for v in values if isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, numbers.Real)))
+        if not all(map(_can_be_id, kinds)):
+            bad = next(value for value in values if not _can_be_id(type(value)))
             raise TypeError(f"{name} has {plain(bad)!r} of type {type_name(bad)}: ids must be integers or strings")
         if len({_scalar_kind(kind) for kind in kinds}) > 1:
             examples = {_scalar_kind(type(v)): v for v in values}
@@ -143,6 +145,10 @@ def _comparable(ids: np.ndarray, vocabulary: np.ndarray) -> tuple[np.ndarray, np
         possible = (ids <= _EXACT) & (ids >= -_EXACT if kinds == "if" else True)
         ids = ids.astype(np.float64)
     return ids, vocabulary, possible
+
+
+def _can_be_id(kind: type) -> bool:
+    return issubclass(kind, (str, numbers.Real)) and not issubclass(kind, (bool, np.bool_, np.timedelta64))
 
 
 def _scalar_kind(kind: type) -> str:
@@ -267,8 +273,10 @@ def as_weights(values, name: str = "weight") -> np.ndarray:
     try:
         with np.errstate(over="ignore"):
             weights = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must hold numbers: {error}") from error
+    if weights.ndim != 1:
+        raise TypeError(f"{name} must hold one number per event, got values of the shape {weights.shape}")
     bad = ~(weights >= 0) | np.isinf(weights)
     if bad.any() and not (np.asarray(values, dtype=np.float64)[bad] > LARGEST_WEIGHT).all():
         raise ValueError(

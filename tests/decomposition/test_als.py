@@ -122,3 +122,23 @@ def test_partial_fit_fits_first_and_refuses_what_cannot_grow():
     weighted = ALS(4, vectorizer=make_pipeline(HistoryVectorizer(), BM25Transformer())).fit(HISTORIES[:50])
     with pytest.raises(TypeError, match="partial_fit needs vectorizer=None or a HistoryVectorizer"):
         weighted.partial_fit(HISTORIES)
+
+
+def test_numbers_too_large_are_told_by_name():
+    histories = [["a", "b"], ["b", "c"], ["a", "c"]]
+    for name in ("alpha", "unobserved_weight", "l2", "n_components"):
+        with pytest.raises(ValueError, match=name):
+            ALS(**{"n_components": 2, name: 2**63}).fit(histories)
+    with pytest.raises(ValueError, match="n_components"):
+        ALS(n_components=True).fit(histories)
+    with pytest.raises(ValueError, match="alpha"):
+        ALS(n_components=2, alpha=1e30, l2=0, random_state=0).fit(histories)
+
+
+def test_an_unsolvable_system_says_what_to_lower(monkeypatch):
+    def fail(*arguments):
+        raise ValueError("cython_lapack.posv failed (err=1)")
+
+    monkeypatch.setattr("skrec.decomposition._als.least_squares_rows", fail)
+    with pytest.raises(ValueError, match="ALS diverged to infinite vectors: raise l2, or lower alpha"):
+        ALS(n_components=2, random_state=0).fit([["a", "b"], ["b", "c"]])

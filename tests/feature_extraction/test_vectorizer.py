@@ -159,3 +159,15 @@ def test_a_recommender_that_reads_histories_says_where_the_vectorizer_goes(steps
     with pytest.raises(TypeError, match="give its vectorizer to the recommender as vectorizer=") as caught:
         make_pipeline(*steps, EASE()).fit([["x", "y"], ["y", "z"]])
     assert len(steps) > 1 or "passthrough" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [None, "words", 0.5, object, complex, np.float16, "datetime64[s]", [1]], ids=str)
+def test_dtype_is_a_type_of_numbers(dtype):
+    with pytest.raises(TypeError, match=r"^dtype must be a type of numbers"):
+        HistoryVectorizer(dtype=dtype).fit([["a"]])
+
+
+def test_no_event_at_all_names_x():
+    for X in ([], [[]], [[], None]):
+        with pytest.raises(ValueError, match=r"^X holds no event"):
+            HistoryVectorizer().fit(X)

@@ -92,3 +92,31 @@ def test_paired_uses_users_with_both_values():
 def test_errors(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("values", 0.5),
+        ("values", "0.5"),
+        ("values", [[0.1], [0.2, 0.3]]),
+        ("confidence", float("nan")),
+        ("confidence", True),
+        ("n_resamples", np.timedelta64(3, "D")),
+        ("random_state", object()),
+        ("random_state", -1),
+    ],
+    ids=str,
+)
+def test_arguments_are_named(name, value):
+    arguments = {"values": [0.1, 0.4, 0.2], "n_resamples": 10} | {name: value}
+    with pytest.raises((TypeError, ValueError), match=f"^{name}"):
+        bootstrap_interval(**arguments)
+    if name == "values":
+        with pytest.raises((TypeError, ValueError), match=r"^b must"):
+            paired_bootstrap([0.1, 0.2, 0.3], value)
+
+
+def test_small_integer_types_are_numbers_of_resamples():
+    few = bootstrap_interval([0.1, 0.5, 0.3], n_resamples=np.int8(20), random_state=0)
+    assert few == bootstrap_interval([0.1, 0.5, 0.3], n_resamples=20, random_state=0)

@@ -276,3 +276,15 @@ def test_scorers_in_cross_validation(kind):
     model = Popular().fit(X[10:])
     expected = M.ndcg_at_k(y[:10], model.predict(X[:10]), k=3)
     assert result["test_ndcg"][0] == pytest.approx(expected)
+
+
+def test_arrow_tables_hold_the_truth():
+    table = pa.table({"item": [[1, 2], [], [5]]})
+    y_pred = [[2, 3], [1, 2], [4, 6]]
+    assert M.recall_at_k(table, y_pred, k=2) == M.recall_at_k([[1, 2], [], [5]], y_pred, k=2) == 0.25
+
+
+@pytest.mark.parametrize("metrics", [3, None, {"ndcg"}, [["ndcg"]], np.ones((2, 2)), pd.DataFrame({"a": [1]})], ids=str)
+def test_what_are_no_names_of_metrics(metrics):
+    with pytest.raises((TypeError, ValueError), match=r"^metrics "):
+        M.ranking_scores([[1]], [[1, 2]], k=2, metrics=metrics)

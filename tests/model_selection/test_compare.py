@@ -1,6 +1,7 @@
 """Comparing models: the numbers are those of the metrics, a failure stays a row, nothing leaks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -148,3 +149,28 @@ def test_resources_see_time_and_memory():
         block = np.ones(8_000_000)
     assert np.isnan(used.peak_mib) or used.peak_mib > 30
     assert len(block)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("return_estimator", np.array([1, 0])),
+        ("return_per_user", "false"),
+        ("verbose", pd.DataFrame()),
+        ("metrics", 3),
+        ("metrics", [["ndcg"]]),
+        ("confidence", float("nan")),
+        ("n_resamples", 2**63),
+        ("random_state", [{}]),
+        ("k", True),
+        ("validation", 5),
+        ("X_test", (row for row in [[1]])),
+        ("y", {0: [1]}),
+        ("y", [[1]]),
+    ],
+    ids=str,
+)
+def test_arguments_of_compare_are_named(name, value):
+    arguments = {"models": [PopularityRecommender()], "X": [[1, 2], [2]], "y": [[3], [1]]} | {name: value}
+    with pytest.raises((TypeError, ValueError), match=f"^{name}"):
+        compare(**arguments)

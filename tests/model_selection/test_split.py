@@ -338,3 +338,75 @@ def test_same_users():
     assert repr(splitter) == "SameUsers()" and splitter.get_n_splits() == 1
     ((train, test),) = splitter.split(pl.DataFrame({"item": [["a"], ["b"]]}))
     assert train.tolist() == test.tolist() == [0, 1] and train is not test
+
+
+def _table(X):
+    return pa.table({"user": list(X.index), "item": X["item"].tolist(), "time": X["time"].tolist()})
+
+
+def test_arrow_tables_are_cut_like_frames():
+    X = pd.DataFrame({"item": [["a", "b"], ["c"], ["a", "c", "b"]], "time": [[1, 2], [3], [4, 5, 6]]})
+    history, y = split_last(_table(X))
+    expected, held_out = split_last(X)
+    assert isinstance(history, pa.Table)
+    assert history.column_names == ["user", "item", "time"]
+    assert history["item"].to_pylist() == [list(row) for row in expected["item"]]
+    assert history["time"].to_pylist() == [list(row) for row in expected["time"]]
+    assert y.to_pylist() == [list(row) for row in held_out]
+    batch, later = split_time(_table(X).to_batches()[0], at=2)
+    assert batch.column("item").to_pylist() == [["a"], [], []]
+    assert later.to_pylist() == [["b"], ["c"], ["a", "c", "b"]]
+    train, test, asked = split_users(_table(X), test_size=1, random_state=1)
+    assert train.num_rows == 2
+    assert test.num_rows == len(asked) == 1
+
+
+def test_rows_that_are_arrow_arrays():
+    X = pd.DataFrame({"item": pd.Series([pa.array([1, 2, 2**60 + 1]), pa.array([3])])})
+    history, y = split_last(X)
+    assert history["item"].tolist() == [[1, 2], [3]]
+    assert y.tolist() == [[2**60 + 1], []]
+
+
+HOSTILE = ["false", 2, None, np.array([True, False]), [], pd.DataFrame()]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=[type(value).__name__ for value in HOSTILE])
+@pytest.mark.parametrize("flag", ["exclude_seen", "exclude_unknown"])
+def test_flags_of_splits_are_flags(flag, value):
+    X = pd.DataFrame({"item": [[1, 2], [2, 1]], "time": [[1, 2], [1, 2]]})
+    for split in (lambda **flags: split_last(X, **flags), lambda **flags: split_time(X, 2, **flags)):
+        with pytest.raises(TypeError, match=f"{flag} must be True or False"):
+            split(**{flag: value})
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("test_size", float("nan")),
+        ("held_out", float("nan")),
+        ("held_out", 2**63),
+        ("held_out", True),
+        ("order", np.array([])),
+        ("order", None),
+        ("random_state", "x"),
+        ("random_state", 2**63),
+        ("X", (row for row in [[1], [2]])),
+        ("X", np.array(3)),
+        ("X", "ab"),
+        ("X", {"ann": [1, 2]}),
+    ],
+    ids=str,
+)
+def test_arguments_of_split_users_are_named(name, value):
+    arguments = {"X": [[1, 2], [2, 1], [1, 3]], "test_size": 0.4} | {name: value}
+    with pytest.raises((TypeError, ValueError), match=f"^{name}"):
+        split_users(**arguments)
+
+
+def test_sums_of_large_numbers_do_not_overflow():
+    for arguments in ({"n": 2**63}, {"min_history": 2**63}):
+        with pytest.raises(ValueError, match="at most"):
+            split_last([[1, 2]], **arguments)
+    with pytest.raises(ValueError, match="no history of X has the n"):
+        split_last([[1, 2]], n=2**62, min_history=2**62 - 1)

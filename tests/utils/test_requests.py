@@ -104,3 +104,38 @@ def test_matrix_frames_name_their_columns():
     for model, other in ((named, frame[[10, 20, 30]]), (plain, frame), (named, pd.DataFrame(values))):
         with pytest.raises(ValueError, match="X has other columns than in fit"):
             model.predict(other)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1j, "a"], ids=str)
+def test_errors_of_a_matrix_name_x(value):
+    matrix = np.array([[1, 0, value], [0, 1, 0]], dtype=None)
+    with pytest.raises((TypeError, ValueError), match=r"^X must be a user x item matrix of finite numbers"):
+        ItemKNN(vectorizer="passthrough").fit(matrix)
+
+
+@pytest.mark.parametrize(
+    "value", [3, [1, 2], [[1], None], {"a": 1}, np.ones((2, 2, 2)), pd.Series([[1], [2]])], ids=str
+)
+def test_what_is_no_matrix_names_x(value):
+    model = ItemKNN(vectorizer="passthrough").fit(np.eye(3))
+    for call in (ItemKNN(vectorizer="passthrough").fit, model.recommend):
+        with pytest.raises((TypeError, ValueError), match=r"^X "):
+            call(value)
+
+
+def test_a_dict_of_exclusions_needs_rows_that_can_be_counted():
+    model = ItemKNN().fit([[1, 2], [2, 3]])
+    with pytest.raises(TypeError, match=r"^X must be a sequence"):
+        model.recommend((row for row in [[1], [2]]), exclude={0: [3]})
+
+
+def test_a_duration_is_no_number_of_items():
+    model = ItemKNN().fit([[1, 2], [2, 3]])
+    with pytest.raises(ValueError, match="k must be an integer"):
+        model.recommend([[1]], k=np.timedelta64(3, "D"))
+
+
+@pytest.mark.parametrize("at", [np.ones((2, 2)), np.array([]), pd.DataFrame({"a": [1]}), 10**400], ids=str)
+def test_a_moment_is_one_moment(at):
+    with pytest.raises((TypeError, ValueError), match=r"^at "):
+        ItemKNN().fit([[1, 2], [2, 3]]).recommend([[1]], at=at)
