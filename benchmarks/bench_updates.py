@@ -1,11 +1,12 @@
 """Updates: processor seconds and memory of `partial_fit` with the newest events, against a refit on all of them.
 
 Beauty (S3-Rec) has no common time: new are the last events of 10,000 users (seed 0). On Online Retail and on Complete
-Journey, its households drawn with replacement until there are 13 million events (seed 0, as in bench_growth.py), new are
-the newest events. Models of whole matrices of items, EASE and SLIM, learn 1,000 events and on Complete Journey only
-items of 1,000 households. Each line is a process of its own: fit on what came before, then one update to compile and
-import what is needed on a copy of the model, then the update that is measured, and the refit, with and without
-`incremental`. Seconds are the processor's, of all threads together.
+Journey, with households drawn with replacement until there are 13 million events (seed 0, as in bench_growth.py), the
+newest events are new. EASE and SLIM, which solve whole matrices of items, learn 1,000 events, on Complete Journey of
+the items that 10,000 households have. Each line is a process of its own: fit on what came before, then the update on
+copies of the model, the least of up to three, and the refit, with and without `incremental`. Seconds are the
+processor's, of all threads together; "1 in" is the refit without `incremental` over the update; "differ" is the largest
+difference of scores, relative to the largest score.
 
     python benchmarks/bench_updates.py [--data beauty ...] [--model ItemKNN ...]
 """
@@ -129,8 +130,8 @@ def measure(data, name):
 
 def main(data, names):
     print(
-        f"{'data':10}{'model':24}{'events':>12}{'new':>8}{'users':>8}{'items':>8}{'update s':>10}{'refit s':>10}{'plain s':>9}"
-        f"{'1 in':>8}{'MiB':>7}{'refit':>7}{'differ':>10}"
+        f"{'data':10}{'model':24}{'events':>12}{'new':>8}{'users':>8}{'items':>8}{'update s':>10}{'refit s':>10}"
+        f"{'plain s':>9}{'1 in':>8}{'MiB':>7}{'refit':>7}{'differ':>10}"
     )
     for source in data:
         for name in names:

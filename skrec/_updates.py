@@ -1,6 +1,8 @@
 """Updates of fitted recommenders: learning what came since, and unlearning users."""
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -43,6 +45,20 @@ class UpdatableMixin:
     """
 
     _updates: str | None = None  # what the tag `updates` says, where statistics are kept
+
+    items_: np.ndarray
+    n_items_: int
+    popularity_: np.ndarray
+    vectorizer_: Any
+    _statistics: Statistics
+    _old_items: np.ndarray
+    _dated: bool | None
+    fit: Callable[..., Any]
+    _count: Callable[..., Statistics]
+    _solve: Callable[..., None]
+    _read: Callable[..., Histories]
+    _users: Callable[..., Users]
+    _is_passthrough: Callable[..., bool]
 
     # ---- what a model overrides ------------------------------------------------------------------------------
 
@@ -225,9 +241,10 @@ class UpdatableMixin:
         if not new.any():
             return self.items_
         ids = join_ids([self.items_, np.sort(histories.ids[new], kind="stable")], "X and items_")
-        counts = np.bincount(with_items(self.vectorizer_, ids)._matrix(histories).indices, minlength=len(ids))
-        counts[: len(self.items_)] = 1
-        return ids[counts > 0]
+        counts, columns, _ = with_items(self.vectorizer_, ids)._counted(histories)
+        stays = np.arange(len(ids)) < len(self.items_)
+        stays[columns[counts]] = True
+        return ids[stays]
 
     def _count_users(self, now: sp.csr_array | None, was: sp.csr_array | None = None) -> None:
         """Bring the number of users of each item up to date."""

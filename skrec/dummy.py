@@ -231,7 +231,7 @@ class PopularityRecommender(BaseRecommender):
         columns = self._events.columns
         return self._sums(self._matrix_at(at), columns[0] if columns else None)
 
-    def _sums(self, matrix: sp.csr_array, row_segments: np.ndarray | None) -> tuple[np.ndarray, Grouped | None]:
+    def _sums(self, matrix: sp.csr_array, row_segments) -> tuple[np.ndarray, Grouped | None]:
         """Return the sums of everybody (n_items,), and those of each segment, of users without one first, or None."""
         weighted = self.count == "events" or self.half_life is not None
         values = matrix.data.astype(np.float64) if weighted else np.ones(matrix.nnz)
@@ -371,13 +371,14 @@ def _upgraded(state: dict) -> dict:
     )
     state = {**state, "_window": window, "_half_life": half_life}
     if "segments_" in state:
-        segments = [str(segment).split(", ") for segment in state["segments_"]]
-        state["_segments"] = np.array(segments, dtype=str).reshape(len(segments), -1)
+        names = [str(segment).split(", ") for segment in state["segments_"]]
+        state["_segments"] = np.array(names, dtype=str).reshape(len(names), -1)
         counts = sp.csr_array(state["_segment_scores"])
         state["_segment_scores"] = sp.csr_array(sp.vstack([counts[-1:], counts[:-1]]))
-    items, times, users, of_event = state.get("_events") or (None,) * 4
+    events = state.get("_events")
     state["_events"] = None
-    if items is not None:
+    if events is not None:
+        items, times, users, of_event = events
         n_users = state["_n_users"]
         order = np.argsort(users, kind="stable")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_users))])

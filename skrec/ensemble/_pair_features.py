@@ -48,9 +48,11 @@ class PairFeatures:
         With `keep_events` the events of the longest window are kept, for `update`.
         """
         self.n_items, self.columns = n_items, columns
-        codes, times = histories.codes, histories.time
+        codes: Any = histories.codes
+        times: Any = histories.time
         self.counts = np.bincount(codes, minlength=n_items)
-        self.latest, self.longest, self.events = None, 0.0, None
+        self.latest, self.longest = None, 0.0
+        self.events: Any = None
         if times is not None and len(times):
             self.latest = latest_time(times, histories.dated, tell=False)
             near = times <= self.latest  # dates in the far future do not count
@@ -67,12 +69,14 @@ class PairFeatures:
         wider = self._copied()
         if not len(histories.codes):
             return self
-        new, codes, times = n_items - self.n_items, histories.codes, histories.time
+        new = n_items - self.n_items
+        codes: Any = histories.codes
+        times: Any = histories.time
         wider.n_items, wider.columns = n_items, columns
         wider.counts = np.append(self.counts, np.zeros(new, dtype=np.int64)) + np.bincount(codes, minlength=n_items)
         if self.latest is not None:
             check_same_times(histories, self.dated)
-            far = far_future(times, self.dated)
+            far = far_future(times, bool(self.dated))
             codes, times = codes[~far], times[~far]
             wider.latest = max(self.latest, times.max(initial=-np.inf))
             wider.first = np.append(self.first, np.full(new, np.inf))
@@ -93,7 +97,7 @@ class PairFeatures:
         recent = self.latest - times < max(self.windows.values(), default=0)
         self.events = codes[recent], times[recent]
 
-    def _tabulate(self, codes: np.ndarray, times: np.ndarray | None) -> None:
+    def _tabulate(self, codes: np.ndarray, times: Any) -> None:
         """Make the features of the items; codes and times are at least the events of the longest window."""
         table = {"popularity": np.log1p(self.counts)}
         if self.latest is not None:

@@ -1,6 +1,6 @@
 """Additive statistics of users: what item models learn from, as sums that can be added, subtracted and merged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,7 @@ class Rows:
         Values of each row.
     """
 
-    def __init__(self, keys: np.ndarray, indptr: np.ndarray, events: tuple, columns: tuple = ()):
+    def __init__(self, keys: np.ndarray, indptr: np.ndarray, events: Iterable, columns: Iterable = ()):
         self.keys, self.indptr, self.events, self.columns = keys, indptr, tuple(events), tuple(columns)
 
     def __len__(self) -> int:

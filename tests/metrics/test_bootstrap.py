@@ -106,7 +106,7 @@ def test_errors(call, match):
         ("random_state", object()),
         ("random_state", -1),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_arguments_are_named(name, value):
     arguments = {"values": [0.1, 0.4, 0.2], "n_resamples": 10} | {name: value}

@@ -18,7 +18,10 @@ def test_rows_are_counted(X):
     assert count_rows(X) == 2
 
 
-@pytest.mark.parametrize("X", [3, None, "ab", b"ab", {1: [2]}, {1}, np.array(3), iter([[1]]), len], ids=str)
+ROWLESS = [3, None, "ab", b"ab", {1: [2]}, {1}, np.array(3), iter([[1]]), len]
+
+
+@pytest.mark.parametrize("X", ROWLESS, ids=[type(X).__name__ for X in ROWLESS])
 def test_what_has_no_rows_is_named(X):
     with pytest.raises(TypeError, match=r"^X_test must be a sequence with one row per user"):
         count_rows(X, "X_test")
