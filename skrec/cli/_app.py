@@ -94,6 +94,9 @@ def fit(
     exclude_seen: Seen = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Learn from events from here on.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Learn from events before.")] = None,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Keep what `skrec update` needs; the file is larger.")
+    ] = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -112,6 +115,7 @@ def fit(
         exclude_seen=exclude_seen,
         since=since,
         until=until,
+        incremental=incremental,
     )
 
 
@@ -223,6 +227,35 @@ def recommend(
         force=force,
         output=output,
     )
+
+
+@app.command()
+def update(
+    context: typer.Context,
+    model_file: Annotated[Path, typer.Argument(metavar="MODEL", help="A file that skrec fit --incremental saved.")],
+    log: Paths,
+    where: Where = None,
+    drop_missing: DropMissing = False,
+    time_format: TimeFormat = None,
+    time_unit: TimeUnit = None,
+    encoding: Encoding = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on where the log has no events that the model knows.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to save; by default the same file.")
+    ] = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let a saved model learn the events of a log that came after its last one.
+
+    The log must hold the complete histories of the users who have new events.
+    """
+    from ._update import run
+
+    source = Log(log, {}, where, drop_missing, time_format, time_unit, encoding)
+    run(context.obj, model_file, source, force=force, output=output)
 
 
 def main(argv: list[str] | None = None) -> int:

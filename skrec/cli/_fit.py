@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from ._data import check_output, cut_log, facts, say_facts, say_seen
-from ._dates import echo, kind_of_time, parse_moment
+from ._dates import echo, kind_of_time, parse_moment, times_of
 from ._log import read_log
 from ._model_files import save_model
 from ._options import Log, build, check_k, check_name, parse_settings
@@ -22,6 +22,7 @@ def run(
     exclude_seen: bool | None,
     since: str | None,
     until: str | None,
+    incremental: bool,
 ) -> None:
     """Fit a model to a log and save it."""
     check_k(k)
@@ -39,6 +40,8 @@ def run(
     for sentence in echo(start, end):
         screen.say(sentence)
     estimator = build(model, given, time=kind_of_time(histories), item_names=names, **options)
+    if incremental:
+        keep_statistics(estimator, model)
     described = facts(histories)
     say_facts(screen, described)
     say_seen(screen, exclude_seen)
@@ -48,11 +51,21 @@ def run(
     seconds = time.perf_counter() - started
     since, until = (None if one is None else str(one) for one in (start, end))
     notes = {"data": described, "since": since, "until": until, "model": model, "time": kind_of_time(histories)}
+    if "time" in histories.columns:
+        notes["learned_until"] = float(times_of(histories).max())
     save_model(estimator, output, notes, log, names)
     fitted = f"Fitted {in_short(model, given)} to {estimator.n_items_:,} items in {seconds:.1f} s"
     screen.say(f"{fitted}; saved to {output}.")
     if k > estimator.n_items_:
         screen.say(f"A list will have {estimator.n_items_:,} items rather than {k:,}, since the model knows no more.")
+
+
+def keep_statistics(estimator, model: str) -> None:
+    """Let a model, and all its parts, keep what updates need; raise where it cannot be updated."""
+    parameters = [name for name in estimator.get_params() if name.rpartition("__")[2] == "incremental"]
+    estimator.set_params(**dict.fromkeys(parameters, True))
+    if not hasattr(estimator, "partial_fit"):
+        raise UserError(f"--incremental: {model} has a part that cannot be updated: leave it out and fit again instead")
 
 
 def in_short(model: str, settings: dict) -> str:

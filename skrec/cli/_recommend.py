@@ -44,7 +44,7 @@ def run(
     reading = notes.get("reading", {})
     if as_fitted := Log([]).like(reading).arguments():
         screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
-    histories = read_like_model(screen, replace(log, columns=columns).like(reading), notes)
+    histories, _ = read_like_model(screen, replace(log, columns=columns).like(reading), notes)
     histories, known = on_model_items(screen, histories, estimator.items_, force)
     histories, sentences = choose_users(histories, wanted, force=force)
     if exclude_seen is None:
@@ -65,9 +65,9 @@ def run(
 
 
 def read_like_model(screen: Screen, log: Log, notes: dict):
-    """Read a log with the columns of a model; raise where it has others, or times of another kind."""
+    """Read histories and item names with the columns of a model; raise where a log has others, or other times."""
     try:
-        histories, _ = read_log(screen, log)
+        histories, names = read_log(screen, log)
     except UserError as error:
         if "is not a column" not in str(error):
             raise
@@ -78,7 +78,7 @@ def read_like_model(screen: Screen, log: Log, notes: dict):
             f"the model learned times that are {learned}s, but the times of the log are {kind}s: give both alike, "
             "--time-unit says what numbers count since 1970"
         )
-    return histories
+    return histories, names
 
 
 def on_model_items(screen: Screen, histories, items: np.ndarray, force: bool):

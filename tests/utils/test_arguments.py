@@ -52,7 +52,9 @@ def test_a_share_is_a_number(value):
     assert check_share(np.float16(0.5), "share") == 0.5
 
 
-@pytest.mark.parametrize("value", ["x", [], {}, 1.5, object(), True, -1, 2**63, np.array([[1.0]])], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", ["x", [], {}, 1.5, object(), True, -1, 2**63, np.array([[1.0]])], ids=lambda value: type(value).__name__
+)
 def test_a_seed_is_named(value):
     with pytest.raises((TypeError, ValueError), match=r"^random_state must be an int"):
         check_seed(value)
