@@ -18,10 +18,11 @@ from .feature_extraction._vectorizing import (
     vectorizer_items,
     with_vocabulary,
 )
+from .utils._arguments import check_flags
 from .utils._fitting import fit_context, snapshot
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
-from .utils._requests import Request, check_flags, check_k, check_matrix, column_ids
+from .utils._requests import Request, check_k, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
 from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState

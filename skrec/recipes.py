@@ -3,8 +3,7 @@
 import importlib
 from collections.abc import Mapping
 
-from .utils._arguments import check_text, shown
-from .utils._requests import check_flags
+from .utils._arguments import check_flags, check_text, shown
 from .utils._suggest import did_you_mean
 
 # name: module, class, parameters that differ from the defaults of the class

@@ -50,7 +50,7 @@ def run(
         estimator.fit(histories)
     seconds = time.perf_counter() - started
     since, until = (None if one is None else str(one) for one in (start, end))
-    notes = {"data": described, "since": since, "until": until, "model": model, "time": kind_of_time(histories)}
+    notes: dict = {"data": described, "since": since, "until": until, "model": model, "time": kind_of_time(histories)}
     if "time" in histories.columns:
         notes["learned_until"] = float(times_of(histories).max())
     save_model(estimator, output, notes, log, names)

@@ -9,9 +9,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
+from ..utils._arguments import check_flags
 from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter, shallow
-from ..utils._requests import Request, check_flags
+from ..utils._requests import Request
 from ..utils._selection import stack
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._topk import map_blocks

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils._requests import check_flags
+from ..utils._arguments import check_flags
 from ..utils._time import logger
 from ._event_columns import DROP, check_names, drop_missing_events, keep_where, read_columns
 from ._grouping import group_events

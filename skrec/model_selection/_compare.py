@@ -10,10 +10,9 @@ from sklearn.utils import Bunch
 from ..metrics import bootstrap_interval, coverage_at_k, paired_bootstrap, ranking_scores
 from ..metrics._hits import read_truth
 from ..metrics._scores import metric_names
-from ..utils._arguments import check_seed, check_share, check_verbose, check_whole, shown
+from ..utils._arguments import check_flags, check_seed, check_share, check_verbose, check_whole, shown
 from ..utils._containers import count_rows
 from ..utils._histories import read_histories
-from ..utils._requests import check_flags
 from ..utils._resources import measure_resources
 from ..utils._sklearn import is_search
 from ..utils._split import split_last

@@ -6,8 +6,6 @@ from collections.abc import Set as AbstractSet
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_scalar
 
 from ._validation import type_name
 
@@ -28,6 +26,13 @@ def is_no_number(value) -> bool:
     return isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
+def check_flags(**flags) -> None:
+    """Raise unless each argument is True or False."""
+    for name, value in flags.items():
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
 def check_whole(value, name: str, *, low: int = 1) -> int:
     """Return a whole number of at least `low` as an int.
 
@@ -38,6 +43,8 @@ def check_whole(value, name: str, *, low: int = 1) -> int:
     ValueError
         If it is below `low`, or beyond 2**62.
     """
+    from sklearn.utils.validation import check_scalar  # only where it is needed: the command line starts without
+
     if is_no_number(value):
         raise TypeError(f"{name} must be an integer of at least {low}, got {shown(value)}")
     check_scalar(value, name, Integral, min_val=low)
@@ -62,6 +69,8 @@ def check_share(value, name: str) -> float:
     ValueError
         If it is not inside, or NaN.
     """
+    from sklearn.utils.validation import check_scalar  # only where it is needed: the command line starts without
+
     if is_no_number(value):
         raise TypeError(f"{name} must be a number between 0 and 1, got {shown(value)}")
     check_scalar(value, name, Real, min_val=0, max_val=1, include_boundaries="neither")
@@ -117,6 +126,8 @@ def check_seed(random_state) -> np.random.RandomState:
     TypeError, ValueError
         If it is no seed.
     """
+    from sklearn.utils import check_random_state  # only where it is needed: the command line starts without
+
     if is_no_number(random_state):
         raise TypeError(f"random_state must be an int, a RandomState instance or None, got {shown(random_state)}")
     try:

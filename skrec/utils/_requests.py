@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
 
+from ._arguments import check_flags
 from ._containers import count_rows
 from ._histories import is_frame, read_histories
 from ._time import as_moment
@@ -71,13 +72,6 @@ class Request:
     def removed(self, items: np.ndarray, n_users: int) -> sp.csr_array | None:
         """Return what each user must not get as the pattern of a CSR array (n_users, n_items), None for nothing."""
         return None if self.exclude_by_user is None else removed_entries(items, self.exclude_by_user, n_users)
-
-
-def check_flags(**flags) -> None:
-    """Raise unless each argument is True or False."""
-    for name, value in flags.items():
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def check_k(k) -> int:

@@ -4,10 +4,9 @@ import numbers
 
 import numpy as np
 
-from ._arguments import check_choice, check_seed, check_share, check_verbose, check_whole
+from ._arguments import check_choice, check_flags, check_seed, check_share, check_verbose, check_whole
 from ._containers import count_rows, keep_events, keep_items, take_rows
 from ._histories import Histories, read_histories
-from ._requests import check_flags
 from ._time import as_moment
 
 
