@@ -1,0 +1,336 @@
+"""The inexpensive way of a request for one user: no table, matrix or pool of threads, and the same answer."""
+
+import threading
+from collections import Counter
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._histories import Histories, as_passed, is_frame
+from ._prepared import id_table, item_order
+from ._requests import Request
+from ._selection import dense
+from ._topk import hide_seen, top_k_single, top_k_single_sparse
+from ._users import Users, read_only
+
+_INTEGERS = frozenset({int, np.int64, np.int32})
+_MOST_IDS = 1000  # longer lists of ids are looked up together
+_DENSE = 16  # columns for each term of a sparse product up to which all columns are looked at
+_buffers = threading.local()
+
+
+class Scored(NamedTuple):
+    """Scores of one user that are 0 but for some distinct columns."""
+
+    columns: np.ndarray
+    values: np.ndarray
+    n_items: int
+
+    def toarray(self) -> np.ndarray:
+        """Return the scores of all columns, shape (n_items,)."""
+        scores = np.zeros(self.n_items, dtype=self.values.dtype)
+        scores[self.columns] = self.values
+        return scores
+
+
+class SingleUser:
+    """One user as `Users` has them, who becomes a row of a matrix only where a model needs it.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The model that is asked.
+    X : object
+        What was passed to it.
+    columns : ndarray of shape (n_columns,), dtype int64
+        The stored entries of the row, ascending.
+    values : ndarray of shape (n_columns,), dtype float32
+        Their values.
+    codes : list of int
+        The known events, oldest first, as positions in the model's `items_`.
+    """
+
+    def __init__(self, model, X, columns: np.ndarray, values: np.ndarray, codes: list[int]):
+        self.model, self.X, self.columns, self.values, self.codes = model, X, columns, values, codes
+
+    @cached_property
+    def histories(self) -> Histories:
+        """The known events as histories of one row."""
+        codes = np.array(self.codes, dtype=np.int32)
+        return Histories(self.model.items_, codes, np.array([0, len(codes)], dtype=np.int64))
+
+    @cached_property
+    def matrix(self) -> sp.csr_array:
+        """The row, CSR of shape (1, n_items)."""
+        parts = self.values, self.columns.astype(np.int32), np.array([0, len(self.columns)], dtype=np.int32)
+        matrix = sp.csr_array(parts, shape=(1, self.model.n_items_))
+        matrix.has_canonical_format = True
+        read_only(matrix.data, matrix.indices, matrix.indptr)
+        return matrix
+
+    @cached_property
+    def users(self) -> Users:
+        """The user as a model sees users."""
+        users = Users(self.matrix, self.histories if self.model._ordered else None)
+        return self.model._describe(users, as_passed(self.X), fitting=False)
+
+
+def codes_of(ids, table: dict | None) -> list[int] | None:
+    """Return the position of each id, -1 where the table lacks it; None where `lookup` is to say what is wrong.
+
+    Parameters
+    ----------
+    ids : list, tuple or ndarray
+        Ids of one user or one argument.
+    table : dict or None
+        Positions by id, see `id_table`.
+    """
+    if table is None or len(ids) > _MOST_IDS:
+        return None
+    if isinstance(ids, np.ndarray):
+        if ids.ndim != 1 or ids.dtype.kind not in "iO":
+            return None
+        ids = ids.tolist()
+    kinds = set(map(type, ids))
+    if not kinds:
+        return []
+    whole = kinds <= _INTEGERS
+    if not whole and kinds != {str}:
+        return None
+    if type(next(iter(table), 0)) is not (int if whole else str):
+        return None
+    find = table.get
+    codes = [find(one, -1) for one in ids]
+    if whole and -1 in codes and not all(-(2**63) <= one < 2**63 for one in ids):
+        return None
+    return codes
+
+
+@lru_cache(maxsize=512)
+def agrees(kind: type, quick: str, *general: str) -> bool:
+    """Tell whether a method for one user belongs to methods for many: no subclass has overridden these alone."""
+    first = _owner(kind, quick)
+    return all(issubclass(first, _owner(kind, name)) for name in general)
+
+
+def _owner(kind: type, name: str) -> type:
+    return next(one for one in kind.__mro__ if name in vars(one))
+
+
+def read_single(model, X) -> SingleUser | None:
+    """Read X if it is one user whom a model can take the inexpensive way, else return None."""
+    kind = type(model)
+    if not agrees(kind, "_encode_single", "_encode", "_read", "_users"):
+        return None
+    row = _history_of(X)
+    if row is None or id_table(model) is None:
+        return None
+    return model._encode_single(row, X)
+
+
+def _history_of(X):
+    """Return the history of the only user in X: a list, tuple or array; None for anything else."""
+    if type(X) in (list, tuple):
+        row = X[0] if len(X) == 1 else None
+    elif is_frame(X) and len(X) == 1 and hasattr(X, "iloc"):
+        row = _history_in(X)
+    else:
+        return None
+    return row if isinstance(row, (list, tuple, np.ndarray)) else None
+
+
+def _history_in(frame):
+    """Return the history in a pandas frame of one row that has no other list column."""
+    names = frame.columns
+    if "item" not in names or "time" in names or "weight" in names or "event" in names:
+        return None
+    column = frame["item"]
+    return column.iloc[0] if column.ndim == 1 else None  # a list, from an Arrow list column as well
+
+
+def scores_single(model, user: SingleUser, at: float | None):
+    """Score one user: an array (n_items,) that may be changed, or `Scored`."""
+    if agrees(type(model), "_score_single", "_score", "_scorer"):
+        return model._score_single(user, at)
+    return dense(model._scorer(at)(user.users))[0]
+
+
+def dense_single(model, user: SingleUser, at: float | None) -> np.ndarray:
+    """Score one user: an array (n_items,) that may be changed."""
+    scores = scores_single(model, user, at)
+    return scores.toarray() if isinstance(scores, Scored) else scores
+
+
+def recommend_single(model, X, request: Request) -> tuple[np.ndarray, np.ndarray] | None:
+    """Answer a request for one user the inexpensive way.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The model, fitted.
+    X : object
+        What was passed to it.
+    request : Request
+        The options, checked.
+
+    Returns
+    -------
+    pair of ndarray of shape (1, k), or None
+        Positions of the items, best first, and their scores; None where the general way must answer, or complain.
+    """
+    if request.exclude_by_user is not None:
+        return None
+    user = read_single(model, X)
+    if user is None:
+        return None
+    allowed = gone = None
+    n_allowed = model.n_items_
+    if request.exclude is not None:
+        if (codes := _codes_of_argument(request.exclude, model)) is None:
+            return None
+        gone = set(codes)
+        gone.discard(-1)
+        n_allowed -= len(gone)
+    if request.candidates is not None:
+        codes = _codes_of_argument(request.candidates, model)
+        known = set() if codes is None else set(codes)
+        known.discard(-1)
+        if not known:
+            return None
+        allowed = sorted(known - gone if gone else known)
+        n_allowed = len(allowed)
+    if n_allowed < 1:
+        return None
+    scores = scores_single(model, user, request.at)
+    columns, values = _best(model, user, scores, min(request.k, n_allowed), allowed, gone, request.exclude_seen)
+    return columns[None], values[None]
+
+
+def _codes_of_argument(ids, model) -> list[int] | None:
+    return codes_of(ids, id_table(model)) if isinstance(ids, (list, tuple, np.ndarray)) else None
+
+
+def _best(model, user, scores, k: int, allowed, gone, exclude_seen: bool) -> tuple[np.ndarray, np.ndarray]:
+    order, rank = item_order(model)
+    removed = np.array(sorted(gone), dtype=np.int64) if gone else None
+    if isinstance(scores, Scored):
+        if allowed is None and not (scores.values < 0).any():
+            hidden = user.columns if exclude_seen else user.columns[:0]
+            if removed is not None:
+                hidden = np.concatenate([hidden, removed])
+            found = top_k_single_sparse(scores.columns, scores.values, k, order, rank, hidden)
+            if found is not None:
+                return found
+        scores = scores.toarray()
+    if exclude_seen and len(user.columns):
+        hide_seen(scores, user.columns)
+    if allowed is not None:
+        some = np.array(allowed, dtype=np.int64)
+        places = rank[some]
+        columns, values = top_k_single(scores[some], k, np.argsort(places), places)
+        return some[columns], values
+    if removed is not None:
+        hide_seen(scores, removed, remove=True)
+    return top_k_single(scores, k, order, rank)
+
+
+def row_values(codes: list[int], *, binary: bool, recency: float | None):
+    """Return the columns and values of a row of a matrix, as `HistoryVectorizer` weights it; None for sums of decays.
+
+    Parameters
+    ----------
+    codes : list of int
+        Column of each event, oldest first; -1 where it has none.
+    binary : bool
+        Whether the largest value of an item's events counts, else their sum.
+    recency : float or None
+        Factor per step of age.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_columns,), dtype int64
+        Ascending.
+    values : ndarray of shape (n_columns,), dtype float32
+        The values.
+    """
+    if recency is None:
+        if binary:
+            found = set(codes)
+            found.discard(-1)
+            return np.array(sorted(found), dtype=np.int64), np.ones(len(found), dtype=np.float32)
+        counts = Counter(codes)
+        del counts[-1]
+        columns = np.array(sorted(counts), dtype=np.int64)
+        return columns, np.array([counts[column] for column in columns.tolist()], dtype=np.float32)
+    if not binary:
+        return None
+    last = {code: place for place, code in enumerate(codes)}
+    last.pop(-1, None)
+    columns = np.array(sorted(last), dtype=np.int64)
+    ages = len(codes) - 1 - np.array([last[column] for column in columns.tolist()], dtype=np.int64)
+    return columns, np.power(recency, ages).astype(np.float32)
+
+
+def product_single(columns: np.ndarray, weights: np.ndarray, similarity):
+    """Return the product of one sparse row and a matrix, summed in the order in which SciPy sums it.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n,)
+        Stored entries of the row, in their order.
+    weights : ndarray of shape (n,), dtype float32
+        Their values.
+    similarity : ndarray or CSR array of shape (n_items, n_items)
+        The matrix.
+
+    Returns
+    -------
+    ndarray of shape (n_items,), Scored or None
+        The scores; None where the types of numbers are others.
+    """
+    n_items = similarity.shape[1]
+    if similarity.dtype != np.float32 or weights.dtype != np.float32:
+        return None
+    plain = bool((weights == 1).all())
+    if not sp.issparse(similarity):
+        if not plain:
+            indptr = np.array([0, len(columns)], dtype=np.int32)
+            row = sp.csr_array((weights, columns.astype(np.int32), indptr), shape=(1, len(similarity)))
+            return (row @ similarity)[0]
+        scores = np.zeros(n_items, dtype=np.float32)
+        for column in columns.tolist():
+            scores += similarity[column]
+        return scores
+    if similarity.format != "csr":
+        return None
+    starts, stops = similarity.indptr[columns].tolist(), similarity.indptr[columns + 1].tolist()
+    ranges = [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
+    if not ranges:
+        return np.zeros(n_items, dtype=np.float32)
+    terms = np.concatenate([similarity.indices[part] for part in ranges]).astype(np.int64, copy=False)
+    values = np.concatenate([similarity.data[part] for part in ranges])
+    if not plain:
+        values *= np.repeat(weights, [part.stop - part.start for part in ranges])
+    if n_items <= _DENSE * len(terms):
+        scores = np.zeros(n_items, dtype=np.float32)
+        np.add.at(scores, terms, values)
+        return scores
+    return _sum_by_column(terms, values, n_items)
+
+
+def _sum_by_column(columns: np.ndarray, values: np.ndarray, n_items: int) -> Scored:
+    """Sum values by column, one after the other, in a buffer that each thread keeps and leaves full of zeros."""
+    kept = vars(_buffers)
+    buffer = kept.pop("buffer", None)  # not kept while in use: after an interruption the next call gets another
+    if buffer is None or len(buffer) < n_items:
+        buffer = np.zeros(n_items, dtype=np.float32)
+    np.add.at(buffer, columns, values)
+    sums = buffer[columns]
+    number = np.arange(len(columns), dtype=np.float32)
+    buffer[columns] = number  # the last of equal columns stays
+    once = np.flatnonzero(buffer[columns] == number)
+    buffer[columns] = 0
+    kept["buffer"] = buffer
+    return Scored(columns[once], sums[once], n_items)
