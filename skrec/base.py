@@ -150,17 +150,17 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         return sp.csr_array(users.matrix, dtype=np.float32)
 
     def _score_single(self, user: SingleUser, at: float | None):
-        """Score one user exactly as `_score` does, without a matrix: an array (n_items,) or `Scored`.
+        """Score one user exactly as `_scorer` does, without a matrix: an array (n_items,) or `Scored`.
 
-        A model that overrides `_score` or `_scorer` is asked through them unless it overrides this as well.
+        None where only `_scorer` can. A model that overrides `_score` or `_scorer` is asked through them unless it
+        overrides this as well.
         """
-        quick = hasattr(self, "similarity_") and agrees(type(self), "_weigh_single", "_weigh")
-        weights = self._weigh_single(user) if quick else None
-        scores = None if weights is None else product_single(*weights, self.similarity_)
-        return dense(self._score(user.users))[0] if scores is None else scores
+        if not hasattr(self, "similarity_") or not agrees(type(self), "_weigh_single", "_weigh"):
+            return None
+        return product_single(*self._weigh_single(user), self.similarity_)
 
-    def _weigh_single(self, user: SingleUser) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the columns, ascending, and values of the row that `_weigh` gives one user."""
+    def _weigh_single(self, user: SingleUser) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns, ascending, and float32 values of the row that `_weigh` gives one user."""
         return user.columns, user.values
 
     def _scorer(self, at: float | None):
@@ -281,7 +281,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
             Only with ``return_source=True``: names such as ``"EASE"``, or ``"popularity"`` where nothing in the
             history is known.
         """
-        check_is_fitted(self)
+        if not hasattr(self, "items_"):  # otherwise it is fitted; asking for its tags takes as long as the answer
+            check_is_fitted(self)
         check_flags(return_scores=return_scores, return_source=return_source)
         if item_features is not None:
             how = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}

@@ -153,7 +153,9 @@ def _history_in(frame):
 def scores_single(model, user: SingleUser, at: float | None):
     """Score one user: an array (n_items,) that may be changed, or `Scored`."""
     if agrees(type(model), "_score_single", "_score", "_scorer"):
-        return model._score_single(user, at)
+        scores = model._score_single(user, at)
+        if scores is not None:
+            return scores
     return dense(model._scorer(at)(user.users))[0]
 
 
