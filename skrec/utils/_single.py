@@ -307,14 +307,14 @@ def product_single(columns: np.ndarray, weights: np.ndarray, similarity):
         return scores
     if similarity.format != "csr":
         return None
-    starts, stops = similarity.indptr[columns].tolist(), similarity.indptr[columns + 1].tolist()
-    ranges = [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
-    if not ranges:
+    if not len(columns):
         return np.zeros(n_items, dtype=np.float32)
+    starts, stops = similarity.indptr[columns], similarity.indptr[columns + 1]
+    ranges = list(map(slice, starts.tolist(), stops.tolist()))
     terms = np.concatenate([similarity.indices[part] for part in ranges]).astype(np.int64, copy=False)
     values = np.concatenate([similarity.data[part] for part in ranges])
     if not plain:
-        values *= np.repeat(weights, [part.stop - part.start for part in ranges])
+        values *= np.repeat(weights, stops - starts)
     if n_items <= _DENSE * len(terms):
         scores = np.zeros(n_items, dtype=np.float32)
         np.add.at(scores, terms, values)
