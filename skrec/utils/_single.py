@@ -77,6 +77,23 @@ class SingleUser:
         return self.model._describe(users, as_passed(self.X), fitting=False)
 
 
+class EnsembleUser(SingleUser):
+    """One user as an ensemble has them; `parts` holds the same user for each part."""
+
+    parts: list[SingleUser]
+
+    @cached_property
+    def described(self) -> Users:
+        """The user without the forms of the parts."""
+        return self.model._describe(Users(self.matrix, self.histories), as_passed(self.X), fitting=False)
+
+    @cached_property
+    def users(self) -> Users:
+        """The user as the ensemble sees users."""
+        parts = {f"part {number}": part.users for number, part in enumerate(self.parts)}
+        return self.described.with_extra(**parts, fallback=None)
+
+
 def codes_of(ids, table: dict | None) -> list[int] | None:
     """Return the position of each id, -1 where the table lacks it; None where `lookup` is to say what is wrong.
 
@@ -121,11 +138,13 @@ def _owner(kind: type, name: str) -> type:
 
 def read_single(model, X) -> SingleUser | None:
     """Read X if it is one user whom a model can take the inexpensive way, else return None."""
-    kind = type(model)
-    if not agrees(kind, "_encode_single", "_encode", "_read", "_users"):
-        return None
     row = _history_of(X)
-    if row is None or id_table(model) is None:
+    return None if row is None else encode_single(model, row, X)
+
+
+def encode_single(model, row, X) -> SingleUser | None:
+    """Read one history, the only row of X, where a model can take it the inexpensive way, else return None."""
+    if not agrees(type(model), "_encode_single", "_encode", "_read", "_users"):
         return None
     return model._encode_single(row, X)
 
