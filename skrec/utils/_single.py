@@ -104,12 +104,11 @@ def codes_of(ids, table: dict | None) -> list[int] | None:
     table : dict or None
         Positions by id, see `id_table`.
     """
+    if isinstance(ids, np.ndarray) and (ids.ndim != 1 or ids.dtype.kind not in "iO"):
+        return None
     if table is None or len(ids) > _MOST_IDS:
         return None
-    if isinstance(ids, np.ndarray):
-        if ids.ndim != 1 or ids.dtype.kind not in "iO":
-            return None
-        ids = ids.tolist()
+    ids = ids.tolist() if isinstance(ids, np.ndarray) else ids
     kinds = set(map(type, ids))
     if not kinds:
         return []
