@@ -13,8 +13,8 @@ from ..base import BaseRecommender
 from ..dummy import PopularityRecommender
 from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
-from ..utils._selection import dense
 from ..utils._prepared import id_table
+from ..utils._selection import dense
 from ..utils._single import EnsembleUser, codes_of, dense_single, encode_single, row_values
 from ..utils._sklearn import _BaseComposition
 from ..utils._users import Users, read_only

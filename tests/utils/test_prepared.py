@@ -47,7 +47,7 @@ def test_a_vectorizer_with_other_items_is_not_taken_for_the_models_own():
     model = EASE().fit(A)
     model.vectorizer_ = copy.copy(model.vectorizer_)
     model.vectorizer_.items_ = model.items_[::-1].copy()
-    assert_array_equal(model.recommend([[1]]), model.recommend(([1],) + ([1],))[:1])
+    assert_array_equal(model.recommend([[1]]), model.recommend(([1], [1]))[:1])
 
 
 def test_refitting_drops_it():
