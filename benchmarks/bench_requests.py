@@ -140,6 +140,7 @@ def main():
         if key not in histories:
             histories = {key: synthetic(n_users, n_items)}
         model = build().fit(histories[key])
+        time.sleep(3)  # threads that fit has started still run for a while
         calls, table[name] = requests(questions(n_items), n_items), {}
         for form in forms:
             n_calls = arguments.calls // 10 if form.endswith("rows") else arguments.calls

@@ -178,7 +178,8 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
         codes = [code for code in codes_of(row, id_table(self)) or () if code >= 0]
         if not codes:
             return None
-        user = EnsembleUser(self, X, *row_values(codes, binary=False, recency=None), codes)
+        columns, values = row_values(codes, binary=False, recency=None)
+        user = EnsembleUser(self, X, columns, values, codes)
         user.parts = []
         for part in self._parts:
             if (one := encode_single(part, row, X)) is None:

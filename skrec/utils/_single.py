@@ -1,8 +1,9 @@
 """The inexpensive way of a request for one user: no table, matrix or pool of threads, and the same answer."""
 
 import threading
+import weakref
 from collections import Counter
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ _INTEGERS = frozenset({int, np.int64, np.int32})
 _MOST_IDS = 1000  # longer lists of ids are looked up together
 _DENSE = 16  # columns for each term of a sparse product up to which all columns are looked at
 _buffers = threading.local()
+_agreed: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class Scored(NamedTuple):
@@ -124,11 +126,16 @@ def codes_of(ids, table: dict | None) -> list[int] | None:
     return codes
 
 
-@lru_cache(maxsize=512)
 def agrees(kind: type, quick: str, *general: str) -> bool:
     """Tell whether a method for one user belongs to methods for many: no subclass has overridden these alone."""
-    first = _owner(kind, quick)
-    return all(issubclass(first, _owner(kind, name)) for name in general)
+    known = _agreed.get(kind)
+    if known is None:
+        known = _agreed.setdefault(kind, {})
+    names = quick, *general
+    if names not in known:
+        first = _owner(kind, quick)
+        known[names] = all(issubclass(first, _owner(kind, name)) for name in general)
+    return known[names]
 
 
 def _owner(kind: type, name: str) -> type:
