@@ -438,13 +438,14 @@ class BaseRecommender(CompactIdState, BaseEstimator):
     def _encode_single(self, row, X) -> SingleUser | None:
         """Read one history, the only row of X, without matrices; None where only `_encode` can."""
         vectorizer = getattr(self, "vectorizer_", None)
-        if type(vectorizer) is not HistoryVectorizer or self._is_passthrough() or not hasattr(self, "_ordered"):
+        if type(vectorizer) is not HistoryVectorizer or not hasattr(self, "_ordered"):
             return None
-        codes = codes_of(row, id_table(self))
-        if codes is None or not same_items(self, vectorizer):
+        places = codes_of(row, id_table(self))
+        if places is None or not same_items(self, vectorizer):
             return None
-        stored = vectorizer._transform_single(codes)
-        return None if stored is None else SingleUser(self, X, *stored, [code for code in codes if code >= 0])
+        read = row if isinstance(row, Histories) else None
+        stored = vectorizer._transform_single(places, read)
+        return None if stored is None else SingleUser(self, X, *stored, places, read)
 
     def _users(self, matrix: sp.csr_array, histories: Histories | None, X, *, fitting: bool) -> Users:
         """Put together what a model sees of users; what they share with others may not be written to."""

@@ -175,11 +175,12 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
     def _encode_single(self, row, X) -> EnsembleUser | None:
         """Read one history for every part; None where one of them, or the fallback, needs `_encode`."""
-        codes = [code for code in codes_of(row, id_table(self)) or () if code >= 0]
-        if not codes:
+        places = codes_of(row, id_table(self)) or []
+        known = [place for place in places if place >= 0]
+        if not known:
             return None
-        columns, values = row_values(codes, binary=False, recency=None)
-        user = EnsembleUser(self, X, columns, values, codes)
+        columns, values = row_values(known, binary=False, recency=None)
+        user = EnsembleUser(self, X, columns, values, places, row if isinstance(row, Histories) else None)
         user.parts = []
         for part in self._parts:
             if (one := encode_single(part, row, X)) is None:

@@ -147,7 +147,8 @@ class TransitionRecommender(BaseRecommender):
 
     def _weigh_single(self, user):
         codes = np.array(user.codes, dtype=np.int64)
-        values = (float(self.recency) ** np.arange(len(codes) - 1, -1, -1)).astype(np.float32)
+        ages = event_ages(user.histories) if user.timed else np.arange(len(codes) - 1, -1, -1)
+        values = (float(self.recency) ** ages).astype(np.float32)
         if len(user.columns) < len(codes):  # items that come back are summed as in a matrix
             row = user.histories.to_matrix(values, self.n_items_)
             return row.indices, row.data

@@ -3,13 +3,14 @@
 import threading
 import weakref
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from ._histories import Histories, as_passed, is_frame
+from ._histories import Histories, as_passed, is_frame, read_histories
 from ._prepared import id_table, item_order
 from ._requests import Request
 from ._selection import dense
@@ -50,18 +51,31 @@ class SingleUser:
         The stored entries of the row, ascending.
     values : ndarray of shape (n_columns,), dtype float32
         Their values.
-    codes : list of int
-        The known events, oldest first, as positions in the model's `items_`.
+    places : list of int
+        The events, oldest first, as positions in the model's `items_`, -1 for unknown items.
+    read : Histories or None
+        What was read of the events beside their items.
     """
 
-    def __init__(self, model, X, columns: np.ndarray, values: np.ndarray, codes: list[int]):
-        self.model, self.X, self.columns, self.values, self.codes = model, X, columns, values, codes
+    def __init__(self, model, X, columns, values, places: list[int], read: Histories | None = None):
+        self.model, self.X, self.columns, self.values = model, X, columns, values
+        self.places, self.read = places, read
+        self.codes = [place for place in places if place >= 0]
 
     @cached_property
     def histories(self) -> Histories:
         """The known events as histories of one row."""
+        if self.read is not None:
+            codes = np.array(self.places, dtype=np.int32)
+            coded = replace(self.read, ids=self.model.items_, codes=codes)
+            return coded if len(self.codes) == len(codes) else coded.take_events(codes >= 0)
         codes = np.array(self.codes, dtype=np.int32)
         return Histories(self.model.items_, codes, np.array([0, len(codes)], dtype=np.int64))
+
+    @property
+    def timed(self) -> bool:
+        """Whether the events have times, by which some are at the same moment."""
+        return self.read is not None and self.read.time is not None
 
     @cached_property
     def matrix(self) -> sp.csr_array:
@@ -101,11 +115,14 @@ def codes_of(ids, table: dict | None) -> list[int] | None:
 
     Parameters
     ----------
-    ids : list, tuple or ndarray
-        Ids of one user or one argument.
+    ids : list, tuple, ndarray or Histories
+        Ids of one user or one argument; histories of one row.
     table : dict or None
         Positions by id, see `id_table`.
     """
+    if isinstance(ids, Histories):
+        found = codes_of(ids.ids, table)
+        return None if found is None else [found[code] for code in ids.codes.tolist()]
     if isinstance(ids, np.ndarray) and (ids.ndim != 1 or ids.dtype.kind not in "iO"):
         return None
     if table is None or len(ids) > _MOST_IDS:
@@ -144,33 +161,38 @@ def _owner(kind: type, name: str) -> type:
 
 def read_single(model, X) -> SingleUser | None:
     """Read X if it is one user whom a model can take the inexpensive way, else return None."""
+    if not _is_ready(model):
+        return None
     row = _history_of(X)
-    return None if row is None else encode_single(model, row, X)
+    return None if row is None else model._encode_single(row, X)
 
 
 def encode_single(model, row, X) -> SingleUser | None:
     """Read one history, the only row of X, where a model can take it the inexpensive way, else return None."""
-    if not agrees(type(model), "_encode_single", "_encode", "_read", "_users"):
-        return None
-    return model._encode_single(row, X)
+    return model._encode_single(row, X) if _is_ready(model) else None
+
+
+def _is_ready(model) -> bool:
+    known = agrees(type(model), "_encode_single", "_encode", "_read", "_users") and not model._is_passthrough()
+    return known and id_table(model) is not None
 
 
 def _history_of(X):
-    """Return the history of the only user in X: a list, tuple or array; None for anything else."""
+    """Return the history of the only user in X: a list, tuple, array or Histories; None for anything else."""
     if type(X) in (list, tuple):
         row = X[0] if len(X) == 1 else None
-    elif is_frame(X) and len(X) == 1 and hasattr(X, "iloc"):
+    elif is_frame(X) and len(X) == 1 and "item" in X.columns:
         row = _history_in(X)
     else:
         return None
-    return row if isinstance(row, (list, tuple, np.ndarray)) else None
+    return row if isinstance(row, (list, tuple, np.ndarray, Histories)) else None
 
 
 def _history_in(frame):
-    """Return the history in a pandas frame of one row that has no other list column."""
+    """Return the history in a frame of one row; as Histories where it has more list columns, or is none of pandas."""
     names = frame.columns
-    if "item" not in names or "time" in names or "weight" in names or "event" in names:
-        return None
+    if not hasattr(frame, "iloc") or any(name in names for name in ("time", "weight", "event")):
+        return read_histories(frame)
     column = frame["item"]
     return column.iloc[0] if column.ndim == 1 else None  # a list, from an Arrow list column as well
 
@@ -209,9 +231,6 @@ def recommend_single(model, X, request: Request) -> tuple[np.ndarray, np.ndarray
     """
     if request.exclude_by_user is not None:
         return None
-    user = read_single(model, X)
-    if user is None:
-        return None
     allowed = gone = None
     n_allowed = model.n_items_
     if request.exclude is not None:
@@ -228,7 +247,8 @@ def recommend_single(model, X, request: Request) -> tuple[np.ndarray, np.ndarray
             return None
         allowed = sorted(known - gone if gone else known)
         n_allowed = len(allowed)
-    if n_allowed < 1:
+    user = read_single(model, X) if n_allowed > 0 else None
+    if user is None:
         return None
     scores = scores_single(model, user, request.at)
     columns, values = _best(model, user, scores, min(request.k, n_allowed), allowed, gone, request.exclude_seen)
@@ -263,7 +283,7 @@ def _best(model, user, scores, k: int, allowed, gone, exclude_seen: bool) -> tup
     return top_k_single(scores, k, order, rank)
 
 
-def row_values(codes: list[int], *, binary: bool, recency: float | None):
+def row_values(codes: list[int], *, binary: bool, recency: float | None, ages: np.ndarray | None = None):
     """Return the columns and values of a row of a matrix, as `HistoryVectorizer` weights it; None for sums of decays.
 
     Parameters
@@ -274,6 +294,8 @@ def row_values(codes: list[int], *, binary: bool, recency: float | None):
         Whether the largest value of an item's events counts, else their sum.
     recency : float or None
         Factor per step of age.
+    ages : int ndarray of shape (n_events,), default=None
+        The age of each event, never increasing; None counts the later events.
 
     Returns
     -------
@@ -296,7 +318,8 @@ def row_values(codes: list[int], *, binary: bool, recency: float | None):
     last = {code: place for place, code in enumerate(codes)}
     last.pop(-1, None)
     columns = np.array(sorted(last), dtype=np.int64)
-    ages = len(codes) - 1 - np.array([last[column] for column in columns.tolist()], dtype=np.int64)
+    latest = np.array([last[column] for column in columns.tolist()], dtype=np.int64)
+    ages = len(codes) - 1 - latest if ages is None else ages[latest]
     return columns, np.power(recency, ages).astype(np.float32)
 
 

@@ -323,8 +323,76 @@ def test_what_needs_more_than_a_list_takes_the_general_way():
     model = EASE(vectorizer="passthrough").fit(sp.csr_array(np.eye(4)))
     assert read_single(model, [[5, 6]]) is None
     assert read_single(fitted("ease"), [[5], [6]]) is None
-    assert read_single(fitted("ease"), pd.DataFrame({"item": [[5]], "time": [[1.0]]})) is None
-    assert read_single(fitted("ease"), pd.DataFrame({"item": [[5]], "weight": [[-1.0]]})) is None
+    named = EASE(vectorizer="passthrough").fit(pd.DataFrame(np.eye(2), columns=["item", "time"]))
+    assert named.recommend(pd.DataFrame([[1.0, 0.0]], columns=["item", "time"])).tolist() == [["time", "item"]]
+
+
+def general(model, X, **arguments):
+    """Ask a model with the inexpensive way closed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(skrec.base, "recommend_single", lambda *asked: None)
+        return outcome(model, X, **arguments)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("arrow", [False, True], ids=["objects", "Arrow"])
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(
+    history=st.lists(items, max_size=12),
+    gaps=st.lists(st.integers(0, 2), min_size=12, max_size=12),
+    columns=st.sets(st.sampled_from(["time", "weight", "event", "age"])),
+    exclude=options["exclude"],
+)
+def test_frames_of_one_row(name, arrow, history, gaps, columns, exclude):
+    n = len(history)
+    table = {
+        "item": [history],
+        "time": [np.cumsum(gaps)[:n].tolist()],
+        "weight": [[0.5] * n],
+        "event": [(["view", "buy"] * 6)[:n]],
+        "age": [40],
+    }
+    frame = pd.DataFrame({column: table[column] for column in table if column in columns | {"item"}})
+    if arrow:
+        kinds = {"item": pa.int64(), "time": pa.int64(), "weight": pa.float64(), "event": pa.string()}
+        lists = {column: pd.ArrowDtype(pa.list_(kind)) for column, kind in kinds.items() if column in frame}
+        frame = frame.astype(lists)
+    model = fitted(name)
+    for one, other in zip(outcome(model, frame, exclude=exclude), general(model, frame, exclude=exclude), strict=True):
+        assert one.dtype == other.dtype
+        assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"time": [[2.0, 1.0]]},
+        {"time": [[1.0]]},
+        {"time": [["x", "y"]]},
+        {"weight": [[1.0, -1.0]]},
+        {"event": [[None, "view"]]},
+        {"item": [[1, None]]},
+        {"item": [5]},
+        {"other": [[1, 2]]},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", ["ease", "transition", "blend"])
+def test_the_same_errors_of_frames(name, bad):
+    items = {"item": [[5, 6]]} if "other" not in bad else {}
+    frame = pd.DataFrame({**items, **bad})
+    assert outcome(fitted(name), frame) == general(fitted(name), frame)
+
+
+def test_a_model_that_knows_times(monkeypatch):
+    log = make_histories(200, 50, mean_length=8, random_state=0)
+    for model in (PopularityRecommender(half_life="30D"), BlendRecommender(PARTS), SessionKNN(half_life="90D")):
+        model.fit(log)
+        for row in (log.iloc[[3]], log.iloc[[4]]):
+            for at in (None, "2024-06-01"):
+                for one, other in zip(outcome(model, row, at=at), general(model, row, at=at), strict=True):
+                    assert_array_equal(one, other)
+            assert takes_it(model, row, monkeypatch)
 
 
 def test_negative_and_missing_scores_of_sparse_models():
