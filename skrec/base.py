@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._updates import UpdatableMixin
+from .feature_extraction._vectorizer import HistoryVectorizer
 from .feature_extraction._vectorizing import (
     as_csr,
     default_vectorizer,
@@ -22,13 +23,15 @@ from .utils._arguments import check_flags
 from .utils._fitting import fit_context, snapshot
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
+from .utils._prepared import id_table, item_order, same_items
 from .utils._requests import Request, check_k, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
+from .utils._single import SingleUser, agrees, codes_of, product_single, recommend_single
 from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
 from .utils._statistics import Statistics
 from .utils._tags import RecommenderTags
-from .utils._topk import map_blocks, mask_scores, popularity_order, top_k
+from .utils._topk import map_blocks, mask_scores, top_k
 from .utils._users import Users, read_only
 from .utils._validation import as_id_list, as_kind, lookup
 
@@ -151,6 +154,20 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
         """Return what each item of the history counts, a float32 CSR array (n_users, n_items)."""
         return sp.csr_array(users.matrix, dtype=np.float32)
 
+    def _score_single(self, user: SingleUser, at: float | None):
+        """Score one user exactly as `_scorer` does, without a matrix: an array (n_items,) or `Scored`.
+
+        None where only `_scorer` can. A model that overrides `_score` or `_scorer` is asked through them unless it
+        overrides this as well.
+        """
+        if not hasattr(self, "similarity_") or not agrees(type(self), "_weigh_single", "_weigh"):
+            return None
+        return product_single(*self._weigh_single(user), self.similarity_)
+
+    def _weigh_single(self, user: SingleUser) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns, ascending, and float32 values of the row that `_weigh` gives one user."""
+        return user.columns, user.values
+
     def _scorer(self, at: float | None):
         """Return the function that scores blocks at a moment (None: the latest seen); for models that know time."""
         return self._score
@@ -271,15 +288,20 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
             Only with ``return_source=True``: names such as ``"EASE"``, or ``"popularity"`` where nothing in the
             history is known.
         """
-        check_is_fitted(self)
+        if not hasattr(self, "items_"):  # otherwise it is fitted; asking for its tags takes as long as the answer
+            check_is_fitted(self)
         check_flags(return_scores=return_scores, return_source=return_source)
         if item_features is not None:
             how = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
             how |= {"return_scores": return_scores, "return_source": return_source}
             return self._with_new_items(item_features).recommend(X, k, **how)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
+        if not return_source and (found := recommend_single(self, X, request)) is not None:
+            return (self.items_[found[0]], found[1]) if return_scores else self.items_[found[0]]
         columns, at = request.columns(self.items_), request.at
-        order = popularity_order(self.popularity_[columns])
+        order, rank = item_order(self)
+        if len(columns) < self.n_items_:
+            order = np.argsort(rank[columns])
         users = self._encode(X)
         removed = request.removed(self.items_, len(users))
         most_removed = 0 if removed is None else int(np.diff(removed[:, columns].indptr).max(initial=0))
@@ -362,7 +384,7 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
             raise ValueError("items has no other item to be similar to: the model knows one item alone")
         n = len(codes)
         itself = sp.csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, self.n_items_))
-        order = popularity_order(self.popularity_)
+        order, _ = item_order(self)
 
         def best(block):
             scores = dense(self._item_similarity(codes[block]))
@@ -421,6 +443,18 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
         with config_context(transform_output="default"):
             matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
         return self._users(matrix, histories, X, fitting=False)
+
+    def _encode_single(self, row, X) -> SingleUser | None:
+        """Read one history, the only row of X, without matrices; None where only `_encode` can."""
+        vectorizer = getattr(self, "vectorizer_", None)
+        if type(vectorizer) is not HistoryVectorizer or not hasattr(self, "_ordered"):
+            return None
+        places = codes_of(row, id_table(self))
+        if places is None or not same_items(self, vectorizer):
+            return None
+        read = row if isinstance(row, Histories) else None
+        stored = vectorizer._transform_single(places, read)
+        return None if stored is None else SingleUser(self, X, *stored, places, read)
 
     def _users(self, matrix: sp.csr_array, histories: Histories | None, X, *, fitting: bool) -> Users:
         """Put together what a model sees of users; what they share with others may not be written to."""

@@ -290,6 +290,10 @@ class PopularityRecommender(BaseRecommender):
 
         return score
 
+    def _score_single(self, user, at):
+        same = self.by is None and (at is None or self._events is None)
+        return self.scores_.copy() if same else None
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.personalized = False

@@ -14,10 +14,11 @@ from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
 from ..utils._fitting import fit_context
 from ..utils._histories import read_histories
+from ..utils._prepared import prepared
 from ..utils._sklearn import Interval, StrOptions, least_squares_rows, least_squares_steps
 from ..utils._threads import drain, single_threaded_blas
 from ..utils._validation import lookup
-from ._embedding import EmbeddingMixin, gpu_solver
+from ._embedding import EmbeddingMixin, gpu_solver, products
 
 _DIVERGED = "ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix"
 _CG_STEPS = 3  # as implicit
@@ -253,9 +254,9 @@ class ALS(EmbeddingMixin, BaseRecommender):
             size = _PIECE if counts[start] < _LONG else 1 + min(_PIECE, _FLOATS // int(width * (width + counts[start])))
             tasks += [(piece, min(piece + size, stop), penalty) for piece in range(start, stop, size)]
 
-        def solve(other):
+        def solve(other, gram=None):
             other = np.require(other, requirements="W")  # the solver takes no read-only memory map
-            gram = other.T @ other
+            gram = other.T @ other if gram is None else gram
             solved = np.zeros_like(factors)
 
             def solve_rows(start, stop, penalty):
@@ -275,12 +276,33 @@ class ALS(EmbeddingMixin, BaseRecommender):
         factors = np.zeros((users.shape[0], self.item_factors_.shape[1]), dtype=np.float32)
         if not len(users):
             return factors
+        if len(users) == 1:
+            return self._fold_in(users.matrix.indices, users.matrix.data)
         with single_threaded_blas():
-            self._solver(self._confidence(users.matrix), factors, "cholesky")(self.item_factors_)
+            self._solver(self._confidence(users.matrix), factors, "cholesky")(self.item_factors_, self._gram())
+        return factors
+
+    def _gram(self) -> np.ndarray:
+        return prepared(self, "gram", _gram_matrix, self.item_factors_)
+
+    def _fold_in(self, indices: np.ndarray, data: np.ndarray) -> np.ndarray:
+        """Return the vector of one user, shape (1, n_components), given the entries of the row."""
+        confidence = data.astype(np.float32, copy=False) * np.float32(self.alpha / self.unobserved_weight_)
+        count, other = len(indices), self.item_factors_[indices]
+        penalty, indices = self._penalty(count, self.n_items_), np.arange(count, dtype=np.int32)
+        factors = np.zeros((1, self.item_factors_.shape[1]), dtype=np.float32)
+        if count >= _LONG:
+            _solve_long(factors, self._gram(), other, indices, confidence, penalty)
+        else:
+            indptr = np.array([0, count], dtype=np.int32)
+            least_squares_rows(self._gram(), indptr, indices, confidence, factors, other, penalty)
         return factors
 
     def _score(self, users):
-        return self._user_factors(users) @ self.item_factors_.T
+        return products(self._user_factors(users), self.item_factors_)
+
+    def _score_single(self, user, at):
+        return products(self._fold_in(user.columns, user.values), self.item_factors_)[0]
 
     @available_if(_has_no_matrix)
     @fit_context(prefer_skip_nested_validation=True)
@@ -346,6 +368,12 @@ class ALS(EmbeddingMixin, BaseRecommender):
         tags = super().__sklearn_tags__()
         tags.fit_randomness = self.l2_exponent == 0 and self.solver != "cholesky"  # conjugate gradients start somewhere
         return tags
+
+
+def _gram_matrix(item_factors: np.ndarray) -> np.ndarray:
+    with single_threaded_blas():
+        gram = item_factors.T @ item_factors
+    return gram
 
 
 def _solve_long(solved: np.ndarray, gram: np.ndarray, other, indices, confidence, penalty: float) -> None:

@@ -36,6 +36,11 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return tags
 
 
+def products(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return the products of user and item vectors, (n_users, n_items); of one user as a product with a vector."""
+    return (items @ users[0])[None] if len(users) == 1 else users @ items.T
+
+
 def gpu_solver(name: str):
     """Return a class of ``implicit.gpu``, such as "als.AlternatingLeastSquares"; an error where there is no GPU."""
     with warnings.catch_warnings():

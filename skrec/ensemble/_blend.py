@@ -227,6 +227,13 @@ class BlendRecommender(PartsRecommender):
 
         return score
 
+    def _score_single(self, user, at):
+        parts = []
+        for number in np.flatnonzero(self.weights_):
+            parts.append(self._normalized_single(user, at, number))
+            parts[-1] *= np.float32(self.weights_[number])
+        return self._sum(parts, (1, self.n_items_))[0]
+
     def _sourced_scorer(self, at):
         scorers = self._scorers(at)
         names = np.array(self._names, dtype=object)[np.flatnonzero(self.weights_)]

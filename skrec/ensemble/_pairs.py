@@ -96,11 +96,12 @@ class Pairs:
 
     def places(self, values: np.ndarray) -> np.ndarray:
         """Return the rank of each pair among those of its user, 0 for the highest value; shape (n_pairs,)."""
-        table = self.padded(values)
-        order, _ = top_k(table, table.shape[1], np.arange(table.shape[1]))
-        place = np.empty_like(order)
-        np.put_along_axis(place, order, np.broadcast_to(np.arange(table.shape[1]), order.shape), axis=1)
-        return place[self.row, self.slots]
+        values = -np.asarray(values, dtype=np.float32)
+        single = self.n_rows == 1
+        order = np.argsort(values, kind="stable") if single else np.lexsort((values, self.row))
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order)) if single else self.slots
+        return place
 
     def keep(self, users: np.ndarray) -> "Pairs":
         """Keep the pairs of some users, given as a mask of shape (n_rows,), and number these anew."""

@@ -16,7 +16,9 @@ from ..dummy import PopularityRecommender
 from ..utils._arguments import as_list
 from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
+from ..utils._prepared import id_table
 from ..utils._selection import dense
+from ..utils._single import EnsembleUser, codes_of, dense_single, encode_single, row_values
 from ..utils._sklearn import _BaseComposition
 from ..utils._users import Users, read_only
 from ..utils._validation import join_ids, lookup
@@ -220,6 +222,21 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
         cold = (histories.lengths == 0).any()
         return users.with_extra(**extra, fallback=self.fallback_._encode(read) if cold else None)
 
+    def _encode_single(self, row, X) -> EnsembleUser | None:
+        """Read one history for every part; None where one of them, or the fallback, needs `_encode`."""
+        places = codes_of(row, id_table(self)) or []
+        known = [place for place in places if place >= 0]
+        if not known:
+            return None
+        columns, values = row_values(known, binary=False, recency=None)
+        user = EnsembleUser(self, X, columns, values, places, row if isinstance(row, Histories) else None)
+        user.parts = []
+        for part in self._parts:
+            if (one := encode_single(part, row, X)) is None:
+                return None
+            user.parts.append(one)
+        return user
+
     def _block_width(self) -> int:
         return (len(self._parts) + 4) * self.n_items_ + max(part._block_width() for part in self._parts)
 
@@ -244,6 +261,11 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
             self._expand(scorers[number](users.extra[f"part {number}"]), self._columns[number]) for number in which
         ]
         return [normalize(one, self._normalizations[number]) for one, number in zip(scores, which, strict=True)]
+
+    def _normalized_single(self, user: EnsembleUser, at: float | None, number: int) -> np.ndarray:
+        """Return the normalised scores that a part gives one user, shape (1, n_items)."""
+        scores = dense_single(self._parts[number], user.parts[number], at)[None]
+        return normalize(self._expand(scores, self._columns[number]), self._normalizations[number])
 
     def _serve_cold(self, scores: np.ndarray, users: Users, at: float | None) -> np.ndarray:
         """Let the fallback answer for users of whom nothing is known; in place."""

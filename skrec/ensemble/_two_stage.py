@@ -12,9 +12,10 @@ from ..base import BaseRecommender
 from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter
 from ..utils._histories import as_passed
+from ..utils._prepared import item_order
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._threads import single_threaded_openmp
-from ..utils._topk import map_blocks, popularity_order
+from ..utils._topk import map_blocks
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
 from ._pairs import Pairs, draw_questions, hold_out, importances, retrieve, split_repeats
@@ -314,12 +315,15 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     def _retrieve(self, scorers, users, *, keep_seen: bool, also=None) -> tuple[Pairs, np.ndarray]:
         """Return the candidates of a block of users and the blend of all scores."""
-        scores = self._normalized(scorers, users)
+        return self._choose(self._normalized(scorers, users), users.matrix, keep_seen=keep_seen, also=also)
+
+    def _choose(self, scores: list[np.ndarray], seen, *, keep_seen: bool, also=None) -> tuple[Pairs, np.ndarray]:
+        """Return the candidates of a block of users, given the scores of the parts, and the blend of these."""
         blend = np.sum(scores, axis=0)
         choose_by = [blend] if self.merge == "blend" else scores
-        order = popularity_order(self.popularity_)
+        order, _ = item_order(self)
         wishes = {"keep_seen": keep_seen, "choose_by": choose_by, "also": also}
-        return retrieve([*scores, blend], self.n_candidates, order, users.matrix, **wishes), blend
+        return retrieve([*scores, blend], self.n_candidates, order, seen, **wishes), blend
 
     def _value(self, table: np.ndarray) -> np.ndarray:
         """Return what the ranker gives each pair: log-odds of a classifier, else its prediction."""
@@ -347,14 +351,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
         def score(users):
             pairs, scores = self._retrieve(scorers, users, keep_seen=self.repeats_)
-            _, table = self._pairs.table(users, pairs, self._user_names, at)
-            ranked = self._rank(pairs, table)
-            floor = np.zeros(pairs.n_rows, dtype=np.float32)
-            filled = np.flatnonzero(np.diff(pairs.starts))
-            if len(filled):
-                floor[filled] = np.minimum.reduceat(ranked, pairs.starts[filled]) - 1
-            scores += (floor - scores.max(axis=1))[:, None]
-            scores[pairs.row, pairs.column] = ranked
+            self._place_candidates(users, pairs, scores, at)
 
             def sources(found):
                 source = np.full(users.shape, len(self._names))
@@ -364,6 +361,23 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             return self._serve_cold(scores, users, at), sources
 
         return score
+
+    def _place_candidates(self, users, pairs: Pairs, scores: np.ndarray, at: float | None) -> None:
+        """Give the candidates the ranker's scores, and all others the blend's below them, in place."""
+        _, table = self._pairs.table(users, pairs, self._user_names, at)
+        ranked = self._rank(pairs, table)
+        floor = np.zeros(pairs.n_rows, dtype=np.float32)
+        filled = np.flatnonzero(np.diff(pairs.starts))
+        if len(filled):
+            floor[filled] = np.minimum.reduceat(ranked, pairs.starts[filled]) - 1
+        scores += (floor - scores.max(axis=1))[:, None]
+        scores[pairs.row, pairs.column] = ranked
+
+    def _score_single(self, user, at):
+        scores = [self._normalized_single(user, at, number) for number in range(len(self._parts))]
+        pairs, blend = self._choose(scores, user.matrix, keep_seen=self.repeats_)
+        self._place_candidates(user.described, pairs, blend, at)
+        return blend[0]
 
     def _best_placed(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
         """Return for each pair which retriever places it best among the candidates, and at which place, from 0."""

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._fitting import fit_context
 from ..utils._histories import Histories, read_histories, required
+from ..utils._single import row_values
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration, far_future
@@ -185,6 +186,18 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         histories = read_histories(X)
         return self._matrix(histories, self._decay(histories))
+
+    def _transform_single(self, columns: list[int], read: Histories | None) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the columns and values of the row of one history; None where only `transform` can tell.
+
+        `columns` are those of its events, -1 for unknown items; `read` is what was read of it beside the items.
+        """
+        if self.weight != "ignore" or self.event_weights is not None or self.half_life is not None:
+            return None
+        if np.dtype(self.dtype) != np.float32:
+            return None
+        ages = None if read is None or self.recency is None else event_ages(read)
+        return row_values(columns, binary=bool(self.binary), recency=self.recency, ages=ages)
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Return the item ids as column names.

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base import BaseRecommender
+from ..utils._prepared import prepared
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._statistics import Rows, Statistics, history_keys
 from ._baskets import read_baskets
@@ -166,8 +167,8 @@ class TIFUKNN(BaseRecommender):
 
     def _neighborhood(self, vectors: sp.csr_array) -> np.ndarray:
         """Return the mean vector of the nearest training users of each user, (n_users, n_items)."""
-        near = (vectors @ self.user_vectors_.T).toarray()
-        size, own = (np.asarray(v.multiply(v).sum(axis=1)).ravel() for v in (self.user_vectors_, vectors))
+        by_item, size = prepared(self, "users by item", _by_item_and_size, self.user_vectors_)
+        near, own = (vectors @ by_item).toarray(), _squared_norms(vectors)
         if self.metric == "cosine":
             near /= np.sqrt(size)  # the user's own norm changes no order
         else:
@@ -197,3 +198,12 @@ class TIFUKNN(BaseRecommender):
         # repeats come before the item that is missing, which is not a lack of taste
         tags.personalized = bool(self.exclude_seen)
         return tags
+
+
+def _by_item_and_size(user_vectors: sp.csr_array) -> tuple[sp.csr_array, np.ndarray]:
+    """Return the vectors as rows of items, and their squared norms."""
+    return sp.csr_array(user_vectors.T), _squared_norms(user_vectors)
+
+
+def _squared_norms(vectors: sp.csr_array) -> np.ndarray:
+    return np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()

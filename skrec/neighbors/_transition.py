@@ -154,6 +154,16 @@ class TransitionRecommender(BaseRecommender):
     def _weigh(self, users):
         return users.histories.to_matrix(float(self.recency) ** event_ages(users.histories), self.n_items_)
 
+    def _weigh_single(self, user):
+        codes = np.array(user.codes, dtype=np.int64)
+        ages = event_ages(user.histories) if user.timed else np.arange(len(codes) - 1, -1, -1)
+        values = (float(self.recency) ** ages).astype(np.float32)
+        if len(user.columns) < len(codes):  # items that come back are summed as in a matrix
+            row = user.histories.to_matrix(values, self.n_items_)
+            return row.indices, row.data
+        order = np.argsort(codes)
+        return codes[order], values[order]
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.needs_order = True

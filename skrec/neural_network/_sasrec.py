@@ -2,9 +2,11 @@
 
 from numbers import Integral
 
+from skrec.neural_network._forward import AttentionPass
 from skrec.neural_network._keras import load_keras
 from skrec.neural_network._nets._attention import causal_attention
 from skrec.neural_network._sequence import SequenceRecommender
+from skrec.utils._prepared import prepared
 
 from ..utils._sklearn import Interval
 
@@ -266,3 +268,15 @@ class SASRec(SequenceRecommender):
         width = int(self.n_components) // self.n_heads
         attend = load_keras().layers.MultiHeadAttention(self.n_heads, width, dropout=self.dropout, name=name)
         return attend(events, events, attention_mask=real[:, None, :], use_causal_mask=True)
+
+    def _last_single(self, codes):
+        model = self.net_.model_
+        forward = prepared(self, "forward pass", self._forward_pass, model, self.item_factors_)
+        return None if forward is None or len(codes) >= len(forward.ages) else forward(codes)
+
+    def _forward_pass(self, model, item_factors) -> AttentionPass | None:
+        """Return the net's encoder in NumPy; None where it computes in another precision."""
+        if any(layer.compute_dtype != "float32" for layer in model.encoder.layers):
+            return None
+        read = model.encoder.get_layer("items")
+        return AttentionPass(model.encoder, item_factors if model.named is read else self._vectors_in(read))

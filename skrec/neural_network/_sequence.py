@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
 from skrec.base import BaseRecommender
-from skrec.decomposition._embedding import EmbeddingMixin
+from skrec.decomposition._embedding import EmbeddingMixin, products
 from skrec.feature_extraction._item_encoders import unit_rows
 from skrec.feature_extraction._item_features import dense_features, encode_items
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
@@ -19,6 +19,7 @@ from skrec.neural_network._nets._losses import LOSSES, layers
 from skrec.neural_network._nets._returns import add_bonus
 from skrec.utils._fitting import fit_context
 from skrec.utils._frame_parameter import FrameParameter
+from skrec.utils._single import agrees
 from skrec.utils._topk import mask_scores
 
 from ..utils._sklearn import HasMethods, Interval, StrOptions
@@ -365,10 +366,24 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         return users.extra["vectors"]
 
     def _score(self, users):
-        scores = users.extra["vectors"] @ self.item_factors_.T
+        scores = products(users.extra["vectors"], self.item_factors_)
         if (model := self.net_.model_).returns:
             add_bonus(scores, users.histories.codes, users.histories.lengths, np.asarray(model.bonus))
         return scores
+
+    def _score_single(self, user, at):
+        quick = user.codes and not self.time_gaps and agrees(type(self), "_last_single", "_encode_events", "_describe")
+        vector = self._last_single(user.codes[-self.max_length :]) if quick else None
+        if vector is None:
+            return None
+        scores = products(vector[None], self.item_factors_)
+        if (model := self.net_.model_).returns:
+            add_bonus(scores, np.array(user.codes), np.array([len(user.codes)]), np.asarray(model.bonus))
+        return scores[0]
+
+    def _last_single(self, codes: list[int]) -> np.ndarray | None:
+        """Return the encoder's output at the last of one user's events without TensorFlow, where a net can."""
+        return None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

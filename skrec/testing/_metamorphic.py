@@ -48,6 +48,15 @@ def check_batch_equals_one_by_one(model) -> None:
     require_same(model.recommend(X, return_scores=True), together, "a user gets another answer in a batch than alone")
 
 
+def check_one_user_in_any_form(model) -> None:
+    """One user gets the same answer as a list, which takes an inexpensive way, and as an array, which does not."""
+    for row in histories_with_repeats()[:10]:
+        array = np.empty(1, dtype=object)
+        array[0] = row
+        listed, other = (model.recommend(X, return_scores=True) for X in ([row], array))
+        require_same(listed, other, "a user in a list gets another answer than in an array")
+
+
 def check_order_of_users(model) -> None:
     """Permuting the users permutes the answers."""
     X = histories_with_repeats()
@@ -134,6 +143,7 @@ def check_saved_and_loaded(model) -> None:
 
 METAMORPHIC_CHECKS: list[Callable] = [
     check_batch_equals_one_by_one,
+    check_one_user_in_any_form,
     check_order_of_users,
     check_prefix,
     check_all_candidates,

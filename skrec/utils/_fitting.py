@@ -3,6 +3,7 @@
 import functools
 
 from ._frame_parameter import shallow
+from ._prepared import drop_prepared
 from ._sklearn import _fit_context
 
 
@@ -32,6 +33,7 @@ def fit_context(*, prefer_skip_nested_validation: bool):
                 raise
             attempt.__dict__.pop("_undo", None)
             self.__dict__ = attempt.__dict__
+            drop_prepared(self)
             return self if result is attempt else result
 
         return fit
@@ -44,6 +46,10 @@ def snapshot(method):
 
     @functools.wraps(method)
     def read(self, *args, **kwargs):
-        return method(shallow(self), *args, **kwargs)
+        if "_snapshot_of" in self.__dict__:
+            return method(self, *args, **kwargs)
+        held = shallow(self)
+        held._snapshot_of = self  # for what is prepared
+        return method(held, *args, **kwargs)
 
     return read

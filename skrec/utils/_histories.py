@@ -159,7 +159,7 @@ def read_histories(X, name: str = "X") -> Histories:
         return X
     if isinstance(X, ReadHistories):
         return X.histories
-    if is_arrow_table(X):
+    if not is_frame(X) and is_arrow_table(X):
         import pandas as pd
 
         X = X.to_pandas(types_mapper=pd.ArrowDtype)
@@ -279,6 +279,9 @@ def _arrow_lists(column, label: str):
         array = array.combine_chunks()
     if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
         raise TypeError(f"{label} has the type {array.type}, but a list column is expected: {_HINT}")
+    if not array.null_count:
+        offsets = array.offsets.to_numpy().astype(np.int64, copy=False)
+        return array.flatten(), offsets - offsets[0]
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
     return array.flatten(), np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 

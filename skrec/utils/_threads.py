@@ -1,10 +1,11 @@
 """Threads: how many, and how they share the processors with BLAS."""
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 
 import joblib
 from threadpoolctl import ThreadpoolController
@@ -17,6 +18,12 @@ _limit = None
 
 def n_threads() -> int:
     """Number of threads for block work: the processors this process may use."""
+    return _n_processors(os.getpid(), os.environ.get("LOKY_MAX_CPU_COUNT"))
+
+
+@lru_cache(maxsize=1)
+def _n_processors(process: int, limit: str | None) -> int:
+    """Ask joblib, which looks into the system's files, once for each process and limit."""
     return max(1, joblib.cpu_count())
 
 

@@ -125,6 +125,78 @@ def top_k(scores: np.ndarray, k: int, order: np.ndarray) -> tuple[np.ndarray, np
     return columns, np.where(values <= _SEEN, -np.inf, values)
 
 
+def top_k_single(scores: np.ndarray, k: int, order: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k best columns of one row, as `top_k` does, with the place of each column in `order` as `rank`.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_items,)
+        Scores without NaN; not changed.
+    k : int
+        Number of columns to return, at most n_items.
+    order : ndarray of shape (n_items,)
+        All columns in the order that breaks ties.
+    rank : ndarray of shape (n_items,)
+        Numbers that ascend in that order.
+
+    Returns
+    -------
+    columns : ndarray of shape (k,), dtype int64
+        The best columns.
+    values : ndarray of shape (k,)
+        Their scores; items that were pushed down show ``-inf``.
+    """
+    above = np.flatnonzero(scores >= _lower_bound(scores[None], k)[0])
+    if len(above) > 4 * k + 64:
+        columns = _top_k_row(scores, k, order, rank)
+    else:
+        columns = above[np.lexsort((rank[above], -scores[above]))[:k]]
+    values = scores[columns]
+    return columns, np.where(values <= _SEEN, -np.inf, values)
+
+
+def top_k_single_sparse(
+    columns: np.ndarray, values: np.ndarray, k: int, order: np.ndarray, rank: np.ndarray, hidden: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Find the k best columns of one row of which only some columns have a score, the others 0.
+
+    Parameters
+    ----------
+    columns, values : ndarray of shape (n,)
+        Distinct columns and their scores, of at least 0.
+    k : int
+        Number of columns to return.
+    order, rank : ndarray of shape (n_items,)
+        As in `top_k_single`.
+    hidden : ndarray of shape (n_hidden,)
+        Columns that are not chosen.
+
+    Returns
+    -------
+    pair of ndarray of shape (k,), or None
+        The best columns and their scores; None where hidden ones would be needed.
+    """
+    positive = np.flatnonzero(values > 0)
+    columns, values = columns[positive], values[positive]
+    if (wanted := k + len(hidden)) < len(values):
+        keep = np.flatnonzero(values >= np.partition(values, len(values) - wanted)[len(values) - wanted])
+        columns, values = columns[keep], values[keep]
+    left_out = set(hidden.tolist())
+    if left_out:
+        shown = [number for number, column in enumerate(columns.tolist()) if column not in left_out]
+        columns, values = columns[shown], values[shown]
+    best = np.lexsort((rank[columns], -values))[:k]
+    columns, values = columns[best].astype(np.int64), values[best]
+    if (lacking := k - len(columns)) > 0:
+        left_out.update(columns.tolist())
+        popular = [column for column in order[: lacking + len(left_out)].tolist() if column not in left_out]
+        if len(popular) < lacking:
+            return None
+        columns = np.append(columns, np.array(popular[:lacking], dtype=np.int64))
+        values = np.append(values, np.zeros(lacking, dtype=values.dtype))
+    return columns, values
+
+
 def top_k_sparse(
     scores: sp.csr_array,
     k: int,
@@ -228,6 +300,11 @@ def stored_values(matrix: sp.csr_array, rows: np.ndarray, columns: np.ndarray) -
     values = np.zeros(len(rows), dtype=matrix.dtype)
     values[found] = matrix.data[low[found]]
     return values
+
+
+def hide_seen(scores: np.ndarray, columns: np.ndarray, *, remove: bool = False) -> None:
+    """Push some columns of one row, of shape (n_items,), below all others, in place; as `mask_scores` does."""
+    scores[columns] = _REMOVED if remove else _SEEN
 
 
 def _lower_bound(scores: np.ndarray, k: int) -> np.ndarray:

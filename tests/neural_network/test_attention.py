@@ -10,7 +10,7 @@ import keras
 import skrec
 from skrec.neural_network import SASRec, export_net
 from skrec.neural_network._ages import age_classes
-from skrec.neural_network._nets._attention import _SPEED, causal_attention
+from skrec.neural_network._nets._attention import SPEED, causal_attention
 
 RNG = np.random.default_rng(0)
 EVENTS = RNG.normal(size=(3, 5, 6)).astype(np.float32)
@@ -51,7 +51,7 @@ def test_distances_are_added_to_the_logits():
             if place > end:
                 logits[end, place] = -np.inf
             else:
-                logits[end, place] += _SPEED * by_distance[age_classes(end - place + 1), 0]
+                logits[end, place] += SPEED * by_distance[age_classes(end - place + 1), 0]
     expected = softmax(logits) @ (events @ value) @ np.asarray(own.out)[0]
     np.testing.assert_allclose(np.asarray(own(EVENTS, REAL))[1], expected, rtol=1e-4, atol=1e-5)
 

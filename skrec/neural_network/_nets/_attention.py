@@ -7,7 +7,7 @@ import numpy as np
 from skrec.neural_network._ages import N_AGES, of_age
 from skrec.neural_network._keras import load_keras, load_tensorflow
 
-_SPEED = 5.0  # how much faster than other weights those of the distance are learned
+SPEED = 5.0  # how much faster than other weights those of the distance are learned
 
 
 @cache
@@ -52,7 +52,7 @@ def causal_attention():
             place = tf.range(tf.shape(events)[1])
             back = place[:, None] - place[None, :]
             may_look = (back >= 0)[None] & real[:, None, :]
-            distance = _SPEED * of_age(tf.maximum(back, 0) + 1, tf.convert_to_tensor(self.by_distance))
+            distance = SPEED * of_age(tf.maximum(back, 0) + 1, tf.convert_to_tensor(self.by_distance))
             logits = tf.matmul(query, key, transpose_b=True) / np.sqrt(query.shape[-1])
             logits = tf.cast(logits, tf.float32) + tf.transpose(distance, [2, 0, 1])[None]
             weights = tf.nn.softmax(tf.where(may_look[:, None], logits, -1e9))

@@ -1,0 +1,386 @@
+"""The inexpensive way of a request for one user: no table, matrix or pool of threads, and the same answer."""
+
+import threading
+import weakref
+from collections import Counter
+from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ._histories import Histories, as_passed, is_frame, read_histories
+from ._prepared import id_table, item_order
+from ._requests import Request
+from ._selection import dense
+from ._topk import hide_seen, top_k_single, top_k_single_sparse
+from ._users import Users, read_only
+
+_INTEGERS = frozenset({int, np.int64, np.int32})
+_MOST_IDS = 1000  # longer lists of ids are looked up together
+_DENSE = 16  # columns for each term of a sparse product up to which all columns are looked at
+_buffers = threading.local()
+_agreed: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+class Scored(NamedTuple):
+    """Scores of one user that are 0 but for some distinct columns."""
+
+    columns: np.ndarray
+    values: np.ndarray
+    n_items: int
+
+    def toarray(self) -> np.ndarray:
+        """Return the scores of all columns, shape (n_items,)."""
+        scores = np.zeros(self.n_items, dtype=self.values.dtype)
+        scores[self.columns] = self.values
+        return scores
+
+
+class SingleUser:
+    """One user as `Users` has them, who becomes a row of a matrix only where a model needs it.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The model that is asked.
+    X : object
+        What was passed to it.
+    columns : ndarray of shape (n_columns,), dtype int64
+        The stored entries of the row, ascending.
+    values : ndarray of shape (n_columns,), dtype float32
+        Their values.
+    places : list of int
+        The events, oldest first, as positions in the model's `items_`, -1 for unknown items.
+    read : Histories or None
+        What was read of the events beside their items.
+    """
+
+    def __init__(self, model, X, columns, values, places: list[int], read: Histories | None = None):
+        self.model, self.X, self.columns, self.values = model, X, columns, values
+        self.places, self.read = places, read
+        self.codes = [place for place in places if place >= 0]
+
+    @cached_property
+    def histories(self) -> Histories:
+        """The known events as histories of one row."""
+        if self.read is not None:
+            codes = np.array(self.places, dtype=np.int32)
+            coded = replace(self.read, ids=self.model.items_, codes=codes)
+            return coded if len(self.codes) == len(codes) else coded.take_events(codes >= 0)
+        codes = np.array(self.codes, dtype=np.int32)
+        return Histories(self.model.items_, codes, np.array([0, len(codes)], dtype=np.int64))
+
+    @property
+    def timed(self) -> bool:
+        """Whether the events have times, by which some are at the same moment."""
+        return self.read is not None and self.read.time is not None
+
+    @cached_property
+    def matrix(self) -> sp.csr_array:
+        """The row, CSR of shape (1, n_items)."""
+        parts = self.values, self.columns.astype(np.int32), np.array([0, len(self.columns)], dtype=np.int32)
+        matrix = sp.csr_array(parts, shape=(1, self.model.n_items_))
+        matrix.has_canonical_format = True
+        read_only(matrix.data, matrix.indices, matrix.indptr)
+        return matrix
+
+    @cached_property
+    def users(self) -> Users:
+        """The user as a model sees users."""
+        users = Users(self.matrix, self.histories if self.model._ordered else None)
+        return self.model._describe(users, as_passed(self.X), fitting=False)
+
+
+class EnsembleUser(SingleUser):
+    """One user as an ensemble has them; `parts` holds the same user for each part."""
+
+    parts: list[SingleUser]
+
+    @cached_property
+    def described(self) -> Users:
+        """The user without the forms of the parts."""
+        return self.model._describe(Users(self.matrix, self.histories), as_passed(self.X), fitting=False)
+
+    @cached_property
+    def users(self) -> Users:
+        """The user as the ensemble sees users."""
+        parts = {f"part {number}": part.users for number, part in enumerate(self.parts)}
+        return self.described.with_extra(**parts, fallback=None)
+
+
+def codes_of(ids, table: dict | None) -> list[int] | None:
+    """Return the position of each id, -1 where the table lacks it; None where `lookup` is to say what is wrong.
+
+    Parameters
+    ----------
+    ids : list, tuple, ndarray or Histories
+        Ids of one user or one argument; histories of one row.
+    table : dict or None
+        Positions by id, see `id_table`.
+    """
+    if isinstance(ids, Histories):
+        found = codes_of(ids.ids, table)
+        return None if found is None else [found[code] for code in ids.codes.tolist()]
+    if isinstance(ids, np.ndarray) and (ids.ndim != 1 or ids.dtype.kind not in "iO"):
+        return None
+    if table is None or len(ids) > _MOST_IDS:
+        return None
+    ids = ids.tolist() if isinstance(ids, np.ndarray) else ids
+    kinds = set(map(type, ids))
+    if not kinds:
+        return []
+    whole = kinds <= _INTEGERS
+    if not whole and kinds != {str}:
+        return None
+    if type(next(iter(table), 0)) is not (int if whole else str):
+        return None
+    find = table.get
+    codes = [find(one, -1) for one in ids]
+    if whole and -1 in codes and not all(-(2**63) <= one < 2**63 for one in ids):
+        return None
+    return codes
+
+
+def agrees(kind: type, quick: str, *general: str) -> bool:
+    """Tell whether a method for one user belongs to methods for many: no subclass has overridden these alone."""
+    known = _agreed.get(kind)
+    if known is None:
+        known = _agreed.setdefault(kind, {})
+    names = quick, *general
+    if names not in known:
+        first = _owner(kind, quick)
+        known[names] = all(issubclass(first, _owner(kind, name)) for name in general)
+    return known[names]
+
+
+def _owner(kind: type, name: str) -> type:
+    return next(one for one in kind.__mro__ if name in vars(one))
+
+
+def read_single(model, X) -> SingleUser | None:
+    """Read X if it is one user whom a model can take the inexpensive way, else return None."""
+    if not _is_ready(model):
+        return None
+    row = _history_of(X)
+    return None if row is None else model._encode_single(row, X)
+
+
+def encode_single(model, row, X) -> SingleUser | None:
+    """Read one history, the only row of X, where a model can take it the inexpensive way, else return None."""
+    return model._encode_single(row, X) if _is_ready(model) else None
+
+
+def _is_ready(model) -> bool:
+    known = agrees(type(model), "_encode_single", "_encode", "_read", "_users") and not model._is_passthrough()
+    return known and id_table(model) is not None
+
+
+def _history_of(X):
+    """Return the history of the only user in X: a list, tuple, array or Histories; None for anything else."""
+    if type(X) in (list, tuple):
+        row = X[0] if len(X) == 1 else None
+    elif is_frame(X) and len(X) == 1 and "item" in X.columns:
+        row = _history_in(X)
+    else:
+        return None
+    return row if isinstance(row, (list, tuple, np.ndarray, Histories)) else None
+
+
+def _history_in(frame):
+    """Return the history in a frame of one row; as Histories where it has more list columns, or is none of pandas."""
+    names = frame.columns
+    if not hasattr(frame, "iloc") or any(name in names for name in ("time", "weight", "event")):
+        return read_histories(frame)
+    column = frame["item"]
+    return column.iloc[0] if column.ndim == 1 else None  # a list, from an Arrow list column as well
+
+
+def scores_single(model, user: SingleUser, at: float | None):
+    """Score one user: an array (n_items,) that may be changed, or `Scored`."""
+    if agrees(type(model), "_score_single", "_score", "_scorer"):
+        scores = model._score_single(user, at)
+        if scores is not None:
+            return scores
+    return dense(model._scorer(at)(user.users))[0]
+
+
+def dense_single(model, user: SingleUser, at: float | None) -> np.ndarray:
+    """Score one user: an array (n_items,) that may be changed."""
+    scores = scores_single(model, user, at)
+    return scores.toarray() if isinstance(scores, Scored) else scores
+
+
+def recommend_single(model, X, request: Request) -> tuple[np.ndarray, np.ndarray] | None:
+    """Answer a request for one user the inexpensive way.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The model, fitted.
+    X : object
+        What was passed to it.
+    request : Request
+        The options, checked.
+
+    Returns
+    -------
+    pair of ndarray of shape (1, k), or None
+        Positions of the items, best first, and their scores; None where the general way must answer, or complain.
+    """
+    if request.exclude_by_user is not None:
+        return None
+    allowed = gone = None
+    n_allowed = model.n_items_
+    if request.exclude is not None:
+        if (codes := _codes_of_argument(request.exclude, model)) is None:
+            return None
+        gone = set(codes)
+        gone.discard(-1)
+        n_allowed -= len(gone)
+    if request.candidates is not None:
+        codes = _codes_of_argument(request.candidates, model)
+        known = set() if codes is None else set(codes)
+        known.discard(-1)
+        if not known:
+            return None
+        allowed = sorted(known - gone if gone else known)
+        n_allowed = len(allowed)
+    user = read_single(model, X) if n_allowed > 0 else None
+    if user is None:
+        return None
+    scores = scores_single(model, user, request.at)
+    columns, values = _best(model, user, scores, min(request.k, n_allowed), allowed, gone, request.exclude_seen)
+    return columns[None], values[None]
+
+
+def _codes_of_argument(ids, model) -> list[int] | None:
+    return codes_of(ids, id_table(model)) if isinstance(ids, (list, tuple, np.ndarray)) else None
+
+
+def _best(model, user, scores, k: int, allowed, gone, exclude_seen: bool) -> tuple[np.ndarray, np.ndarray]:
+    order, rank = item_order(model)
+    removed = np.array(sorted(gone), dtype=np.int64) if gone else None
+    if isinstance(scores, Scored):
+        if allowed is None and not (scores.values < 0).any():
+            hidden = user.columns if exclude_seen else user.columns[:0]
+            if removed is not None:
+                hidden = np.concatenate([hidden, removed])
+            found = top_k_single_sparse(scores.columns, scores.values, k, order, rank, hidden)
+            if found is not None:
+                return found
+        scores = scores.toarray()
+    if exclude_seen and len(user.columns):
+        hide_seen(scores, user.columns)
+    if allowed is not None:
+        some = np.array(allowed, dtype=np.int64)
+        places = rank[some]
+        columns, values = top_k_single(scores[some], k, np.argsort(places), places)
+        return some[columns], values
+    if removed is not None:
+        hide_seen(scores, removed, remove=True)
+    return top_k_single(scores, k, order, rank)
+
+
+def row_values(codes: list[int], *, binary: bool, recency: float | None, ages: np.ndarray | None = None):
+    """Return the columns and values of a row of a matrix, as `HistoryVectorizer` weights it; None for sums of decays.
+
+    Parameters
+    ----------
+    codes : list of int
+        Column of each event, oldest first; -1 where it has none.
+    binary : bool
+        Whether the largest value of an item's events counts, else their sum.
+    recency : float or None
+        Factor per step of age.
+    ages : int ndarray of shape (n_events,), default=None
+        The age of each event, never increasing; None counts the later events.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_columns,), dtype int64
+        Ascending.
+    values : ndarray of shape (n_columns,), dtype float32
+        The values.
+    """
+    if recency is None:
+        if binary:
+            found = set(codes)
+            found.discard(-1)
+            return np.array(sorted(found), dtype=np.int64), np.ones(len(found), dtype=np.float32)
+        counts = Counter(codes)
+        del counts[-1]
+        columns = np.array(sorted(counts), dtype=np.int64)
+        return columns, np.array([counts[column] for column in columns.tolist()], dtype=np.float32)
+    if not binary:
+        return None
+    last = {code: place for place, code in enumerate(codes)}
+    last.pop(-1, None)
+    columns = np.array(sorted(last), dtype=np.int64)
+    latest = np.array([last[column] for column in columns.tolist()], dtype=np.int64)
+    ages = len(codes) - 1 - latest if ages is None else ages[latest]
+    return columns, np.power(recency, ages).astype(np.float32)
+
+
+def product_single(columns: np.ndarray, weights: np.ndarray, similarity):
+    """Return the product of one sparse row and a matrix, summed in the order in which SciPy sums it.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n,)
+        Stored entries of the row, in their order.
+    weights : ndarray of shape (n,), dtype float32
+        Their values.
+    similarity : ndarray or CSR array of shape (n_items, n_items)
+        The matrix.
+
+    Returns
+    -------
+    ndarray of shape (n_items,), Scored or None
+        The scores; None where the types of numbers are others.
+    """
+    n_items = similarity.shape[1]
+    if similarity.dtype != np.float32 or weights.dtype != np.float32:
+        return None
+    plain = bool((weights == 1).all())
+    if not sp.issparse(similarity):
+        if not plain:
+            indptr = np.array([0, len(columns)], dtype=np.int32)
+            row = sp.csr_array((weights, columns.astype(np.int32), indptr), shape=(1, len(similarity)))
+            return (row @ similarity)[0]
+        scores = np.zeros(n_items, dtype=np.float32)
+        for column in columns.tolist():
+            scores += similarity[column]
+        return scores
+    if similarity.format != "csr":
+        return None
+    if not len(columns):
+        return np.zeros(n_items, dtype=np.float32)
+    starts, stops = similarity.indptr[columns], similarity.indptr[columns + 1]
+    ranges = list(map(slice, starts.tolist(), stops.tolist()))
+    terms = np.concatenate([similarity.indices[part] for part in ranges]).astype(np.int64, copy=False)
+    values = np.concatenate([similarity.data[part] for part in ranges])
+    if not plain:
+        values *= np.repeat(weights, stops - starts)
+    if n_items <= _DENSE * len(terms):
+        scores = np.zeros(n_items, dtype=np.float32)
+        np.add.at(scores, terms, values)
+        return scores
+    return _sum_by_column(terms, values, n_items)
+
+
+def _sum_by_column(columns: np.ndarray, values: np.ndarray, n_items: int) -> Scored:
+    """Sum values by column, one after the other, in a buffer that each thread keeps and leaves full of zeros."""
+    kept = vars(_buffers)
+    buffer = kept.pop("buffer", None)  # not kept while in use: after an interruption the next call gets another
+    if buffer is None or len(buffer) < n_items:
+        buffer = np.zeros(n_items, dtype=np.float32)
+    np.add.at(buffer, columns, values)
+    sums = buffer[columns]
+    number = np.arange(len(columns), dtype=np.float32)
+    buffer[columns] = number  # the last of equal columns stays
+    once = np.flatnonzero(buffer[columns] == number)
+    buffer[columns] = 0
+    kept["buffer"] = buffer
+    return Scored(columns[once], sums[once], n_items)
