@@ -78,7 +78,8 @@ class UpdatableMixin:
 
     def _check_updatable(self) -> None:
         """Raise where the fitted model lacks what an update needs."""
-        if self._updates == "exact" and not hasattr(self, "_statistics"):
+        by_statistics = type(self)._update is UpdatableMixin._update
+        if by_statistics and not hasattr(self, "_statistics"):
             raise ValueError(
                 f"this {type(self).__name__} was fitted without statistics, with incremental=False or by an earlier "
                 "version: set incremental=True where it has this parameter, and fit again on all events"

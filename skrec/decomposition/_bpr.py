@@ -5,11 +5,21 @@ from numbers import Integral, Real
 import numpy as np
 import scipy.sparse as sp
 from joblib import effective_n_jobs
+from sklearn.utils import check_random_state
 
 from ..base import BaseRecommender
 from ..utils._sklearn import Interval
 from ..utils._threads import single_threaded_blas
 from ._embedding import EmbeddingMixin, gpu_solver
+
+_UPDATE_EPOCHS = 10  # of an update
+
+
+def _entries(users) -> sp.csr_matrix:
+    """Return what the users have, as the solver wants it: it knows no csr_array."""
+    entries = sp.csr_matrix(users.matrix, dtype=np.float32, copy=True)
+    entries.eliminate_zeros()
+    return entries
 
 
 class BPR(EmbeddingMixin, BaseRecommender):
@@ -84,6 +94,13 @@ class BPR(EmbeddingMixin, BaseRecommender):
     Cost of `fit`: :math:`O(|S| d)` an epoch for :math:`|S|` stored entries and :math:`d` components; memory
     :math:`4 d (|U| + |I|)` bytes while fitting. Asking costs `n_components` operations per event and per item.
 
+    `partial_fit` learns new items: 10 epochs on the users of the update, whose vectors begin as their means at the
+    length of trained ones, move the vectors of new items, while known items keep theirs. To move these too, by the
+    users of the update alone, took the recommendations further from those of a refit: on MovieLens-100k the model
+    without the update has 80 % of the 10 recommendations in common with a refit, as many as a refit with another seed,
+    and after 10 such epochs 72 %. So refit from time to time. Cost: 10 epochs of the users of the update, and nothing
+    where no item is new.
+
     References
     ----------
     .. [1] S. Rendle, C. Freudenthaler, Z. Gantner and L. Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from
@@ -101,6 +118,7 @@ class BPR(EmbeddingMixin, BaseRecommender):
     (2, 4)
     """
 
+    _updates = "approximate"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -153,30 +171,64 @@ class BPR(EmbeddingMixin, BaseRecommender):
 
         from implicit.recommender_base import ModelFitError
 
-        entries = sp.csr_matrix(users.matrix, dtype=np.float32, copy=True)  # the solver knows no csr_array
-        entries.eliminate_zeros()
+        entries = _entries(users)
         factors = np.zeros((self.n_items_, self.n_components + 1), dtype=np.float32)
+        trained = np.zeros((entries.shape[0], self.n_components + 1), dtype=np.float32)
         if entries.nnz:  # the solver draws from the entries
-            solver = kind(
-                factors=self.n_components,
-                learning_rate=self.learning_rate,
-                regularization=self.l2,
-                iterations=self.max_iter,
-                verify_negative_samples=bool(self.verify_negative_samples),
-                random_state=self.random_state,
-                **threads,
-            )
+            solver = self._solver(kind, self.max_iter, threads)
             try:
                 with single_threaded_blas():
                     solver.fit(entries, show_progress=bool(self.verbose))
             except ModelFitError as error:
                 raise ValueError(f"BPR diverged: lower learning_rate={self.learning_rate} or l2={self.l2}") from error
-            factors = solver.item_factors.to_numpy() if self.use_gpu else solver.item_factors
+            factors, trained = solver.item_factors, solver.user_factors
+            if self.use_gpu:
+                factors, trained = factors.to_numpy(), trained.to_numpy()
+        self.n_iter_ = self.max_iter
+        self._keep(factors)
+        means = self._user_factors(users)
+        size = float(np.square(means, dtype=np.float64).sum())
+        self._user_scale = float((means * trained[:, :-1]).sum(dtype=np.float64)) / size if size else 1.0
+
+    def _solver(self, kind, n_epochs, threads):
+        return kind(
+            factors=self.n_components,
+            learning_rate=self.learning_rate,
+            regularization=self.l2,
+            iterations=n_epochs,
+            verify_negative_samples=bool(self.verify_negative_samples),
+            random_state=self.random_state,
+            **threads,
+        )
+
+    def _keep(self, factors) -> None:
         if not np.isfinite(factors).all():
             raise ValueError(f"BPR diverged to infinite vectors: lower learning_rate, got {self.learning_rate}")
-        self.n_iter_ = self.max_iter
         self.item_factors_ = np.ascontiguousarray(factors[:, :-1])
         self.item_biases_ = factors[:, -1].copy()  # the solver keeps the bias as one more component
+
+    def _update(self, after, before):
+        n_known, size = self.item_factors_.shape
+        rng = check_random_state(self.random_state)
+        new = (rng.random_sample((self.n_items_ - n_known, size + 1)) - 0.5) / size  # as the solver begins
+        known = np.column_stack([self.item_factors_, self.item_biases_])
+        factors = np.concatenate([known, new.astype(np.float32)])
+        self._keep(factors)
+        if not len(new):
+            return
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        entries, ones = _entries(after), np.ones((len(after), 1))
+        means = self._user_scale * self._user_factors(before)
+        solver = self._solver(BayesianPersonalizedRanking, 1, {"num_threads": 1})
+        solver.item_factors = factors
+        solver.user_factors = np.ascontiguousarray(np.hstack([means, ones]), dtype=np.float32)
+        for _ in range(_UPDATE_EPOCHS):
+            solver.random_state = int(rng.randint(2**31 - 1))
+            with single_threaded_blas():
+                solver.fit(entries, show_progress=bool(self.verbose))
+            solver.item_factors[:n_known] = known
+        self._keep(solver.item_factors)
 
     def _user_factors(self, users) -> np.ndarray:
         matrix = sp.csr_array(users.matrix, dtype=np.float32)

@@ -6,10 +6,13 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._fitting import snapshot
+
 
 class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Turn users into vectors by `_user_factors`, which a model defines beside `item_factors_`."""
 
+    @snapshot
     def transform(self, X) -> np.ndarray:
         """Return the vector of each user.
 

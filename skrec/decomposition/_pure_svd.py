@@ -9,10 +9,13 @@ from sklearn.utils.extmath import svd_flip
 
 from ..base import BaseRecommender
 from ..utils._sklearn import Interval, StrOptions
+from ..utils._threads import single_threaded_blas
 from ..utils._users import Users
 from ._embedding import EmbeddingMixin
 
 _MOST = 256  # vectors of "auto"
+_ITERATIONS = 2  # of an update
+_SPARE = 10  # vectors that an update iterates beyond those it keeps
 _SMALL = 64  # up to this many users or items the full decomposition is exact and as fast
 
 
@@ -73,6 +76,14 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
     :math:`|S|` stored entries and :math:`d` components, by the Lanczos method. Scoring costs `n_components` operations
     per item.
 
+    `partial_fit` is approximate: the :math:`X^\top X` of the users so far is taken from the vectors kept, the rows of
+    the update are taken out as they were and added as they are, the norms of the items are exact, and the vectors are
+    found anew by two steps of subspace iteration from those so far. What `fit` left out stays left out, so that nothing
+    is lost with as many components as items, and the more the fewer are kept; ``"auto"`` stays at its number. Cost:
+    :math:`O(|I| d^2 + |S'| d)` for the entries :math:`S'` of the update. An update with the last 5 % of the events had
+    91 % (MovieLens-100k, 32 components) and 83 % (Online Retail, 256) of the 10 recommendations in common with a refit,
+    the model without the update 87 and 78 %, at a 25th and a 50th of the processor time of the refit.
+
     References
     ----------
     .. [1] P. Cremonesi, Y. Koren and R. Turrin, "Performance of Recommender Algorithms on Top-N Recommendation Tasks",
@@ -92,6 +103,7 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
     (2, 2)
     """
 
+    _updates = "approximate"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -111,19 +123,52 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
 
     def _fit(self, users):
         matrix = sp.csr_array(users.matrix, dtype=np.float32)
-        norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0), dtype=np.float64)).ravel()
-        scales = np.zeros_like(norms)
+        self._squares = _squares(matrix)
+        scales = self._scales()
+        values, vectors = self._decompose(_scaled(matrix, scales))
+        self._keep(values, vectors.T, scales)
+
+    def _scales(self) -> np.ndarray:
+        """Return the diagonal of D; 0 where an item has no entry."""
+        scales = np.zeros_like(self._squares)
         with np.errstate(over="ignore"):
-            np.power(norms, self.scaling - 1, out=scales, where=norms > 0)
+            np.power(self._squares, (self.scaling - 1) / 2, out=scales, where=self._squares > 0)
             if not np.isfinite((scales**2).astype(np.float32)).all():
                 raise ValueError(
                     f"scaling={self.scaling} gives numbers that are not finite: choose one between 0 and 2"
                 )
-        values, vectors = self._decompose(_scaled(matrix, scales))
+        return scales
+
+    def _keep(self, values, vectors, scales) -> None:
         self.item_weights_ = (scales**2).astype(np.float32)
         self.singular_values_ = values.astype(np.float32)
         back = np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
-        self.item_factors_ = np.ascontiguousarray(vectors.T * back[:, None], dtype=np.float32)
+        self.item_factors_ = np.ascontiguousarray(vectors * back[:, None], dtype=np.float32)
+
+    def _update(self, after, before):
+        now, was = (sp.csr_array(users.matrix, dtype=np.float64) for users in (after, before))
+        n_items, n_before = self.n_items_, self.item_factors_.shape[1]
+        squares = np.append(self._squares, np.zeros(n_items - len(self._squares))) + _squares(now) - _squares(was)
+        self._squares = np.where(self.popularity_ > 0, np.maximum(squares, 0), 0)
+        scales = self._scales()[:, None]
+        known = np.append(self.item_factors_, np.zeros((n_items - len(self.item_factors_), n_before)), axis=0) * scales
+        now, was = now @ sp.diags_array(scales.ravel()), was @ sp.diags_array(scales.ravel())
+        strength = self.singular_values_.astype(np.float64)[:, None] ** 2
+
+        def times(block):
+            return known @ (strength * (known.T @ block)) + now.T @ (now @ block) - was.T @ (was @ block)
+
+        size = min(n_items, n_before if self.n_components == "auto" else max(n_before, self.n_components))
+        more = min(_SPARE + size - n_before, n_items - n_before)
+        rng = check_random_state(self.random_state)
+        block = np.append(known, rng.normal(size=(n_items, max(0, more))), axis=1)
+        with single_threaded_blas():
+            for _ in range(_ITERATIONS):
+                block, _ = np.linalg.qr(times(block))
+            values, turn = np.linalg.eigh(block.T @ times(block))
+        values, vectors = values[::-1][:size], (block @ turn)[:, ::-1][:, :size]
+        vectors, _ = svd_flip(vectors, None)
+        self._keep(np.sqrt(np.maximum(values, 0)), vectors, scales.ravel())
 
     def _decompose(self, matrix) -> tuple[np.ndarray, np.ndarray]:
         """Return the largest singular values and the right singular vectors as rows, in a fixed sign."""
@@ -150,6 +195,11 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
         row = users.matrix
         alone = sp.csr_array((row.data, row.indices, np.arange(row.nnz + 1)), shape=(row.nnz, row.shape[1]))
         return row.indices, self._user_factors(Users(alone)) @ self.item_factors_[columns].T
+
+
+def _squares(matrix: sp.csr_array) -> np.ndarray:
+    """Return the squared norm of each column."""
+    return np.bincount(matrix.indices, matrix.data.astype(np.float64) ** 2, minlength=matrix.shape[1])
 
 
 def _scaled(matrix, scales: np.ndarray) -> sp.csr_array:

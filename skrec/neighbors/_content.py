@@ -5,10 +5,12 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import clone
 
 from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
-from ..feature_extraction._item_features import encode_items, encode_more, item_ids, read_item_features
+from ..feature_extraction._item_features import encode_items, encode_more, item_ids, read_item_features, row_numbers
+from ..feature_extraction._vectorizing import default_vectorizer, with_vocabulary
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._selection import dense
 from ..utils._sklearn import HasMethods, Interval, StrOptions
@@ -76,6 +78,10 @@ class ContentRecommender(FrameParameter, BaseRecommender):
     -----
     ``recommend(X, item_features=frame)`` also ranks the items of another frame, encoded as in `fit`, without a refit.
 
+    `partial_fit` and `forget` are exact. Events change `popularity_`, at one operation per stored feature. New items
+    come with their features: ``set_params(item_features=grown)`` with a frame of all items, and then `partial_fit`,
+    which fits the encoder again, since the rarity of words and labels depends on all items.
+
     Cost of `fit`: that of the encoder. Scoring costs one operation for each pair of a stored feature of the user and an
     item that has the feature; words that most items share cost most and say least. Memory is that of the features.
 
@@ -102,6 +108,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
     array([['saw']], dtype=object)
     """
 
+    _updates = "exact"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "item_features": "no_validation",  # read_item_features says more
@@ -140,6 +147,11 @@ class ContentRecommender(FrameParameter, BaseRecommender):
             raise ValueError("X holds no event of an item: pass one history with an item at least")
         if self.vectorizer is None:  # the decay acts when asking only, so that it may be set here
             self.vectorizer_.set_params(recency=_RECENCY)
+        self._learn_features()
+        self._prepare()
+
+    def _learn_features(self):
+        """Fit the encoder on `item_features` and take the rows of the items from it."""
         self.item_encoder_, features = encode_items(
             self.item_features,
             self.item_encoder,
@@ -150,7 +162,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
         )
         is_dense = features.nnz > _DENSE * np.prod(features.shape)
         self.item_factors_ = features.toarray() if is_dense else features
-        self._prepare()
+        self._known_features = self.item_features
 
     def _prepare(self):
         """Make what scoring multiplies with: the columns of all items, raised by popularity."""
@@ -161,13 +173,44 @@ class ContentRecommender(FrameParameter, BaseRecommender):
         columns = self.item_factors_.T
         self._columns = sp.csr_array(columns.multiply(self._boost)) if sp.issparse(columns) else columns * self._boost
 
+    def _grown_items(self, histories):
+        items = super()._grown_items(histories)
+        if self.item_features is self._known_features:
+            return items
+        ids = self._catalogue()
+        new = np.sort(ids[lookup(ids, items, "item_features") < 0], kind="stable")
+        return join_ids([items, as_kind(new, items.dtype)], "item_features and items_") if len(new) else items
+
+    def _update(self, after, before):
+        new = self.items_[len(self._old_items) :]
+        if self.item_features is not self._known_features:
+            self._learn_features()
+            named = default_vectorizer() if self.vectorizer is None else clone(self.vectorizer)
+            self.vectorizer_ = shallow(self.vectorizer_)
+            self.vectorizer_.vocabulary = with_vocabulary(named, self._catalogue()).vocabulary
+        elif len(new):
+            row_numbers(read_item_features(self.item_features), new, missing=self.missing_features)
+            nothing = sp.csr_array((len(new), self.item_factors_.shape[1]), dtype=self.item_factors_.dtype)
+            self.item_factors_ = _stacked(self.item_factors_, nothing)
+        self._prepare()
+
+    def _unlearn(self, users):
+        pass  # what users did is in `popularity_` alone
+
+    def _relearn(self, positions):
+        self.item_factors_ = self.item_factors_[positions >= 0]
+        self._prepare()
+
     def __getstate__(self):
         state = super().__getstate__()
+        if hasattr(self, "item_factors_"):
+            state["_known_features"] = self._known_features is self.item_features  # no frame is stored twice
         return {name: value for name, value in state.items() if name not in ("_boost", "_columns")}
 
     def __setstate__(self, state):
         super().__setstate__(state)
         if hasattr(self, "item_factors_"):
+            self._known_features = self.item_features if getattr(self, "_known_features", True) else None
             self._prepare()
 
     def _with_new_items(self, item_features):
@@ -181,10 +224,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
         wider.items_ = join_ids([self.items_, as_kind(ids[new], self.items_.dtype)], "item_features")
         wider.n_items_ = len(wider.items_)
         wider.popularity_ = np.concatenate([self.popularity_, np.zeros(int(new.sum()), self.popularity_.dtype)])
-        if sp.issparse(self.item_factors_):
-            wider.item_factors_ = sp.csr_array(sp.vstack([self.item_factors_, more], format="csr"))
-        else:
-            wider.item_factors_ = np.concatenate([self.item_factors_, more.toarray()])
+        wider.item_factors_ = _stacked(self.item_factors_, more)
         if isinstance(self.vectorizer_, HistoryVectorizer):  # histories may hold the new items as well
             wider.vectorizer_ = shallow(self.vectorizer_)
             wider.vectorizer_.items_ = wider.items_
@@ -213,3 +253,10 @@ class ContentRecommender(FrameParameter, BaseRecommender):
         weights = self._weigh(users)
         parts = dense(self.item_factors_[weights.indices] @ self.item_factors_[columns].T)
         return weights.indices, weights.data[:, None] * parts * self._boost[columns]
+
+
+def _stacked(features, more: sp.csr_array):
+    """Put rows behind others, which are a CSR array or an ndarray."""
+    if sp.issparse(features):
+        return sp.csr_array(sp.vstack([features, more], format="csr"))
+    return np.concatenate([features, more.toarray()])

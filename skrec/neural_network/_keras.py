@@ -234,20 +234,26 @@ class NetMixin(CallbackSupportMixin):
         metrics : sequence, default=()
             What else the log keeps.
         **how
-            `epochs`, where they are not the estimator's; `partial=True` to train on the net that is there; `judge`, a
-            function of the Keras model that says how good it is after an epoch, in place of the held-out loss.
+            `epochs`, where they are not the estimator's; `partial=True` to train on the net that is there; `renew`, a
+            function of the old and the new Keras model, to train on a new net in its place that this function has given
+            weights, while others go on reading the old one; `judge`, a function of the Keras model that says how good
+            it is after an epoch, in place of the held-out loss.
         """
         keras, epochs = load_keras(), how.get("epochs", self.epochs)
         is_data = target is None and not isinstance(inputs, dict | np.ndarray)
         n_steps = len(inputs) if is_data else -(-count(inputs) // self.batch_size)
-        if not self._goes_on(how.get("partial", False)):
+        goes_on, renew = self._goes_on(how.get("partial", False)), how.get("renew")
+        if not goes_on:
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             self.n_iter_, self.history_ = 0, {}
+        if not goes_on or renew:
             schedule = "constant" if how.get("partial") else self.schedule  # a stream has no end to decay towards
 
             def compiled():
                 with _Precision(self.mixed_precision):
                     model = build()
+                if goes_on:
+                    renew(before, model)
                 model.compile(
                     optimizer=make_optimizer(
                         keras, self.optimizer, self.learning_rate, schedule, self.weight_decay, epochs * n_steps
@@ -259,7 +265,8 @@ class NetMixin(CallbackSupportMixin):
                 )
                 return model
 
-            self.net_ = self._hold(compiled)
+            before = self.net_.model_ if goes_on else None
+            self.net_ = self._hold(compiled() if goes_on else compiled)
         net = self.net_
         net._random_state = (self._seed + self.n_iter_) % 2**31  # another order of the rows in every further call
         _reseed(net)
@@ -270,12 +277,12 @@ class NetMixin(CallbackSupportMixin):
         net.callbacks = [*(self.callbacks or ()), *self._keras_callbacks(keras, validation is not None, judge)]
         if net.initialized_:
             net._initialize_callbacks()
-        before = self.n_iter_
-        if before:
+        n_before = self.n_iter_
+        if n_before and not renew:
             self._undo = _restorer(net)  # fit_context calls it where the fit does not end well
         try:
             arguments = {} if validation is None else {"validation_data": validation}
-            net.fit(inputs, target, weight, epochs=epochs, initial_epoch=before, **arguments)
+            net.fit(inputs, target, weight, epochs=epochs, initial_epoch=n_before, **arguments)
             log = {name: [float(value) for value in values] for name, values in net.model_.history.history.items()}
             if bad := next((name for name, values in log.items() if not np.isfinite(values).all()), None):
                 raise ValueError(

@@ -94,6 +94,9 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         Whether to compile with XLA.
     warm_start : bool, default=False
         Whether a further `fit` goes on from the net that is there; the items must be the same.
+    replay : int, default=1000
+        Histories that the model keeps, a uniform sample of those it has learned, and trains on again in each
+        `partial_fit` beside the new ones; 0 keeps none.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``. Counts and other weights weigh the likelihood.
     k : int, default=10
@@ -192,6 +195,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         mixed_precision=False,
         jit_compile=False,
         warm_start=False,
+        replay=1000,
         vectorizer=None,
         k=10,
         exclude_seen=True,
@@ -219,6 +223,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         self.mixed_precision = mixed_precision
         self.jit_compile = jit_compile
         self.warm_start = warm_start
+        self.replay = replay
         self.vectorizer = vectorizer
         self.k = k
         self.exclude_seen = exclude_seen

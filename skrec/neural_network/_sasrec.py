@@ -96,6 +96,9 @@ class SASRec(SequenceRecommender):
         Whether to compile with XLA; slower on the CPU.
     warm_start : bool, default=False
         Whether a further `fit` goes on from the net that is there; the items must be the same.
+    replay : int, default=1000
+        Histories that the model keeps, a uniform sample of those it has learned, and trains on again in each
+        `partial_fit` beside the new ones; 0 keeps none.
     k : int, default=10
         Number of recommendations.
     exclude_seen : bool, default=True
@@ -198,6 +201,7 @@ class SASRec(SequenceRecommender):
         mixed_precision=False,
         jit_compile=False,
         warm_start=False,
+        replay=1000,
         k=10,
         exclude_seen=True,
         random_state=None,
@@ -231,6 +235,7 @@ class SASRec(SequenceRecommender):
         self.mixed_precision = mixed_precision
         self.jit_compile = jit_compile
         self.warm_start = warm_start
+        self.replay = replay
         self.k = k
         self.exclude_seen = exclude_seen
         self.random_state = random_state

@@ -10,14 +10,20 @@ from sklearn.utils import check_random_state
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin, products
 from skrec.feature_extraction._item_encoders import unit_rows
-from skrec.feature_extraction._item_features import dense_features, encode_items
+from skrec.feature_extraction._item_features import (
+    dense_features,
+    encode_items,
+    encode_more,
+    read_item_features,
+    row_numbers,
+)
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
-from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
+from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow, take
 from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._nets._attention import causal_attention
 from skrec.neural_network._nets._losses import LOSSES, layers
 from skrec.neural_network._nets._returns import add_bonus
-from skrec.utils._fitting import fit_context
+from skrec.neural_network._replay import carry_weights, near_vectors, reservoir
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._single import agrees
 from skrec.utils._topk import mask_scores
@@ -64,19 +70,26 @@ def time_gaps(histories) -> np.ndarray:
     return gaps
 
 
-def _features_of(matrix, rng):
-    """Return item features as the net reads them: few entries an item as they are, at unit length; many reduced."""
+def _reducer_of(matrix, rng):
+    """Return what brings item features to what the net reads: many entries an item are reduced, few stay as they are.
+
+    It is a fitted transformer, or the columns that are kept, which are then brought to unit length.
+    """
     if matrix.nnz > _ENTRIES * matrix.shape[0]:
-        return dense_features(matrix, _FEATURES, rng)[1]
+        return dense_features(matrix, _FEATURES, rng)[0]
     often = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]) >= 2)
     if not len(often):
         raise ValueError(
             "item_features has no word, label or number that two items share, so it says nothing: pass a column that "
             "groups items, or item_features=None"
         )
-    matrix = sp.csr_array(matrix[:, often])
-    matrix.sort_indices()
-    return unit_rows(matrix)
+    return often
+
+
+def _same_width(*rows: np.ndarray) -> list[np.ndarray]:
+    """Pad rows of several widths with 0 on the left."""
+    width = max(one.shape[1] for one in rows)
+    return [np.pad(one, [(0, 0), (width - one.shape[1], 0)]) for one in rows]
 
 
 def next_item_ndcg(users, vectors, target, seen, k: int, adjust=None) -> float:
@@ -118,6 +131,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
     """
 
     _scores_are_logits = True
+    _updates = "approximate"
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         **NetMixin._training_constraints,
@@ -134,6 +148,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         "item_features": "no_validation",  # read_item_features says more
         "item_encoder": [HasMethods(["fit_transform", "transform"]), None],
         "time_gaps": ["boolean"],
+        "replay": [Interval(Integral, 0, None, closed="left")],
     }
 
     def _encode_events(self, vectors, codes, real, age):
@@ -170,7 +185,8 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             self._net_items, self._features = self.items_, None
             if self.item_features is not None:
                 self.item_encoder_, matrix = encode_items(self.item_features, self.item_encoder, self.items_)
-                self._features = _features_of(matrix, rng)
+                self._reducer = _reducer_of(matrix, rng)
+                self._features = self._reduce(matrix)
             if self.time_gaps:
                 self._gap_edges = self._learn_gaps(users.histories)
         inputs, judge = self._inputs(users.histories, self.max_length + 1), None
@@ -190,7 +206,11 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
             def judge(model):
                 return self._judge(model, asked, target, seen)[0]
 
-        self._train({name: values[able] for name, values in inputs.items()}, int(rng.randint(2**31 - 1)), judge=judge)
+        inputs, seed = take(inputs, able), int(rng.randint(2**31 - 1))
+        self._train(inputs, seed, judge=judge)
+        vars(self).pop("_replay", None)
+        self._n_seen = 0
+        self._remember(inputs, 0, np.random.RandomState(seed))
         model = self.net_.model_
         if judge is not None and model.returns:  # on what the net was trained on, it needs less of the bonus
             best = _RAISES[int(np.argmax(self._judge(model, asked, target, seen, _RAISES)))]
@@ -211,38 +231,68 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         if size == "auto":
             size = int(np.clip(_EVENTS / lengths_of(inputs["codes"]).mean(), 8, 128))
         batches = length_batches(inputs["codes"], size, examples, seed=lambda: seed, packed=True)
-        build = partial(self._new_model, inputs["codes"], seed)
+        build = self._next_item_model if "renew" in how else partial(self._new_model, inputs["codes"], seed)
         self._fit_net(build, batches, loss="sparse_categorical_crossentropy", **how)
         self.item_factors_ = self._item_vectors(self.net_.model_)
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None) -> "SequenceRecommender":
-        """Train one more epoch on these histories alone; before the first `fit`, fit.
-
-        The items are those of `fit`: events of others are passed over, and so is a history that keeps less than two.
-        Nothing is exact: the net moves a little towards the new events, and forgets a little of the old.
-
-        Parameters
-        ----------
-        X : histories of shape (n_users,)
-            The histories with the new events, each with what came before them.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        SequenceRecommender
-            The model itself.
-        """
-        if not hasattr(self, "net_"):
-            return self.fit(X)
-        inputs = self._inputs(self._read(X).on_items(self.items_), self.max_length + 1)
+    def _update(self, after, before):
+        n_new = self.n_items_ - len(self._net_items)
+        self._net_items = self.items_
+        if n_new and self._features is not None:
+            self._add_features(n_new)
+        inputs = self._inputs(after.histories, self.max_length + 1)
         able = np.flatnonzero(lengths_of(inputs["codes"]) >= 2)
-        if len(able):
-            seed = (self._seed + self.n_iter_) % 2**31
-            inputs = {name: values[able] for name, values in inputs.items()}
-            self._train(inputs, seed, epochs=1, partial=True)
-        return self
+        inputs, held = take(inputs, able), self._replay
+        if not len(able) and not (n_new and len(held["codes"])):
+            if n_new:
+                raise ValueError(
+                    "X has new items, and no user with two events, so nothing follows them: pass longer histories, or "
+                    "fit with replay=1000"
+                )
+            return
+        seed, known = (self._seed + self.n_iter_) % 2**31, before.histories.lengths[able] >= 2
+        rows = {name: np.concatenate(_same_width(values, held[name])) for name, values in inputs.items()}
+
+        def renew(old, new):
+            carry_weights(old, new)
+            new.set_popularity(self.popularity_)
+            for table, start in zip(new.tables, [np.asarray(one.vectors)[1:] for one in old.tables], strict=True):
+                vectors = np.array(table.vectors)
+                vectors[1 + len(start) :] = near_vectors(inputs["codes"], start, n_new)
+                table.vectors.assign(vectors)
+
+        self._train(rows, seed, epochs=1, partial=True, renew=renew)
+        self._remember(inputs, int(known.sum()), np.random.RandomState(seed))
+
+    def _remember(self, inputs, n_known, rng):
+        """Bring the sample of histories up to date that updates replay."""
+        kept, seen = getattr(self, "_replay", None), getattr(self, "_n_seen", 0)
+        n_more = len(inputs["codes"])
+        n_held = 0 if kept is None else len(kept["codes"])
+        stay, more = reservoir(n_held, seen, n_more, n_known, self.replay, rng)
+        kept = take(inputs, slice(0, 0)) if kept is None else kept
+        self._replay = {
+            name: np.concatenate(_same_width(values[more], kept[name][stay])) for name, values in inputs.items()
+        }
+        self._n_seen = seen + n_more - n_known
+
+    def _add_features(self, n_new):
+        """Encode the features of new items, which stand in `item_features` as it is now."""
+        frame = read_item_features(self.item_features)
+        rows = row_numbers(frame, self.items_[-n_new:])
+        more = self._reduce(encode_more(self.item_encoder_, frame.iloc[rows]))
+        stack = sp.vstack if sp.issparse(more) else np.concatenate
+        self._features = stack([self._features, more])
+        if sp.issparse(more):
+            self._features = sp.csr_array(self._features)
+
+    def _reduce(self, matrix):
+        """Return encoded features as the net reads them."""
+        if hasattr(self._reducer, "transform"):
+            return self._reducer.transform(matrix).astype(np.float32)
+        matrix = sp.csr_array(matrix[:, self._reducer])
+        matrix.sort_indices()
+        return unit_rows(matrix)
 
     def _new_model(self, codes, seed):
         """Return the net before training; `codes` are the histories it will see."""
@@ -357,7 +407,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         return lambda inputs: compiled({name: tf.constant(inputs[name]) for name in names}).numpy()
 
     def _describe(self, users, X, *, fitting):
-        if fitting:
+        if fitting or hasattr(self, "_old_items"):  # an update learns as `fit` does, and asks the net nothing
             return users
         inputs = self._inputs(users.histories, self.max_length)  # read in one go, by length
         return users.with_extra(vectors=self._last_outputs(self.net_.model_, inputs))

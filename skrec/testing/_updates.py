@@ -198,6 +198,9 @@ def check_threads_during_updates(estimator, n_updates: int = 60):
         return
     rows = shop_log()
     model = _prepared(estimator, rows).fit(as_frame([row for row in _until(rows, 25) if row]))
+    described = any(
+        name.rpartition("__")[2] == "item_features" and value is not None for name, value in model.get_params().items()
+    )  # no items come without features
     answer_of = partial(model.recommend, as_frame(rows[:3]), k=5, return_scores=True)
     right, answers, errors = {_key(answer_of())}, set(), []
     stop = threading.Event()
@@ -215,7 +218,7 @@ def check_threads_during_updates(estimator, n_updates: int = 60):
     new = rows[0]
     try:
         for number in range(n_updates):
-            row = rows[number % len(rows)] + [(1000 + number, 50.0 + number, 1.0)]
+            row = rows[number % len(rows)] + [(number % _N_ITEMS if described else 1000 + number, 50.0 + number, 1.0)]
             user = as_frame([row])
             if kind == "exact" and number % 3 == 2:
                 model.forget(as_frame([new]))

@@ -94,33 +94,49 @@ def test_one_thread_gives_the_same_vectors():
     np.testing.assert_array_equal(one, two)
 
 
-def test_partial_fit_adds_items_exactly_and_keeps_the_rest():
-    known = HISTORIES["item"].apply(lambda row: [item for item in row if item % 5])
-    model = ALS(8, l2=0.05, unobserved_weight=0.2, random_state=0).fit(known)
-    before = dict(zip(model.items_, model.item_factors_, strict=True))
-    users = model.transform(HISTORIES).astype(np.float64)
-    model.partial_fit(HISTORIES)
-    assert list(model.items_) == sorted({item for row in HISTORIES["item"] for item in row})
-    by_item = sp.csr_array(MATRIX.T)
-    for position, item in enumerate(model.items_):
-        if item % 5:
-            np.testing.assert_array_equal(model.item_factors_[position], before[item])
-        else:
-            expected = closed_form(by_item[[position]], users, 1.0, 0.2, 0.05, 1.0)
-            np.testing.assert_allclose(model.item_factors_[position], expected, rtol=1e-3, atol=1e-4)
-    np.testing.assert_array_equal(model.popularity_, np.diff(by_item.indptr))
-    answer = model.recommend(HISTORIES, k=10)
-    assert np.isin(answer, np.arange(0, 50, 5)).any()
+def test_a_new_item_gets_the_minimum_over_all_users_and_others_stay():
+    settings = {"n_components": 8, "l2": 0.05, "unobserved_weight": 0.2, "random_state": 0}
+    known = HISTORIES["item"].apply(lambda row: [item for item in row if item != 49])
+    model = ALS(**settings).fit(known)
+    before = model.item_factors_.copy()
+    old = model.transform(known).astype(np.float64)
+    have = HISTORIES["item"].apply(lambda row: 49 in row).to_numpy()
+    now = known[have].apply(lambda row: [*row, 49])
+    model.partial_fit(now, since=known[have].map(len).to_numpy())
+    assert model.items_[-1] == 49 and (np.diff(model.items_) > 0).all()
+    np.testing.assert_array_equal(model.popularity_, np.diff(sp.csr_array(MATRIX.T).indptr))
+    users = old.copy()
+    users[have] = model.transform(now)
+    expected = closed_form(sp.csr_array(have[None].astype(float)), users, 1.0, 0.2, 0.05, 1.0)
+    np.testing.assert_allclose(model.item_factors_[-1], expected, atol=0.06)  # near the fixed point
+    others = ~np.isin(model.items_, [item for row in now for item in row])
+    np.testing.assert_array_equal(model.item_factors_[:-1][others[:-1]], before[others[:-1]])
 
 
-def test_partial_fit_fits_first_and_refuses_what_cannot_grow():
-    fresh = ALS(4, random_state=0).partial_fit(HISTORIES)
-    np.testing.assert_array_equal(fresh.item_factors_, ALS(4, random_state=0).fit(HISTORIES).item_factors_)
-    assert fresh.partial_fit(HISTORIES) is fresh
-    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
-        _ = ALS(4, vectorizer="passthrough").partial_fit
+def test_updates_are_nearer_to_a_refit_than_no_update():
+    settings = {"n_components": 8, "l2": 0.01, "random_state": 0}
+    started = HISTORIES["item"].apply(lambda row: row[: -(-len(row) // 2)])
+    whole, stale, model = ALS(**settings).fit(HISTORIES["item"]), ALS(**settings).fit(started), ALS(**settings)
+    model.fit(started)
+    for start in range(0, 200, 40):
+        part = slice(start, start + 40)
+        model.partial_fit(HISTORIES["item"][part], since=started[part].map(len).to_numpy())
+    assert model._n_users == 200
+
+    def common(one):
+        answers = zip(one.recommend(HISTORIES["item"], k=10), whole.recommend(HISTORIES["item"], k=10), strict=True)
+        return np.mean([len(np.intersect1d(*pair)) / 10 for pair in answers])
+
+    assert common(model) > common(stale) + 0.05
+
+
+def test_updates_without_change_and_of_what_cannot_grow():
+    model = ALS(4, random_state=0).fit(HISTORIES)
+    factors = model.item_factors_
+    assert model.partial_fit(HISTORIES, since=[len(row) for row in HISTORIES["item"]]) is model
+    np.testing.assert_array_equal(model.item_factors_, factors)
     weighted = ALS(4, vectorizer=make_pipeline(HistoryVectorizer(), BM25Transformer())).fit(HISTORIES[:50])
-    with pytest.raises(TypeError, match="partial_fit needs vectorizer=None or a HistoryVectorizer"):
+    with pytest.raises(TypeError, match="ALS cannot be updated with the vectorizer Pipeline"):
         weighted.partial_fit(HISTORIES)
 
 

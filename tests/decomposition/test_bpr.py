@@ -78,3 +78,19 @@ def test_movielens_beats_popularity():
     task = protocols.ml100k()
     popularity = PopularityRecommender().fit(task.X_train).score(task.X_test, task.y_test)
     assert BPR(random_state=0).fit(task.X_train).score(task.X_test, task.y_test) > 1.5 * popularity
+
+
+def test_an_update_learns_new_items_and_leaves_the_others():
+    rows = [[0, 1, 2, 3], [1, 2, 3, 4], [0, 2, 4]] * 10 + [[10, 11, 12, 13], [11, 12, 13, 14], [10, 12, 14]] * 10
+    model = BPR(8, max_iter=200, random_state=0).fit(rows)
+    factors, biases = model.item_factors_.copy(), model.item_biases_.copy()
+    now = [[*row, 20] for row in rows[:15]] + [[*row, 21] for row in rows[40:50]]
+    model.partial_fit(now, since=[len(row) - 1 for row in now])
+    assert model.items_[-2:].tolist() == [20, 21] and model.popularity_[-2:].tolist() == [15, 10]
+    np.testing.assert_array_equal(model.item_factors_[:-2], factors)
+    np.testing.assert_array_equal(model.item_biases_[:-2], biases)
+    scores = model.decision_function([[0, 1, 3], [10, 11, 13]])[:, -2:]
+    assert scores[0, 0] > scores[0, 1] and scores[1, 1] > scores[1, 0]
+    model.partial_fit([[0, 4]] * 3)
+    np.testing.assert_array_equal(model.item_factors_[:-2], factors)
+    assert model.popularity_[0] == 23

@@ -27,6 +27,7 @@ def _stand_in(solver, **fixed):
         def fit(self, entries, show_progress):
             self._solver.fit(entries, show_progress=show_progress)
             self.item_factors = OnDevice(self._solver.item_factors)
+            self.user_factors = OnDevice(self._solver.user_factors)
 
     return StandIn
 

@@ -55,3 +55,30 @@ def test_movielens_beats_popularity():
     task = protocols.ml100k()
     popularity = PopularityRecommender().fit(task.X_train).score(task.X_test, task.y_test)
     assert PureSVD(20, random_state=0).fit(task.X_train).score(task.X_test, task.y_test) > 2 * popularity
+
+
+@pytest.mark.parametrize("scaling", [1.0, 0.5])
+def test_an_update_of_all_components_is_a_refit(scaling):
+    started = HISTORIES["item"].apply(lambda row: [item for item in row[: -(-len(row) // 2)] if item >= 10])
+    whole = PureSVD(100, scaling=scaling, random_state=0).fit(HISTORIES["item"])
+    model = PureSVD(100, scaling=scaling, random_state=0).fit(started)
+    now = [
+        [*old, *(item for item in row if item not in old)] for old, row in zip(started, HISTORIES["item"], strict=True)
+    ]
+    for start in range(0, 300, 100):
+        part = slice(start, start + 100)
+        model.partial_fit(now[part], since=started[part].map(len).to_numpy())
+    place = np.argsort(model.items_)
+    assert not np.array_equal(place, np.arange(len(place)))
+    np.testing.assert_allclose(
+        model.decision_function(now)[:, place], whole.decision_function(now), rtol=1e-3, atol=3e-3
+    )
+
+
+def test_an_update_of_few_components_is_nearer_to_a_refit_than_none():
+    started = HISTORIES["item"].apply(lambda row: row[: -(-len(row) // 2)])
+    whole = PureSVD(20, random_state=0).fit(HISTORIES["item"]).decision_function(HISTORIES["item"])
+    model = PureSVD(20, random_state=0).fit(started)
+    before = np.abs(model.decision_function(HISTORIES["item"]) - whole).mean()
+    model.partial_fit(HISTORIES["item"], since=started.map(len).to_numpy())
+    assert np.abs(model.decision_function(HISTORIES["item"]) - whole).mean() < 0.7 * before

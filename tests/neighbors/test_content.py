@@ -194,3 +194,37 @@ def test_beauty():
     model = ContentRecommender(protocols.s3rec_items("beauty")[["title", "attributes"]]).fit(task.X_train)
     some = np.random.default_rng(0).choice(len(task.X_test), 2000, replace=False)
     assert model.score(task.X_test.iloc[some], task.y_test.iloc[some]) > 0.047
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("dense", [False, True])
+def test_an_update_learns_new_rows_of_the_frame(stored, dense):
+    own = make_column_transformer((StandardScaler(), ["price"]), sparse_threshold=0) if dense else None
+    model = ContentRecommender(CATALOGUE, own, k=3).fit(HISTORIES[:2])
+    grown = pd.concat([CATALOGUE, SAW, SAW.set_axis(["axe"]) * 2])
+    model.set_params(item_features=grown)
+    if stored:
+        model = pickle.loads(pickle.dumps(model))
+    model.partial_fit([*HISTORIES[2:], ["saw", "green"]])
+    whole = ContentRecommender(grown, own, k=3).fit([*HISTORIES, ["saw", "green"]])
+    assert model.items_.tolist() == [*sorted(NAMES), "saw", "axe"]
+    place = [model.items_.tolist().index(item) for item in whole.items_]
+    X = [["saw"], ["axe", "green"], []]
+    np.testing.assert_allclose(model.decision_function(X)[:, place], whole.decision_function(X), rtol=1e-5, atol=1e-6)
+    model.forget([["saw", "green"]])
+    assert "saw" in model.items_  # the frame names it
+    assert model.popularity_[-2] == 0
+
+
+def test_an_update_without_a_row_of_features():
+    model = ContentRecommender(CATALOGUE).fit(HISTORIES)
+    with pytest.raises(ValueError, match="item_features has no row for 1 of 1 items, such as 'saw'"):
+        model.partial_fit([["saw", "green"]])
+    assert model.n_items_ == 5 and model.popularity_.sum() == 6
+    model = ContentRecommender(CATALOGUE, missing_features="ignore").fit(HISTORIES).partial_fit([["saw", "green"]])
+    whole = ContentRecommender(CATALOGUE, missing_features="ignore").fit([*HISTORIES, ["saw", "green"]])
+    assert model.items_[-1] == "saw"
+    np.testing.assert_allclose(
+        model.decision_function([["green"]])[:, np.argsort(model.items_)], whole.decision_function([["green"]])
+    )
+    assert model.forget([["saw", "green"]]).items_.tolist() == sorted(NAMES)

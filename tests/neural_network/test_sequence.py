@@ -1,5 +1,6 @@
 """SASRec and GRU4Rec: losses against NumPy, training, storing, exporting."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -250,18 +251,58 @@ def test_a_fit_that_diverges_is_an_error_and_leaves_the_model_as_it_was():
     np.testing.assert_array_equal(model.predict(CIRCLE[:3]), before)
 
 
-def test_partial_fit_goes_on_with_known_items():
-    model = SASRec(16, **{**QUICK, "learning_rate": 0.01}).fit(CIRCLE)
-    factors, before = model.item_factors_.copy(), model.decision_function([[5, 4, 3]])[0]
-    backwards = [history[::-1] for history in CIRCLE]
-    for _ in range(8):
-        model.partial_fit([*backwards, [99, 98], [5]])
-    assert model.n_iter_ == len(model.history_["loss"]) == 10
-    after = model.decision_function([[5, 4, 3]])[0]
-    assert after[2] - after.mean() > before[2] - before.mean() + 0.1
-    assert not np.array_equal(factors, model.item_factors_)
-    assert model.partial_fit([[99, 98]]).n_iter_ == 10  # nothing to learn from
-    assert 99 not in model.items_
+def test_updates_learn_new_behaviour_and_replay_keeps_the_old():
+    kept = []
+    for replay in (0, 1000):
+        model = SASRec(16, replay=replay, **{**QUICK, "learning_rate": 0.01}).fit(CIRCLE)
+        factors, before = model.item_factors_.copy(), model.decision_function([[5, 4, 3]])[0]
+        backwards = [history[::-1] for history in CIRCLE]
+        for _ in range(8):
+            model.partial_fit([*backwards, [5]])
+        assert model.n_iter_ == len(model.history_["loss"]) == 10
+        back, forth = model.decision_function([[5, 4, 3], [3, 4, 5]])
+        assert back[2] - back.mean() > before[2] - before.mean() + 0.1
+        assert not np.array_equal(factors, model.item_factors_)
+        kept.append(forth[6] - forth.mean())
+    assert kept[1] > kept[0] + 0.1
+    assert SASRec(8, replay=0, **QUICK).fit(CIRCLE).partial_fit([[9]]).n_iter_ == 2  # nothing to learn from
+
+
+@pytest.mark.parametrize("features", [False, True])
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_update_learns_new_items(features, tied):
+    kinds = {"item_features": KINDS} if features else {}
+    model = GRU4Rec(16, n_units=16, tied=tied, **{**QUICK, "learning_rate": 0.02, "epochs": 8}, **kinds).fit(CIRCLE)
+    held = copy.copy(model)
+    answer = held.decision_function(CIRCLE[:3])
+    if features:
+        more = KINDS.iloc[:1].set_axis([99])
+        model.set_params(item_features=pd.concat([KINDS, more]))
+    new = [[one, two, three, 99] for one, two, three in [(2, 3, 4), (1, 2, 3), (3, 4, 5)] * 12]
+    for _ in range(3):
+        model.partial_fit(new)
+    assert model.items_.tolist() == [*range(N_ITEMS), 99] and model.item_factors_.shape == (N_ITEMS + 1, 16)
+    scores = model.decision_function([[2, 3, 4], [8, 9]])
+    assert (scores[0] > scores[0, -1]).sum() < 3 < (scores[1] > scores[1, -1]).sum()
+    np.testing.assert_array_equal(held.decision_function(CIRCLE[:3]), answer)
+    stored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(
+        stored.partial_fit(new).item_factors_, model.partial_fit(new).item_factors_, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_what_is_replayed_is_a_sample_of_all_histories():
+    model = GRU4Rec(4, n_units=4, replay=20, **{**QUICK, "epochs": 1}).fit(CIRCLE)
+    assert model._replay["codes"].shape[0] == 20 and model._n_seen == len(CIRCLE)
+    model.partial_fit([[7, 7, 7]] * len(CIRCLE))
+    share = (model._replay["codes"][:, -2:] == 8).all(axis=1).mean()
+    assert model._n_seen == 2 * len(CIRCLE) and 0.2 < share < 0.8
+    model.partial_fit([[7, 7, 7, 7]] * 5, since=[3] * 5)
+    assert model._n_seen == 2 * len(CIRCLE)
+    none = GRU4Rec(4, n_units=4, replay=0, **{**QUICK, "epochs": 1}).fit(CIRCLE)
+    assert len(none._replay["codes"]) == 0 and none.partial_fit([[1, 50]]).n_items_ == N_ITEMS + 1
+    with pytest.raises(ValueError, match="X has new items, and no user with two events"):
+        none.partial_fit([[51]])
 
 
 def test_warm_start_needs_the_same_items():
