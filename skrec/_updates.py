@@ -69,11 +69,14 @@ class UpdatableMixin:
         """
         statistics = self._statistics.moved(np.arange(len(self._old_items)), self.n_items_)
         now, was = self._count(after), self._count(before)
-        self._statistics = statistics.updated(now, was)
-        self._resolve(self._statistics, now, was)
+        self._statistics, changes = statistics.updated(now, was)
+        self._resolve(self._statistics, now, was, changes)
 
-    def _resolve(self, statistics: Statistics, after: Statistics, before: Statistics) -> None:
-        """Solve again after an update; a model that can do so at the cost of the change overrides this."""
+    def _resolve(self, statistics: Statistics, after: Statistics, before: Statistics, changes: dict) -> None:
+        """Solve again after an update; a model that can do so at the cost of the change overrides this.
+
+        `after` and `before` are the statistics of the users of the update, `changes` the differences of their products.
+        """
         self._solve(statistics)
 
     def _check_updatable(self) -> None:

@@ -157,7 +157,7 @@ class EASE(BaseRecommender):
         np.fill_diagonal(inverse, 0)
         self.similarity_ = inverse
 
-    def _resolve(self, statistics, after, before):
+    def _resolve(self, statistics, after, before, changes):
         """Update the inverse where the change has few users or items, and its error is that of a direct solution."""
         n_known = self.similarity_.shape[0]
         factors = low_rank_factors(after["gram"].factor(), before["gram"].factor())

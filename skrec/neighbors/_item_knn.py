@@ -10,9 +10,10 @@ from ..utils._cooccurrence import Cooccurrence
 from ..utils._nearest import Below
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._statistics import Statistics
+from ._nearest_items import NearestItemsMixin
 
 
-class ItemKNN(BaseRecommender):
+class ItemKNN(NearestItemsMixin, BaseRecommender):
     r"""Recommend the items most similar to those of the history: items are similar if the same users have them.
 
     With :math:`x_i` the column of item :math:`i`, :math:`n_i` its users, :math:`n_{ij}` the users of both and
@@ -131,10 +132,8 @@ class ItemKNN(BaseRecommender):
         size = np.bincount(matrix.indices, matrix.data.astype(np.float64) ** 2, minlength=self.n_items_)
         return Statistics({"together": Cooccurrence(matrix, matrix), "size": size})
 
-    def _solve(self, statistics):
-        below = self._below(statistics["size"].astype(np.float32))  # squared norms, or numbers of users
-        nearest = statistics["together"].nearest(self.n_neighbors, below, self._id_rank())
-        self.similarity_ = sp.csr_array(nearest.T)
+    def _divided(self, statistics):
+        return "together", self._below(statistics["size"].astype(np.float32))  # squared norms, or numbers of users
 
     def _item_similarity(self, codes):
         return sp.csr_array(self.similarity_[:, codes].T)

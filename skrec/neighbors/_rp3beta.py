@@ -10,9 +10,10 @@ from ..utils._cooccurrence import Cooccurrence
 from ..utils._nearest import Below
 from ..utils._sklearn import Interval
 from ..utils._statistics import Statistics
+from ._nearest_items import NearestItemsMixin
 
 
-class RP3beta(BaseRecommender):
+class RP3beta(NearestItemsMixin, BaseRecommender):
     r"""Recommend what a random walk of three steps reaches, with popular items pushed down.
 
     The walk goes from the user to one of their items, from it to another user of the item, and from there to an item
@@ -112,13 +113,11 @@ class RP3beta(BaseRecommender):
         matrix.data **= np.float32(self.alpha)  # what an item's weight divides later is additive
         return Statistics({"paths": Cooccurrence(to_items, matrix), "weight": weight})
 
-    def _solve(self, statistics):
+    def _divided(self, statistics):
         weight = statistics["weight"].astype(np.float32) ** np.float32(self.alpha)
         damping = (np.maximum(self.popularity_, 1) ** float(self.beta)).astype(np.float32)
         none = np.zeros_like(damping)
-        below = Below(none, none, damping, weight)
-        nearest = statistics["paths"].nearest(self.n_neighbors, below, self._id_rank())  # row: candidate
-        self.similarity_ = sp.csr_array(nearest.T)
+        return "paths", Below(none, none, damping, weight)
 
     def _steps(self, matrix: sp.csr_array) -> sp.csr_array:
         """Return the probabilities of going from a row to a column, raised to the power of `alpha`."""

@@ -60,11 +60,10 @@ class Cooccurrence:
             self._parts = (product, None)  # at once, for readers in other threads
         return product
 
-    def change(self) -> sp.csr_array:
-        """Return a difference as CSR array (n_items, n_items), entries of either sign and no stored zeros."""
-        product = self.exact().copy()
-        product.eliminate_zeros()
-        return product
+    def is_whole(self) -> bool:
+        """Tell whether the sums are whole numbers, which float32 holds exactly."""
+        parts = self._parts if self._parts is not None else (self.exact(), None)
+        return all(part is None or part.dtype == np.float32 for part in parts)
 
     def entries(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return single entries, float32 of the shape of `rows`."""

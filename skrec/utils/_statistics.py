@@ -245,9 +245,17 @@ class Statistics:
     def __sub__(self, other: "Statistics") -> "Statistics":
         return Statistics({name: value - other[name] for name, value in self.sums.items()})
 
-    def updated(self, after: "Statistics", before: "Statistics") -> "Statistics":
-        """Return the sums with what some users have now in the place of what they had before."""
-        return Statistics({name: _updated(value, after[name], before[name]) for name, value in self.sums.items()})
+    def updated(self, after: "Statistics", before: "Statistics") -> tuple["Statistics", dict]:
+        """Return the sums with what some users have now in the place of what they had before.
+
+        Also returned are the changes of products by name, which have been formed on the way.
+        """
+        changes = {name: after[name] - before[name] for name, old in self.sums.items() if isinstance(old, Cooccurrence)}
+        sums = {
+            name: old + changes[name] if name in changes else old + after[name] - before[name]
+            for name, old in self.sums.items()
+        }
+        return Statistics(sums), changes
 
     def moved(self, positions: np.ndarray, n_items: int) -> "Statistics":
         """Return the same sums with item i at ``positions[i]`` of n_items; items at -1 are left out."""
@@ -257,12 +265,6 @@ class Statistics:
         """Return the same sums without the users they were made of."""
         made = {name: value.formed() if hasattr(value, "formed") else value for name, value in self.sums.items()}
         return Statistics(made)
-
-
-def _updated(value, after, before):
-    if isinstance(value, Cooccurrence):
-        return value + (after - before)  # the small difference first
-    return value + after - before  # rows can be taken away only where they are
 
 
 def _moved_sum(value, positions: np.ndarray, n_items: int):

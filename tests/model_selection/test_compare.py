@@ -168,7 +168,7 @@ def test_resources_see_time_and_memory():
         ("y", {0: [1]}),
         ("y", [[1]]),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_arguments_of_compare_are_named(name, value):
     arguments = {"models": [PopularityRecommender()], "X": [[1, 2], [2]], "y": [[3], [1]]} | {name: value}

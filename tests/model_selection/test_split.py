@@ -396,7 +396,7 @@ def test_flags_of_splits_are_flags(flag, value):
         ("X", "ab"),
         ("X", {"ann": [1, 2]}),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_arguments_of_split_users_are_named(name, value):
     arguments = {"X": [[1, 2], [2, 1], [1, 3]], "test_size": 0.4} | {name: value}
