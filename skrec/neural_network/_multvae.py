@@ -149,6 +149,13 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     at a time. Scoring a user costs ``2 * n_items * width`` operations. A
     history without known items has the code 0 and gets what is popular. Needs the extra `deep`.
 
+    `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the learning
+    rate of the constructor held constant, on a new net with the weights so far, so that others go on reading the old
+    one. New items begin as the mean of what the net has of the items in the same histories. The net moves towards the
+    new events and forgets a little of the old; what is kept for the replay is a uniform sample of the histories as they
+    were when learned. Cost: building the net, some seconds, and an epoch of these histories. Refit when the quality
+    falls.
+
     References
     ----------
     .. [1] D. Liang, R. G. Krishnan, M. D. Hoffman and T. Jebara, "Variational Autoencoders for Collaborative

@@ -31,7 +31,7 @@ def reservoir(n_held: int, n_seen: int, n_more: int, n_known: int, size: int, rn
     if 0 < size < n_others + n_more:
         n_drawn = int(rng.hypergeometric(n_more, n_others, size))
     n_stay = min(n_held, size - n_drawn)
-    return tuple(np.sort(rng.permutation(n)[:kept]) for n, kept in ((n_held, n_stay), (n_more, n_drawn)))
+    return np.sort(rng.permutation(n_held)[:n_stay]), np.sort(rng.permutation(n_more)[:n_drawn])
 
 
 def carry_weights(old, new) -> None:

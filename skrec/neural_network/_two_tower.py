@@ -159,6 +159,14 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     kept dense, 4 * n_items * n bytes. `transform` and `item_factors_` can be put into any index of nearest neighbours.
     Needs the extra `deep`.
 
+    `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the learning
+    rate of the constructor held constant, on a new net with the weights so far, so that others go on reading the old
+    one. New items begin as the mean of what the net has of the items in the same histories. The net moves towards the
+    new events and forgets a little of the old; what is kept for the replay is a uniform sample of the histories as they
+    were when learned. Cost: building the net, some seconds, and an epoch of these histories. New items with features:
+    ``set_params(item_features=grown)`` first, with or without events; encoder and reducer stay those of `fit`. Refit
+    when the quality falls.
+
     References
     ----------
     .. [1] X. Yi, J. Yang, L. Hong, D. Z. Cheng, L. Heldt, A. Kumthekar, Z. Zhao, L. Wei and E. Chi,
