@@ -343,8 +343,8 @@ class ALS(EmbeddingMixin, BaseRecommender):
         solved, own = known.copy(), np.eye(known.shape[1])
         for item in np.flatnonzero(n_now + n_was):
             count = int(self.popularity_[item])
-            left, right = _equations(now, users_now, item)
-            left_was, right_was = _equations(was, users_was, item)
+            left, right = _equations(now, users_now, int(item))
+            left_was, right_was = _equations(was, users_was, int(item))
             penalty_was = self._penalty(count - n_now[item] + n_was[item], self._n_users)
             held = (gram_was + left_was + penalty_was * own) @ known[item] - right_was
             solved[item] = np.linalg.solve(gram_now + left + self._penalty(count, n_users) * own, held + right)

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from ..utils._histories import is_frame
-from ..utils._validation import as_id_list, factorize, id_kind, lookup, plain, type_name
+from ..utils._validation import as_id_list, as_kind, factorize, id_kind, join_ids, lookup, plain, type_name
 from ._item_encoders import NumberEncoder, TagEncoder, TextEncoder, unit_rows
 
 _SMALL = 100  # items; below, a column is kept though no two items share a label
@@ -70,6 +70,12 @@ def read_item_features(item_features, name: str = "item_features"):
 def item_ids(frame, name: str = "item_features") -> np.ndarray:
     """Return the ids of a frame that `read_item_features` gave."""
     return as_id_list(frame.index, f"the index of {name}")
+
+
+def with_catalogue(items: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Return items and behind them, in the order of their ids, those of a frame that are not among them."""
+    new = np.sort(ids[lookup(ids, items, "item_features") < 0], kind="stable")
+    return join_ids([items, as_kind(new, items.dtype)], "item_features and items_") if len(new) else items
 
 
 def align(frame, items: np.ndarray, name: str = "item_features"):

@@ -9,7 +9,14 @@ from sklearn.base import clone
 
 from ..base import BaseRecommender
 from ..feature_extraction import HistoryVectorizer
-from ..feature_extraction._item_features import encode_items, encode_more, item_ids, read_item_features, row_numbers
+from ..feature_extraction._item_features import (
+    encode_items,
+    encode_more,
+    item_ids,
+    read_item_features,
+    row_numbers,
+    with_catalogue,
+)
 from ..feature_extraction._vectorizing import default_vectorizer, with_vocabulary
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._selection import dense
@@ -175,11 +182,7 @@ class ContentRecommender(FrameParameter, BaseRecommender):
 
     def _grown_items(self, histories):
         items = super()._grown_items(histories)
-        if self.item_features is self._known_features:
-            return items
-        ids = self._catalogue()
-        new = np.sort(ids[lookup(ids, items, "item_features") < 0], kind="stable")
-        return join_ids([items, as_kind(new, items.dtype)], "item_features and items_") if len(new) else items
+        return items if self.item_features is self._known_features else with_catalogue(items, self._catalogue())
 
     def _update(self, after, before):
         new = self.items_[len(self._old_items) :]

@@ -88,6 +88,7 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
     def partial_fit(self, X, y=None, classes: Iterable | None = None, sample_weight=None):
         """Train the net for one more epoch on these rows alone.
 
+        This is scikit-learn's `partial_fit`: X has new rows, where that of the recommenders takes complete histories.
         The learning rate goes on from where it is; what was learned about the form of X (columns, scales, words) stays.
 
         Parameters

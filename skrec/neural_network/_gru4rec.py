@@ -121,6 +121,14 @@ class GRU4Rec(SequenceRecommender):
     n_components) for a sample, and (events x n_units x (n_units + n_components)) for the recurrence, one event after
     the other. Users are batched by the length of their history. Needs the extra `deep`.
 
+    `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the learning
+    rate of the constructor held constant, on a new net with the weights so far, so that others go on reading the old
+    one. New items begin as the mean of what the net has of the items in the same histories. The net moves towards the
+    new events and forgets a little of the old; what is kept for the replay is a uniform sample of the histories as they
+    were when learned. Cost: building the net, some seconds, and an epoch of these histories. New items with features:
+    ``set_params(item_features=grown)`` first; encoder and classes of time gaps stay those of `fit`. Refit when the
+    quality falls.
+
     References
     ----------
     .. [1] B. Hidasi, A. Karatzoglou, L. Baltrunas and D. Tikk, "Session-based Recommendations with Recurrent Neural

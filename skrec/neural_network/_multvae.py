@@ -17,15 +17,23 @@ from skrec.neural_network._nets._autoencoder import (
     split_rows,
 )
 from skrec.neural_network._nets._towers import widths_of
+from skrec.neural_network._replay import carry_weights, reservoir
 from skrec.utils._selection import stack
 from skrec.utils._topk import map_blocks, mask_scores, popularity_order, top_k
 
-from ..utils._fitting import fit_context
 from ..utils._sklearn import Interval, StrOptions
 
 _MOST_JUDGED = 2000  # held-out users who decide when training stops
 _ASKED = 0.2  # share of their items that is asked for
 _ONCE = {"epochs": 1, "partial": True}  # how partial_fit trains
+
+
+def _with_two(matrix) -> sp.csr_array:
+    """Return the rows that have two items at least."""
+    matrix = sp.csr_array(matrix, dtype=np.float32, copy=True)
+    matrix.eliminate_zeros()
+    able = np.diff(matrix.indptr) >= 2
+    return matrix if able.all() else matrix[able]
 
 
 class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
@@ -141,6 +149,13 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     at a time. Scoring a user costs ``2 * n_items * width`` operations. A
     history without known items has the code 0 and gets what is popular. Needs the extra `deep`.
 
+    `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the learning
+    rate of the constructor held constant, on a new net with the weights so far, so that others go on reading the old
+    one. New items begin as the mean of what the net has of the items in the same histories. The net moves towards the
+    new events and forgets a little of the old; what is kept for the replay is a uniform sample of the histories as they
+    were when learned. Cost: building the net, some seconds, and an epoch of these histories. Refit when the quality
+    falls.
+
     References
     ----------
     .. [1] D. Liang, R. G. Krishnan, M. D. Hoffman and T. Jebara, "Variational Autoencoders for Collaborative
@@ -158,6 +173,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     """
 
     _scores_are_logits = True
+    _updates = "approximate"
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         **NetMixin._training_constraints,
@@ -169,6 +185,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         "denoising": ["boolean"],
         "init": [StrOptions({"auto", "svd", "random"})],
         "target": [StrOptions({"all", "left_out"})],
+        "replay": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -232,9 +249,9 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
 
     def _fit(self, users):
         self._check_settings()
-        matrix, judge, partial = self._trainable(users.matrix), None, getattr(self, "_partial", False)
+        matrix, judge = self._trainable(users.matrix), None
         rng = check_random_state(self.random_state)
-        if self.early_stopping and not partial:
+        if self.early_stopping:
             n_users = matrix.shape[0]
             n_judged = min(_MOST_JUDGED, int(np.ceil(self.validation_fraction * n_users)))
             if n_judged == n_users:
@@ -249,17 +266,18 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
             def judge(model):
                 return self._judge(given, asked)
 
-        self._train(matrix, rng, judge=judge, **(_ONCE if partial else {}))
+        self._train(matrix, rng, judge=judge)
+        for name in ("_replay", "_n_seen"):
+            vars(self).pop(name, None)
+        self._remember(matrix, 0, np.random.RandomState(self._seed))
 
     def _trainable(self, matrix) -> sp.csr_array:
         """Return the rows that have two items at least."""
-        matrix = sp.csr_array(matrix, dtype=np.float32, copy=True)
-        matrix.eliminate_zeros()
-        able = np.diff(matrix.indptr) >= 2
-        if not able.any():
+        rows = _with_two(matrix)
+        if not rows.shape[0]:
             few = "only one item, 1 feature(s)" if matrix.shape[1] == 1 else "no user with two items"
             raise ValueError(f"X has {few}, so nothing goes together: pass longer histories")
-        return matrix if able.all() else matrix[able]
+        return rows
 
     def _check_settings(self):
         """Raise where parameters do not go together, or a net that goes on has learned another number of items."""
@@ -278,7 +296,8 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         seed += self.n_iter_ if self._goes_on("partial" in how) else 0
         data = history_batches(matrix, self.batch_size, self.dropout, hidden_only, seed)
         rise = max(1, self.annealing_epochs * len(data))
-        self._fit_net(lambda: self._new_net(rise, matrix, seed), data, loss=multinomial_loss(), **how)
+        build = (lambda: self._autoencoder(rise)) if "renew" in how else lambda: self._new_net(rise, matrix, seed)
+        self._fit_net(build, data, loss=multinomial_loss(), **how)
         self._take_last_layer()
 
     def _take_last_layer(self):
@@ -286,33 +305,55 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         self.item_factors_ = np.ascontiguousarray(np.asarray(last.kernel).T, dtype=np.float32)
         self.item_bias_ = np.asarray(last.bias, dtype=np.float32)
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
-        """Train the net for one more epoch on these users alone.
+    def _update(self, after, before):
+        n_known = self.item_factors_.shape[0]
+        matrix, held = _with_two(after.matrix), self._replay
+        held = sp.csr_array((held.data, held.indices, held.indptr), shape=(held.shape[0], self.n_items_))
+        rows = sp.csr_array(sp.vstack([matrix, held], format="csr"))
+        if not matrix.shape[0] and (self.n_items_ == n_known or not rows.shape[0]):
+            if self.n_items_ > n_known:
+                raise ValueError(
+                    "X has new items, and no user with two items, so nothing goes together: pass longer histories, or "
+                    "fit with replay=1000"
+                )
+            return
 
-        The items are those of the first call; others in `X` are passed over. All of `X` is learned from, without a
-        held-out part.
+        def renew(old, new):
+            carry_weights(old, new)
+            if not self.denoising:
+                new.get_layer("code").rise = old.get_layer("code").rise
+            self._place_new_items(old, new, matrix)
 
-        Parameters
-        ----------
-        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
-            One row per user.
-        y : None
-            Ignored.
+        rng = np.random.RandomState((self._seed + self.n_iter_) % 2**31)
+        self._train(rows, check_random_state(self.random_state), renew=renew, **_ONCE)
+        self._remember(matrix, int((np.diff(_with_two(before.matrix).indptr) > 0).sum()), rng)
 
-        Returns
-        -------
-        MultVAE
-            The recommender itself.
-        """
-        if hasattr(self, "net_"):
-            self._train(self._trainable(self._encode(X).matrix), check_random_state(self.random_state), **_ONCE)
-            return self
-        self._partial = True  # `fit` learns the items as well
-        try:
-            return self.fit(X)
-        finally:
-            del self._partial
+    def _place_new_items(self, old, net, matrix):
+        """Let what the net has of a new item begin as the mean of what it has of the items that users have with it."""
+        n_known = len(self._old_items)
+        beside = (matrix[:, n_known:].T @ matrix[:, :n_known]).toarray()
+        beside /= np.maximum(beside.sum(axis=1, keepdims=True), 1e-12)
+        for before, weight in zip(old.weights, net.weights, strict=True):
+            value = np.array(weight)
+            if value.ndim and value.shape[0] > before.shape[0]:
+                value[n_known:] = beside @ value[:n_known]
+            elif value.ndim and value.shape[-1] > before.shape[-1]:
+                value[:, n_known:] = value[:, :n_known] @ beside.T
+            weight.assign(value)
+        scores = net.get_layer("scores")
+        bias, often = np.array(scores.bias), np.log(np.maximum(self.popularity_, 1))
+        often = often[n_known:] - beside @ often[:n_known]
+        bias[n_known:] += 0.5 * often  # as the net begins: rarer items score less
+        scores.bias.assign(bias)
+
+    def _remember(self, matrix, n_known, rng):
+        """Bring the sample of histories up to date that updates replay."""
+        kept = getattr(self, "_replay", matrix[:0])
+        seen = getattr(self, "_n_seen", 0)
+        stay, more = reservoir(kept.shape[0], seen, matrix.shape[0], n_known, self.replay, rng)
+        kept = sp.csr_array((kept.data, kept.indices, kept.indptr), shape=(kept.shape[0], matrix.shape[1]))
+        self._replay = sp.csr_array(sp.vstack([kept[stay], matrix[more]], format="csr"))
+        self._n_seen = seen + matrix.shape[0] - n_known
 
     def _new_net(self, rise, matrix, seed):
         """Return the net before training; `matrix` are the histories it will see."""

@@ -37,8 +37,8 @@ def reservoir(n_held: int, n_seen: int, n_more: int, n_known: int, size: int, rn
 def carry_weights(old, new) -> None:
     """Give a net the weights of another that has fewer items, whose rows and columns come first."""
     for before, now in zip(old.weights, new.weights, strict=True):
-        value = now.numpy()
-        value[tuple(slice(0, size) for size in before.shape)] = before.numpy()
+        value = np.array(now)
+        value[tuple(slice(0, size) for size in before.shape)] = np.array(before)
         now.assign(value)
 
 
@@ -62,3 +62,9 @@ def near_vectors(codes: np.ndarray, vectors: np.ndarray, n_new: int) -> np.ndarr
         total[new] += vectors[known].sum(axis=0)
         count[new] += len(known)
     return (total / np.maximum(count, 1)[:, None]).astype(np.float32)
+
+
+def same_width(*rows: np.ndarray) -> list[np.ndarray]:
+    """Pad rows of several widths with 0 on the left."""
+    width = max(one.shape[1] for one in rows)
+    return [np.pad(one, [(0, 0), (width - one.shape[1], 0)]) for one in rows]

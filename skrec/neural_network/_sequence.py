@@ -23,7 +23,7 @@ from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._nets._attention import causal_attention
 from skrec.neural_network._nets._losses import LOSSES, layers
 from skrec.neural_network._nets._returns import add_bonus
-from skrec.neural_network._replay import carry_weights, near_vectors, reservoir
+from skrec.neural_network._replay import carry_weights, near_vectors, reservoir, same_width
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._single import agrees
 from skrec.utils._topk import mask_scores
@@ -84,12 +84,6 @@ def _reducer_of(matrix, rng):
             "groups items, or item_features=None"
         )
     return often
-
-
-def _same_width(*rows: np.ndarray) -> list[np.ndarray]:
-    """Pad rows of several widths with 0 on the left."""
-    width = max(one.shape[1] for one in rows)
-    return [np.pad(one, [(0, 0), (width - one.shape[1], 0)]) for one in rows]
 
 
 def next_item_ndcg(users, vectors, target, seen, k: int, adjust=None) -> float:
@@ -251,7 +245,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
                 )
             return
         seed, known = (self._seed + self.n_iter_) % 2**31, before.histories.lengths[able] >= 2
-        rows = {name: np.concatenate(_same_width(values, held[name])) for name, values in inputs.items()}
+        rows = {name: np.concatenate(same_width(values, held[name])) for name, values in inputs.items()}
 
         def renew(old, new):
             carry_weights(old, new)
@@ -272,7 +266,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         stay, more = reservoir(n_held, seen, n_more, n_known, self.replay, rng)
         kept = take(inputs, slice(0, 0)) if kept is None else kept
         self._replay = {
-            name: np.concatenate(_same_width(values[more], kept[name][stay])) for name, values in inputs.items()
+            name: np.concatenate(same_width(values[more], kept[name][stay])) for name, values in inputs.items()
         }
         self._n_seen = seen + n_more - n_known
 

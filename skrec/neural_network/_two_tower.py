@@ -14,18 +14,29 @@ from skrec.feature_extraction._item_features import (
     encode_more,
     item_ids,
     read_item_features,
+    row_numbers,
+    with_catalogue,
 )
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._nets._towers import history_means, layers, next_item_batches, widths_of
+from skrec.neural_network._replay import carry_weights, near_vectors, reservoir, same_width
 from skrec.neural_network._sequence import next_item_ndcg, padded
 from skrec.neural_network._user_features import user_encoder, user_numbers, user_table
 from skrec.utils._frame_parameter import FrameParameter, shallow
+from skrec.utils._histories import Histories
 from skrec.utils._validation import join_ids, lookup
 
 from ..utils._sklearn import HasMethods, Interval
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own
 _MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
+
+
+def _behind(histories: Histories, rows: np.ndarray) -> Histories:
+    """Put padded rows of codes behind histories, of which the items and their order alone remain."""
+    codes = np.concatenate([histories.codes, rows[rows > 0] - 1])
+    lengths = np.concatenate([histories.lengths, np.count_nonzero(rows, axis=1)])
+    return Histories(histories.ids, codes, np.concatenate([[0], np.cumsum(lengths)]))
 
 
 class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
@@ -148,6 +159,14 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     kept dense, 4 * n_items * n bytes. `transform` and `item_factors_` can be put into any index of nearest neighbours.
     Needs the extra `deep`.
 
+    `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the learning
+    rate of the constructor held constant, on a new net with the weights so far, so that others go on reading the old
+    one. New items begin as the mean of what the net has of the items in the same histories. The net moves towards the
+    new events and forgets a little of the old; what is kept for the replay is a uniform sample of the histories as they
+    were when learned. Cost: building the net, some seconds, and an epoch of these histories. New items with features:
+    ``set_params(item_features=grown)`` first, with or without events; encoder and reducer stay those of `fit`. Refit
+    when the quality falls.
+
     References
     ----------
     .. [1] X. Yi, J. Yang, L. Hong, D. Z. Cheng, L. Heldt, A. Kumthekar, Z. Zhao, L. Wei and E. Chi,
@@ -171,6 +190,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     """
 
     _scores_are_logits = True
+    _updates = "approximate"
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         **NetMixin._training_constraints,
@@ -186,6 +206,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         "id_dropout": [Interval(Real, 0, 1, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "n_negatives": [Interval(Integral, 0, None, closed="left")],
+        "replay": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],  # the negatives are the others of the batch
     }
 
@@ -306,11 +327,83 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         if np.maximum(known.lengths - 1, 0).sum() < 2:
             raise ValueError("X has less than two events to learn from that follow another: pass longer histories")
         seed = int(rng.randint(2**31 - 1))
-        data = next_item_batches(known, self.max_length, self.batch_size, seed, about)
-        counts = np.bincount(known.codes, minlength=self.n_items_)
-        first = np.bincount(known.codes[known.indptr[:-1][known.lengths > 0]], minlength=self.n_items_)
-        self._fit_net(lambda: self._towers(features, about, counts, first), data, loss=_LOSS, judge=judge)
+        self._train(known, about, features, seed, judge=judge)
+        for name in ("_replay", "_n_seen"):
+            vars(self).pop(name, None)
+        self._remember(known, about, 0, np.random.RandomState(seed))
+
+    def _train(self, histories, about, features, seed, **how):
+        """Train on what came next in histories, and take the item vectors from the net."""
+        data = next_item_batches(histories, self.max_length, self.batch_size, seed, about)
+        counts = np.bincount(histories.codes, minlength=self.n_items_)
+        first = np.bincount(histories.codes[histories.indptr[:-1][histories.lengths > 0]], minlength=self.n_items_)
+        self._fit_net(lambda: self._towers(features, about, counts, first), data, loss=_LOSS, **how)
         self.item_factors_ = self._item_vectors()
+
+    def _grown_items(self, histories):
+        items = super()._grown_items(histories)
+        return items if self.item_features is None else with_catalogue(items, self._catalogue())
+
+    def _update(self, after, before):
+        n_known = len(self._old_items)
+        if self.n_items_ == n_known and not (after.histories.lengths >= 2).any():
+            return
+        about = user_numbers(self.user_encoder_, after.features) if self.user_features else None
+        more = self._numbers_of(self.items_[n_known:]) if self.item_features is not None else None
+        held, held_about = self._replay
+        both = _behind(after.histories, held)
+        if about is not None:
+            about = np.concatenate([about, held_about])
+        if np.maximum(both.lengths - 1, 0).sum() < 2:
+            raise ValueError(
+                "X has less than two events to learn from that follow another: pass longer histories, or fit with "
+                "replay=1000"
+            )
+        own = padded(after.histories, self.max_length + 1)
+
+        def renew(old, new):
+            known, had = np.array(new.items.known), np.array(old.items.known)
+            shares = np.array(new.shares)
+            carry_weights(old, new)
+            new.shares.assign(shares)  # of the histories at hand, from which negatives come
+            had = np.append(had, np.zeros((len(known) - len(had), 1)), axis=0)
+            popular = (self.popularity_ > 0)[:, None]
+            new.items.known.assign(np.maximum(had, popular).astype(np.float32))
+            vectors = np.where(had > 0, np.array(new.items.vectors), 0)
+            vectors[n_known:] = near_vectors(own, vectors[:n_known], self.n_items_ - n_known)
+            new.items.vectors.assign(vectors)
+            if more is not None:
+                new.items.features.assign(np.concatenate([np.array(old.items.features), more]))
+
+        seed = (self._seed + self.n_iter_) % 2**31
+        features = np.zeros((0, self.net_.model_.items.n_features), dtype=np.float32) if more is not None else None
+        self._train(both, about, features, seed, epochs=1, partial=True, renew=renew)
+        rows = None if about is None else about[: len(after)]
+        n_before = int(np.count_nonzero(before.histories.lengths >= 2))
+        self._remember(after.histories, rows, n_before, np.random.RandomState(seed))
+
+    def _remember(self, histories, about, n_known, rng):
+        """Bring the sample of histories up to date that updates replay."""
+        codes = padded(histories, self.max_length + 1)
+        able = np.flatnonzero(histories.lengths >= 2)
+        kept, kept_about = getattr(self, "_replay", (codes[:0], None if about is None else about[:0]))
+        seen = getattr(self, "_n_seen", 0)
+        stay, more = reservoir(len(kept), seen, len(able), n_known, self.replay, rng)
+        rows = np.concatenate(same_width(codes[able[more]], kept[stay]))
+        self._replay = rows, None if about is None else np.concatenate([about[able[more]], kept_about[stay]])
+        self._n_seen = seen + len(able) - n_known
+
+    def _numbers_of(self, items) -> np.ndarray:
+        """Return the features of items that came after `fit`, as the net reads them."""
+        frame = read_item_features(self.item_features)
+        rows = row_numbers(frame, items)
+        if not len(rows):
+            return np.zeros((0, self.net_.model_.items.n_features), dtype=np.float32)
+        return self._reduce(encode_more(self.item_encoder_, frame.iloc[rows]))
+
+    def _reduce(self, numbers) -> np.ndarray:
+        numbers = numbers.toarray() if self.item_reducer_ is None else self.item_reducer_.transform(numbers)
+        return numbers.astype(np.float32)
 
     def _towers(self, features, users, counts, first):
         """Return the net of both towers."""
@@ -332,7 +425,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         user_tower = keras.Model(inputs, vector, name="users")
         model = model_kind(items, user_tower, float(self.recency), float(self.temperature), int(self.n_negatives))
         model.build()
-        if n_features:
+        if n_features and len(features):  # an update gives them afterwards
             items.features.assign(features)
         items.known.assign((counts > 0).astype(np.float32)[:, None])
         targets = counts - first
@@ -380,10 +473,8 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         if not new.any():
             return self
         frame = frame[new]
-        numbers = encode_more(self.item_encoder_, frame)
-        numbers = numbers.toarray() if self.item_reducer_ is None else self.item_reducer_.transform(numbers)
         tower = self.net_.model_.items
-        vectors = np.asarray(tower.finish(tower.described(numbers.astype(np.float32))))
+        vectors = np.asarray(tower.finish(tower.described(self._reduce(encode_more(self.item_encoder_, frame)))))
         wider = shallow(self)
         wider.items_ = join_ids([self.items_, item_ids(frame)], "item_features")
         wider.n_items_ = len(wider.items_)

@@ -1,5 +1,6 @@
 """MultVAE: its loss by hand, its batches, stopping, going on, storing, and what it says to bad input."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -172,16 +173,37 @@ def test_stops_at_the_best_epoch(monkeypatch):
     assert ndcg_at_k(wanted, model.predict(rows)) == pytest.approx(max(scores), abs=1e-6)  # the best weights are back
 
 
-def test_partial_fit_goes_on():
+@pytest.mark.parametrize("hidden", [(), (16,)])
+def test_updates_learn_new_items_and_leave_copies_as_they_were(hidden):
     X, _ = checkerboard()
-    model = MultVAE(**CHEAP)
+    model = MultVAE(**{**CHEAP, "hidden": hidden, "epochs": 20}).partial_fit(X)  # the first one fits
+    held = copy.copy(model)
+    answer = held.decision_function(X)
+    even = [row for row in X if row[0] % 2 == 0]
     for n_calls in range(1, 4):
-        model.partial_fit(X if n_calls == 1 else [[*row, 777] for row in X])
-        assert model.n_iter_ == n_calls == len(model.history_["loss"])
-    assert model.n_items_ == 20
-    assert model.history_["loss"][2] < model.history_["loss"][0]
-    same = MultVAE(**CHEAP).partial_fit(X).partial_fit(X).partial_fit(X)
-    np.testing.assert_array_equal(same.decision_function(X), model.decision_function(X))
+        model.partial_fit([[*row, 777] for row in even], since=[len(row) if n_calls == 1 else 0 for row in even])
+        assert model.n_iter_ == 20 + n_calls == len(model.history_["loss"])
+    assert model.items_.tolist() == [*range(20), 777] and model.popularity_[-1] == 3 * len(even)
+    scores = model.decision_function([[0, 2, 4], [1, 3, 5]])
+    assert scores[0, 20] - scores[0].mean() > scores[1, 20] - scores[1].mean() + 0.5
+    np.testing.assert_array_equal(held.decision_function(X), answer)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(
+        again.partial_fit(X).decision_function(X), model.partial_fit(X).decision_function(X), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_what_is_replayed_is_a_sample_of_all_histories():
+    X, _ = checkerboard()
+    model = MultVAE(**{**CHEAP, "epochs": 1, "replay": 10}).fit(X)
+    assert model._replay.shape == (10, 20) and model._n_seen == len(X)
+    model.partial_fit([[0, 1, 55]] * len(X))
+    assert model._replay.shape == (10, 21) and model._n_seen == 2 * len(X)
+    assert 1 <= np.count_nonzero(model._replay[:, [20]].toarray()) <= 9
+    none = MultVAE(**{**CHEAP, "epochs": 1, "replay": 0}).fit(X)
+    assert none.partial_fit([[3]]).n_iter_ == 1  # nothing to learn from
+    with pytest.raises(ValueError, match="X has new items, and no user with two items"):
+        none.partial_fit([[51]])
 
 
 def test_stored_net_answers_in_another_process(board, tmp_path):

@@ -1,5 +1,6 @@
 """TwoTower: its loss by hand, its batches, items nobody had, features of users, storing, and bad input."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -217,3 +218,41 @@ def test_beauty_items_without_events():
     model = TwoTower(item_features=features, epochs=6, early_stopping=False, random_state=0).fit(X_train)
     assert hit_rate_at_k(y_test, model.recommend(X_test, 10, candidates=removed)) > 10 * 10 / len(removed)
     assert hit_rate_at_k(y_test, model.predict(X_test)) > 0.03
+
+
+def test_updates_learn_new_items_by_events_and_by_features():
+    model = TwoTower(**{**CHEAP, "epochs": 10}, item_features=KINDS).fit(SHOP)
+    held = copy.copy(model)
+    answer = held.decision_function(SHOP[:4])
+    more = pd.DataFrame({"kind": ["tools", "kitchen"]}, index=["drill", "salt"])
+    model.set_params(item_features=pd.concat([KINDS, more]))
+    for number in range(3):
+        model.partial_fit(
+            [["nails", "hammer", "drill"], ["hammer", "nails", "drill"]] * 8, since=[2 * (number == 0)] * 16
+        )
+    assert model.items_.tolist() == [*sorted(KINDS.index), "drill", "salt"]
+    assert model.popularity_[-2:].tolist() == [48, 0] and model.n_iter_ == 13
+    tools, kitchen = model.decision_function([["nails", "hammer"], ["tea", "milk"]])[:, -2:]
+    assert tools[0] > tools[1] + 0.3 and kitchen[1] > kitchen[0] + 0.3
+    np.testing.assert_array_equal(held.decision_function(SHOP[:4]), answer)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(
+        again.partial_fit(SHOP).item_factors_, model.partial_fit(SHOP).item_factors_, rtol=1e-4, atol=1e-5
+    )
+    with pytest.raises(ValueError, match=r"item_features has no row for 1 of 1 items, such as 'axe'"):
+        model.partial_fit([["nails", "axe"]])
+
+
+def test_updates_with_features_of_users_replay_them_too():
+    X = pd.DataFrame({"item": SHOP, "town": [["a", "b"][row[0] in ("nails", "hammer")] for row in SHOP]})
+    model = TwoTower(**{**CHEAP, "epochs": 2}, user_features=["town"], replay=10).fit(X)
+    rows, about = model._replay
+    assert len(rows) == len(about) == 10 and model._n_seen == len(SHOP)
+    model.partial_fit(X.iloc[:8])
+    assert len(model._replay[0]) == len(model._replay[1]) == 10 and model._n_seen == len(SHOP) + 8
+    tools = np.isin(model._replay[0] - 1, np.flatnonzero(np.isin(model.items_, ["nails", "hammer"]))).any(axis=1)
+    assert (model._replay[1][tools] == model._replay[1][tools][0]).all()
+    none = TwoTower(**{**CHEAP, "epochs": 1}, replay=0).fit(SHOP)
+    assert none.partial_fit([["tea"]]).n_iter_ == 1  # nothing to learn from
+    with pytest.raises(ValueError, match="X has less than two events to learn from that follow another"):
+        none.partial_fit([["axe"]])
