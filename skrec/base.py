@@ -25,7 +25,7 @@ from .utils._legacy import accept_matrix_methods
 from .utils._prepared import id_table, item_order, same_items
 from .utils._requests import Request, check_flags, check_k, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
-from .utils._single import SingleUser, agrees, codes_of, product_single, recommend_single
+from .utils._single import SingleUser, agrees, codes_of, encode_few, product_single, recommend_single
 from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
 from .utils._tags import RecommenderTags
@@ -430,6 +430,8 @@ class BaseRecommender(CompactIdState, BaseEstimator):
         """Bring users to the form that `_score` takes."""
         if self._is_passthrough():
             return self._users(check_matrix(self, X, reset=False), None, X, fitting=False)
+        if (users := encode_few(self, X)) is not None:
+            return users
         histories = self._read(X)
         with config_context(transform_output="default"):
             matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))

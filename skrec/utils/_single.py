@@ -1,10 +1,11 @@
-"""The inexpensive way of a request for one user: no table, matrix or pool of threads, and the same answer."""
+"""The inexpensive way of requests for one user or a few: no table, no pool of threads, and the same answers."""
 
 import threading
 import weakref
 from collections import Counter
 from dataclasses import replace
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ._selection import dense
 from ._topk import hide_seen, top_k_single, top_k_single_sparse
 from ._users import Users, read_only
 
+_FEW = range(1, 65)  # histories that are read one by one
 _INTEGERS = frozenset({int, np.int64, np.int32})
 _MOST_IDS = 1000  # longer lists of ids are looked up together
 _DENSE = 16  # columns for each term of a sparse product up to which all columns are looked at
@@ -80,11 +82,7 @@ class SingleUser:
     @cached_property
     def matrix(self) -> sp.csr_array:
         """The row, CSR of shape (1, n_items)."""
-        parts = self.values, self.columns.astype(np.int32), np.array([0, len(self.columns)], dtype=np.int32)
-        matrix = sp.csr_array(parts, shape=(1, self.model.n_items_))
-        matrix.has_canonical_format = True
-        read_only(matrix.data, matrix.indices, matrix.indptr)
-        return matrix
+        return _matrix([self], self.model.n_items_)
 
     @cached_property
     def users(self) -> Users:
@@ -108,6 +106,37 @@ class EnsembleUser(SingleUser):
         """The user as the ensemble sees users."""
         parts = {f"part {number}": part.users for number, part in enumerate(self.parts)}
         return self.described.with_extra(**parts, fallback=None)
+
+
+def encode_few(model, X) -> Users | None:
+    """Bring a short list of histories to the form that a model scores, as its `_encode` does; None where that must."""
+    if type(X) not in (list, tuple) or len(X) not in _FEW or not _is_ready(model):
+        return None
+    users = []
+    for row in X:
+        user = model._encode_single(row, X) if isinstance(row, (list, tuple, np.ndarray)) else None
+        if user is None:
+            return None
+        users.append(user)
+    histories = None
+    if model._ordered:
+        codes = np.array([code for user in users for code in user.codes], dtype=np.int32)
+        histories = Histories(model.items_, codes, _boundaries([len(user.codes) for user in users], np.int64))
+    return model._describe(Users(_matrix(users, model.n_items_), histories), X, fitting=False)
+
+
+def _matrix(users: list[SingleUser], n_items: int) -> sp.csr_array:
+    """Return the rows of some users, into which nobody may write."""
+    columns, values = (np.concatenate(part) for part in zip(*((one.columns, one.values) for one in users), strict=True))
+    indptr = _boundaries([len(user.columns) for user in users], np.int32)
+    matrix = sp.csr_array((values, columns.astype(np.int32), indptr), shape=(len(users), n_items))
+    matrix.has_canonical_format = True
+    read_only(matrix.data, matrix.indices, matrix.indptr)
+    return matrix
+
+
+def _boundaries(lengths: list[int], kind) -> np.ndarray:
+    return np.array([0, *accumulate(lengths)], dtype=kind)
 
 
 def codes_of(ids, table: dict | None) -> list[int] | None:
