@@ -18,7 +18,7 @@ from ._selection import dense
 from ._topk import hide_seen, top_k_single, top_k_single_sparse
 from ._users import Users, read_only
 
-_FEW = range(1, 65)  # histories that are read one by one
+_FEW = range(1, 33)  # histories that are read one by one: more are faster read together
 _INTEGERS = frozenset({int, np.int64, np.int32})
 _MOST_IDS = 1000  # longer lists of ids are looked up together
 _DENSE = 16  # columns for each term of a sparse product up to which all columns are looked at
