@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 import skrec.base
 from skrec.datasets import make_histories
@@ -22,7 +23,8 @@ from skrec.feature_extraction import HistoryVectorizer
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import TIFUKNN, BuyAgainRecommender, ItemKNN, RP3beta, SessionKNN, TransitionRecommender
 from skrec.utils import _topk
-from skrec.utils._single import agrees, encode_few, product_single, read_single
+from skrec.utils._single import agrees, encode_few, read_single
+from skrec.utils._single_rows import product_single
 
 N_ITEMS = 300
 HISTORIES = [list(row) for row in make_histories(250, N_ITEMS, mean_length=9, random_state=0, repeats=True)["item"]]
@@ -344,6 +346,25 @@ def test_a_subclass_is_asked_through_what_it_overrides(kind):
     model = kind().fit(HISTORIES)
     for row in HISTORIES[:10]:
         require_same(model, row)
+
+
+class Halved(HistoryVectorizer):
+    """A vectorizer that counts in its own way."""
+
+    def transform(self, X):
+        return super().transform(X) * np.float32(0.5)
+
+
+def test_a_vectorizer_of_ones_own_is_asked(monkeypatch):
+    class Renamed(HistoryVectorizer):
+        pass
+
+    model = EASE(vectorizer=Halved()).fit(HISTORIES)
+    for row in HISTORIES[:5]:
+        require_same(model, row)
+    assert not takes_it(model, [[5]], monkeypatch)
+    assert takes_it(EASE(vectorizer=Renamed()).fit(HISTORIES), [[5]], monkeypatch)
+    assert not takes_it(EASE(vectorizer=make_pipeline(HistoryVectorizer())).fit(HISTORIES), [[5]], monkeypatch)
 
 
 def test_a_subclass_may_override_both():
