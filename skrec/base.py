@@ -11,7 +11,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._updates import UpdatableMixin
-from .feature_extraction._vectorizer import HistoryVectorizer
 from .feature_extraction._vectorizing import (
     as_csr,
     default_vectorizer,
@@ -23,10 +22,11 @@ from .utils._arguments import check_flags
 from .utils._fitting import fit_context, snapshot
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
-from .utils._prepared import id_table, item_order, same_items
+from .utils._prepared import item_order
 from .utils._requests import Request, check_k, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
-from .utils._single import SingleUser, agrees, codes_of, product_single, recommend_single
+from .utils._single import SingleUser, agrees, encode_few, plain_user, recommend_single
+from .utils._single_rows import product_single
 from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
 from .utils._statistics import Statistics
@@ -439,6 +439,8 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
         """Bring users to the form that `_score` takes."""
         if self._is_passthrough():
             return self._users(check_matrix(self, X, reset=False), None, X, fitting=False)
+        if (users := encode_few(self, X)) is not None:
+            return users
         histories = self._read(X)
         with config_context(transform_output="default"):
             matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
@@ -446,15 +448,7 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
 
     def _encode_single(self, row, X) -> SingleUser | None:
         """Read one history, the only row of X, without matrices; None where only `_encode` can."""
-        vectorizer = getattr(self, "vectorizer_", None)
-        if type(vectorizer) is not HistoryVectorizer or not hasattr(self, "_ordered"):
-            return None
-        places = codes_of(row, id_table(self))
-        if places is None or not same_items(self, vectorizer):
-            return None
-        read = row if isinstance(row, Histories) else None
-        stored = vectorizer._transform_single(places, read)
-        return None if stored is None else SingleUser(self, X, *stored, places, read)
+        return plain_user(self, row, X)
 
     def _users(self, matrix: sp.csr_array, histories: Histories | None, X, *, fitting: bool) -> Users:
         """Put together what a model sees of users; what they share with others may not be written to."""

@@ -18,7 +18,8 @@ from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
 from ..utils._prepared import id_table
 from ..utils._selection import dense
-from ..utils._single import EnsembleUser, codes_of, dense_single, encode_single, row_values
+from ..utils._single import EnsembleUser, codes_of, dense_single, encode_single
+from ..utils._single_rows import row_values
 from ..utils._sklearn import _BaseComposition
 from ..utils._users import Users, read_only
 from ..utils._validation import join_ids, lookup

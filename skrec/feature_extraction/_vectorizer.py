@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._fitting import fit_context
 from ..utils._histories import Histories, read_histories, required
-from ..utils._single import row_values
+from ..utils._single_rows import row_values
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration, far_future

@@ -1,6 +1,5 @@
 """What depends on the model alone, prepared at the first request and kept beside the model, never in it."""
 
-import threading
 import weakref
 from collections.abc import Callable
 
@@ -8,8 +7,7 @@ import numpy as np
 
 from ._topk import popularity_order
 
-_lock = threading.Lock()
-_kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_kept: dict[int, tuple[weakref.ref, dict]] = {}  # by the id of a model that is alive
 _MOST_IDS = 2**20  # larger catalogues are searched in the sorted ids: a dict takes about 100 bytes an item
 
 
@@ -36,22 +34,19 @@ def prepared(model, name: str, make: Callable, *sources):
     object
         The value, which the caller must not change.
     """
-    model = vars(model).get("_snapshot_of", model)
-    values = _kept.get(model)
-    if values is not None and (found := values.get(name)) is not None:
+    values = _values_of(vars(model).get("_snapshot_of", model))
+    if (found := values.get(name)) is not None:
         made_from, value = found
-        if len(made_from) == len(sources) and all(map(_is, made_from, sources)):
+        if all(map(_is, made_from, sources)):
             return value
     value = make(*sources)
-    with _lock:
-        _kept.setdefault(model, {})[name] = (sources, value)
+    values[name] = sources, value
     return value
 
 
 def drop_prepared(model) -> None:
     """Forget what was prepared for a model, so that its former attributes can be freed."""
-    with _lock:
-        _kept.pop(model, None)
+    _kept.pop(id(model), None)
 
 
 def item_order(model) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +64,24 @@ def same_items(model, other) -> bool:
     if model.items_ is other.items_:
         return True
     return prepared(model, "same items", np.array_equal, model.items_, other.items_)
+
+
+def _values_of(model) -> dict:
+    """Return what is kept for a model: by its identity, since models need not be hashable."""
+    key = id(model)
+    held = _kept.get(key)
+    if held is not None and held[0]() is not model:
+        _remove(key, held[0])
+        held = None
+    if held is None:
+        held = _kept.setdefault(key, (weakref.ref(model, lambda reference: _remove(key, reference)), {}))
+    return held[1]
+
+
+def _remove(key: int, reference: weakref.ref) -> None:
+    held = _kept.get(key)
+    if held is not None and held[0] is reference:
+        del _kept[key]
 
 
 def _is(one, other) -> bool:

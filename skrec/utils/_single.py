@@ -1,41 +1,26 @@
-"""The inexpensive way of a request for one user: no table, matrix or pool of threads, and the same answer."""
+"""The inexpensive way of requests for one user or a few: no table, no pool of threads, and the same answers."""
 
-import threading
 import weakref
-from collections import Counter
 from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from ._histories import Histories, as_passed, is_frame, read_histories
-from ._prepared import id_table, item_order
+from ._prepared import id_table, item_order, same_items
 from ._requests import Request
 from ._selection import dense
+from ._single_rows import Scored
 from ._topk import hide_seen, top_k_single, top_k_single_sparse
 from ._users import Users, read_only
 
+_FEW = range(1, 33)  # histories that are read one by one: more are faster read together
 _INTEGERS = frozenset({int, np.int64, np.int32})
 _MOST_IDS = 1000  # longer lists of ids are looked up together
-_DENSE = 16  # columns for each term of a sparse product up to which all columns are looked at
-_buffers = threading.local()
 _agreed: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
-class Scored(NamedTuple):
-    """Scores of one user that are 0 but for some distinct columns."""
-
-    columns: np.ndarray
-    values: np.ndarray
-    n_items: int
-
-    def toarray(self) -> np.ndarray:
-        """Return the scores of all columns, shape (n_items,)."""
-        scores = np.zeros(self.n_items, dtype=self.values.dtype)
-        scores[self.columns] = self.values
-        return scores
 
 
 class SingleUser:
@@ -80,11 +65,7 @@ class SingleUser:
     @cached_property
     def matrix(self) -> sp.csr_array:
         """The row, CSR of shape (1, n_items)."""
-        parts = self.values, self.columns.astype(np.int32), np.array([0, len(self.columns)], dtype=np.int32)
-        matrix = sp.csr_array(parts, shape=(1, self.model.n_items_))
-        matrix.has_canonical_format = True
-        read_only(matrix.data, matrix.indices, matrix.indptr)
-        return matrix
+        return _matrix([self], self.model.n_items_)
 
     @cached_property
     def users(self) -> Users:
@@ -108,6 +89,37 @@ class EnsembleUser(SingleUser):
         """The user as the ensemble sees users."""
         parts = {f"part {number}": part.users for number, part in enumerate(self.parts)}
         return self.described.with_extra(**parts, fallback=None)
+
+
+def encode_few(model, X) -> Users | None:
+    """Bring a short list of histories to the form that a model scores, as its `_encode` does; None where that must."""
+    if type(X) not in (list, tuple) or len(X) not in _FEW or not _is_ready(model):
+        return None
+    users = []
+    for row in X:
+        user = model._encode_single(row, X) if isinstance(row, (list, tuple, np.ndarray)) else None
+        if user is None:
+            return None
+        users.append(user)
+    histories = None
+    if model._ordered:
+        codes = np.array([code for user in users for code in user.codes], dtype=np.int32)
+        histories = Histories(model.items_, codes, _boundaries([len(user.codes) for user in users], np.int64))
+    return model._describe(Users(_matrix(users, model.n_items_), histories), X, fitting=False)
+
+
+def _matrix(users: list[SingleUser], n_items: int) -> sp.csr_array:
+    """Return the rows of some users, into which nobody may write."""
+    columns, values = (np.concatenate(part) for part in zip(*((one.columns, one.values) for one in users), strict=True))
+    indptr = _boundaries([len(user.columns) for user in users], np.int32)
+    matrix = sp.csr_array((values, columns.astype(np.int32), indptr), shape=(len(users), n_items))
+    matrix.has_canonical_format = True
+    read_only(matrix.data, matrix.indices, matrix.indptr)
+    return matrix
+
+
+def _boundaries(lengths: list[int], kind) -> np.ndarray:
+    return np.array([0, *accumulate(lengths)], dtype=kind)
 
 
 def codes_of(ids, table: dict | None) -> list[int] | None:
@@ -170,6 +182,24 @@ def read_single(model, X) -> SingleUser | None:
 def encode_single(model, row, X) -> SingleUser | None:
     """Read one history, the only row of X, where a model can take it the inexpensive way, else return None."""
     return model._encode_single(row, X) if _is_ready(model) else None
+
+
+def plain_user(model, row, X) -> SingleUser | None:
+    """Read one history for a model with a vectorizer of histories; None where its `transform` is to be asked."""
+    vectorizer: Any = getattr(model, "vectorizer_", None)
+    kind, general = type(vectorizer), ("transform", "_matrix", "_counted", "_values", "_decay")
+    quick = hasattr(kind, "_transform_single") and agrees(kind, "_transform_single", *general)
+    if not quick or not hasattr(model, "_ordered"):
+        return None
+    places = codes_of(row, id_table(model))
+    if places is None or not same_items(model, vectorizer):
+        return None
+    read = row if isinstance(row, Histories) else None
+    stored = vectorizer._transform_single(places, read)
+    if stored is None:
+        return None
+    columns, values = stored
+    return SingleUser(model, X, columns, values, places, read)
 
 
 def _is_ready(model) -> bool:
@@ -281,106 +311,3 @@ def _best(model, user, scores, k: int, allowed, gone, exclude_seen: bool) -> tup
     if removed is not None:
         hide_seen(scores, removed, remove=True)
     return top_k_single(scores, k, order, rank)
-
-
-def row_values(codes: list[int], *, binary: bool, recency: float | None, ages: np.ndarray | None = None):
-    """Return the columns and values of a row of a matrix, as `HistoryVectorizer` weights it; None for sums of decays.
-
-    Parameters
-    ----------
-    codes : list of int
-        Column of each event, oldest first; -1 where it has none.
-    binary : bool
-        Whether the largest value of an item's events counts, else their sum.
-    recency : float or None
-        Factor per step of age.
-    ages : int ndarray of shape (n_events,), default=None
-        The age of each event, never increasing; None counts the later events.
-
-    Returns
-    -------
-    columns : ndarray of shape (n_columns,), dtype int64
-        Ascending.
-    values : ndarray of shape (n_columns,), dtype float32
-        The values.
-    """
-    if recency is None:
-        if binary:
-            found = set(codes)
-            found.discard(-1)
-            return np.array(sorted(found), dtype=np.int64), np.ones(len(found), dtype=np.float32)
-        counts = Counter(codes)
-        del counts[-1]
-        columns = np.array(sorted(counts), dtype=np.int64)
-        return columns, np.array([counts[column] for column in columns.tolist()], dtype=np.float32)
-    if not binary:
-        return None
-    last = {code: place for place, code in enumerate(codes)}
-    last.pop(-1, None)
-    columns = np.array(sorted(last), dtype=np.int64)
-    latest = np.array([last[column] for column in columns.tolist()], dtype=np.int64)
-    ages = len(codes) - 1 - latest if ages is None else ages[latest]
-    return columns, np.power(recency, ages).astype(np.float32)
-
-
-def product_single(columns: np.ndarray, weights: np.ndarray, similarity):
-    """Return the product of one sparse row and a matrix, summed in the order in which SciPy sums it.
-
-    Parameters
-    ----------
-    columns : ndarray of shape (n,)
-        Stored entries of the row, in their order.
-    weights : ndarray of shape (n,), dtype float32
-        Their values.
-    similarity : ndarray or CSR array of shape (n_items, n_items)
-        The matrix.
-
-    Returns
-    -------
-    ndarray of shape (n_items,), Scored or None
-        The scores; None where the types of numbers are others.
-    """
-    n_items = similarity.shape[1]
-    if similarity.dtype != np.float32 or weights.dtype != np.float32:
-        return None
-    plain = bool((weights == 1).all())
-    if not sp.issparse(similarity):
-        if not plain:
-            indptr = np.array([0, len(columns)], dtype=np.int32)
-            row = sp.csr_array((weights, columns.astype(np.int32), indptr), shape=(1, len(similarity)))
-            return (row @ similarity)[0]
-        scores = np.zeros(n_items, dtype=np.float32)
-        for column in columns.tolist():
-            scores += similarity[column]
-        return scores
-    if similarity.format != "csr":
-        return None
-    if not len(columns):
-        return np.zeros(n_items, dtype=np.float32)
-    starts, stops = similarity.indptr[columns], similarity.indptr[columns + 1]
-    ranges = list(map(slice, starts.tolist(), stops.tolist()))
-    terms = np.concatenate([similarity.indices[part] for part in ranges]).astype(np.int64, copy=False)
-    values = np.concatenate([similarity.data[part] for part in ranges])
-    if not plain:
-        values *= np.repeat(weights, stops - starts)
-    if n_items <= _DENSE * len(terms):
-        scores = np.zeros(n_items, dtype=np.float32)
-        np.add.at(scores, terms, values)
-        return scores
-    return _sum_by_column(terms, values, n_items)
-
-
-def _sum_by_column(columns: np.ndarray, values: np.ndarray, n_items: int) -> Scored:
-    """Sum values by column, one after the other, in a buffer that each thread keeps and leaves full of zeros."""
-    kept = vars(_buffers)
-    buffer = kept.pop("buffer", None)  # not kept while in use: after an interruption the next call gets another
-    if buffer is None or len(buffer) < n_items:
-        buffer = np.zeros(n_items, dtype=np.float32)
-    np.add.at(buffer, columns, values)
-    sums = buffer[columns]
-    number = np.arange(len(columns), dtype=np.float32)
-    buffer[columns] = number  # the last of equal columns stays
-    once = np.flatnonzero(buffer[columns] == number)
-    buffer[columns] = 0
-    kept["buffer"] = buffer
-    return Scored(columns[once], sums[once], n_items)

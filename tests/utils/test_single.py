@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 import skrec.base
 from skrec.datasets import make_histories
@@ -22,7 +23,8 @@ from skrec.feature_extraction import HistoryVectorizer
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import TIFUKNN, BuyAgainRecommender, ItemKNN, RP3beta, SessionKNN, TransitionRecommender
 from skrec.utils import _topk
-from skrec.utils._single import agrees, product_single, read_single
+from skrec.utils._single import agrees, encode_few, read_single
+from skrec.utils._single_rows import product_single
 
 N_ITEMS = 300
 HISTORIES = [list(row) for row in make_histories(250, N_ITEMS, mean_length=9, random_state=0, repeats=True)["item"]]
@@ -137,6 +139,43 @@ def test_every_kind_of_id(name, kind, history, candidates, exclude, **arguments)
     (history,) = as_ids([history], kind)
     require_same(fitted(name, kind), history, **lists, **arguments)
     require_same(fitted(name, kind), list(history), **lists, **arguments)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(rows=st.lists(options["history"], min_size=2, max_size=6), exclude_seen=options["exclude_seen"])
+def test_a_short_list_gets_what_a_batch_gives(name, rows, exclude_seen):
+    model = fitted(name)
+    few, many = (outcome(model, X, exclude_seen=exclude_seen) for X in (rows, Rows(rows)))
+    for one, other in zip(few, many, strict=True):
+        assert one.dtype == other.dtype
+        assert_array_equal(one, other)
+    assert_array_equal(model.decision_function(rows), model.decision_function(Rows(rows)))
+
+
+@pytest.mark.parametrize("name", ["ease", "ease recency", "session", "als"])
+def test_a_short_list_is_encoded_as_a_batch(name):
+    model, rows = fitted(name), [[5, 400, 6, 5], [], [400], (7, 8), np.array([9])]
+    few = encode_few(model, rows)
+    many = model._encode(Rows(rows))
+    for part in ("data", "indices", "indptr"):
+        one, other = getattr(few.matrix, part), getattr(many.matrix, part)
+        assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+        assert not one.flags.writeable
+    assert (few.histories is None) == (many.histories is None)
+    if many.histories is not None:
+        assert_array_equal(few.histories.ids, many.histories.ids)
+        assert_array_equal(few.histories.codes, many.histories.codes)
+        assert_array_equal(few.histories.indptr, many.histories.indptr)
+
+
+@pytest.mark.parametrize("rows", [[[5], ["6"]], [[-1], [2**63]], [[5], None], [[5], 6], [[5], [6.0]]], ids=repr)
+def test_the_same_errors_of_a_short_list(rows):
+    assert encode_few(fitted("ease"), rows) is None
+    few, many = outcome(fitted("ease"), rows), outcome(fitted("ease"), Rows(rows))
+    for one, other in zip(few, many, strict=True):
+        assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -307,6 +346,25 @@ def test_a_subclass_is_asked_through_what_it_overrides(kind):
     model = kind().fit(HISTORIES)
     for row in HISTORIES[:10]:
         require_same(model, row)
+
+
+class Halved(HistoryVectorizer):
+    """A vectorizer that counts in its own way."""
+
+    def transform(self, X):
+        return super().transform(X) * np.float32(0.5)
+
+
+def test_a_vectorizer_of_ones_own_is_asked(monkeypatch):
+    class Renamed(HistoryVectorizer):
+        pass
+
+    model = EASE(vectorizer=Halved()).fit(HISTORIES)
+    for row in HISTORIES[:5]:
+        require_same(model, row)
+    assert not takes_it(model, [[5]], monkeypatch)
+    assert takes_it(EASE(vectorizer=Renamed()).fit(HISTORIES), [[5]], monkeypatch)
+    assert not takes_it(EASE(vectorizer=make_pipeline(HistoryVectorizer())).fit(HISTORIES), [[5]], monkeypatch)
 
 
 def test_a_subclass_may_override_both():
