@@ -46,6 +46,8 @@ class UpdatableMixin:
 
     _updates: str | None = None  # what the tag `updates` says, where statistics are kept
 
+    _update_state: tuple[str, ...] = ()  # attributes that updates of other models need
+
     items_: np.ndarray
     n_items_: int
     popularity_: np.ndarray
@@ -81,11 +83,15 @@ class UpdatableMixin:
 
     def _check_updatable(self) -> None:
         """Raise where the fitted model lacks what an update needs."""
-        by_statistics = type(self)._update is UpdatableMixin._update
-        if by_statistics and not hasattr(self, "_statistics"):
+        if type(self)._update is UpdatableMixin._update and not hasattr(self, "_statistics"):
             raise ValueError(
                 f"this {type(self).__name__} was fitted without statistics, with incremental=False or by an earlier "
                 "version: set incremental=True where it has this parameter, and fit again on all events"
+            )
+        if not all(hasattr(self, name) for name in self._update_state):
+            raise ValueError(
+                f"this {type(self).__name__} was fitted by an earlier version, which kept nothing for updates: "
+                "fit again on all events"
             )
 
     def _unlearn(self, users: Users) -> None:

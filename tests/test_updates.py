@@ -1,5 +1,7 @@
 """Updates: models with options beyond the common checks, and the arguments of `partial_fit` and `forget`."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -197,3 +199,17 @@ def test_blends_name_the_part_that_fails_and_stay_as_they_were():
     assert not hasattr(BlendRecommender([("ease", EASE())]), "partial_fit")
     learned = BlendRecommender([("ease", EASE(incremental=True))], weights="auto")
     assert hasattr(learned, "partial_fit") and not hasattr(learned, "forget")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["als", "bpr", "ease", "item_knn", "popularity", "popularity_by", "popularity_window", "pure_svd", "tifu_knn"],
+)
+def test_models_of_earlier_versions_say_that_they_must_be_fitted_again(name):
+    model = persistence.load(Path(__file__).parent / "data" / "saved_0.1.0" / f"{name}.skrec")
+    repr(model), clone(model)  # parameters that are new since have their defaults
+    if "incremental" in model.get_params():
+        assert model.incremental is False and not hasattr(model, "partial_fit")
+        model.set_params(incremental=True)
+    with pytest.raises(ValueError, match="earlier version"):
+        model.partial_fit([model.items_[:2].tolist()])

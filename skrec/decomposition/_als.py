@@ -128,6 +128,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
     """
 
     _updates = "approximate"
+    _update_state = ("_user_gram",)
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],

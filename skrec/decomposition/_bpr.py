@@ -119,6 +119,7 @@ class BPR(EmbeddingMixin, BaseRecommender):
     """
 
     _updates = "approximate"
+    _update_state = ("_user_scale",)
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],

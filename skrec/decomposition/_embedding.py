@@ -1,12 +1,16 @@
 """What all models with a vector per user share."""
 
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._fitting import snapshot
+from ..utils._threads import single_threaded_blas
+
+_THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
 
 
 class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -40,8 +44,14 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
 
 def products(users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Return the products of user and item vectors, (n_users, n_items); of one user as a product with a vector."""
-    return (items @ users[0])[None] if len(users) == 1 else users @ items.T
+    """Return the products of user and item vectors, (n_users, n_items).
+
+    The products of one user are read from memory faster than threads are woken, and take one thread.
+    """
+    if len(users) != 1:
+        return users @ items.T
+    with single_threaded_blas() if items.size > _THREADED else nullcontext():
+        return (items @ users[0])[None]
 
 
 def gpu_solver(name: str):

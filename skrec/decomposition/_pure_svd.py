@@ -104,6 +104,7 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
     """
 
     _updates = "approximate"
+    _update_state = ("_squares",)
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],

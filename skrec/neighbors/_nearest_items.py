@@ -4,7 +4,6 @@ from abc import abstractmethod
 
 import scipy.sparse as sp
 
-from ..utils._cooccurrence import Cooccurrence
 from ..utils._frame_parameter import shallow
 from ..utils._nearest import Below
 from ..utils._nearest_update import NearestRows
@@ -22,7 +21,7 @@ class NearestItemsMixin:
 
     def _solve(self, statistics):
         name, below = self._divided(statistics)
-        product: Cooccurrence = statistics[name]
+        product = statistics[name]
         self._nearest = None
         if self.incremental and not below.slope:
             self._nearest, nearest = NearestRows.build(product, self.n_neighbors, below, self._id_rank())

@@ -174,6 +174,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
 
     _scores_are_logits = True
     _updates = "approximate"
+    _update_state = ("_replay",)
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         **NetMixin._training_constraints,

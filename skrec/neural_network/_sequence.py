@@ -126,6 +126,7 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
 
     _scores_are_logits = True
     _updates = "approximate"
+    _update_state = ("_replay",)
     _parameter_constraints: dict = {
         **{name: kind for name, kind in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         **NetMixin._training_constraints,

@@ -1,5 +1,7 @@
 """State that can be stored compactly and without pickle."""
 
+import inspect
+
 import numpy as np
 
 
@@ -27,6 +29,15 @@ class CompactIdState:
             self.__dict__.update(state)
         else:
             parent(state)
+        self._fill_parameters()
+
+    def _fill_parameters(self) -> None:
+        """Give parameters that the version which saved the estimator did not have their defaults."""
+        names = getattr(type(self), "_get_param_names", list)()
+        missing = [name for name in names if name not in self.__dict__]
+        if missing:
+            defaults = inspect.signature(type(self).__init__).parameters
+            self.__dict__.update({name: defaults[name].default for name in missing if name in defaults})
 
 
 def _is_id_array(value) -> bool:
