@@ -33,7 +33,7 @@ class CompactIdState:
 
     def _fill_parameters(self) -> None:
         """Give parameters that the version which saved the estimator did not have their defaults."""
-        names = getattr(type(self), "_get_param_names", list)()
+        names: list[str] = getattr(type(self), "_get_param_names", list)()
         missing = [name for name in names if name not in self.__dict__]
         if missing:
             defaults = inspect.signature(type(self).__init__).parameters
