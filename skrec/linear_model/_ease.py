@@ -38,10 +38,10 @@ class EASE(BaseRecommender):
         Number of items in a regression of the sparse method. With all other items it equals the closed form.
     max_memory : float, default=4.0
         Memory in GiB that the dense method may take while fitting: 4 GiB are enough for 26,754 items.
-    vectorizer : transformer, "passthrough" or None, default=None
-        Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
     incremental : bool, default=False
         Whether to keep what `partial_fit` and `forget` need, the Gram matrix: as much memory again as the weights.
+    vectorizer : transformer, "passthrough" or None, default=None
+        Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

@@ -46,10 +46,10 @@ class SLIM(BaseRecommender):
         Most passes of the coordinate descent over a column's regressors.
     tol : float, default=1e-4
         When a column is done: the duality gap is below `tol` times the squared norm of the item's column.
-    vectorizer : transformer, "passthrough" or None, default=None
-        Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
     incremental : bool, default=False
         Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together.
+    vectorizer : transformer, "passthrough" or None, default=None
+        Turns histories into the matrix; None is ``HistoryVectorizer()``. Recency, weights and BM25 go here.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

@@ -42,10 +42,10 @@ class ItemKNN(NearestItemsMixin, BaseRecommender):
         Weight of the history's item in ``"tversky"`` and ``"asymmetric"``; 0.5 in the latter is the cosine.
     beta : float, default=0.5
         Weight of the candidate in ``"tversky"``.
-    vectorizer : transformer, "passthrough" or None, default=None
-        Turns histories into the matrix; None is ``HistoryVectorizer()``.
     incremental : bool, default=False
         Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together.
+    vectorizer : transformer, "passthrough" or None, default=None
+        Turns histories into the matrix; None is ``HistoryVectorizer()``.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

@@ -37,10 +37,10 @@ class RP3beta(NearestItemsMixin, BaseRecommender):
         per user and item, such as reviews.
     beta : float, default=0.3
         Exponent of the candidate's popularity, by which its score is divided. 0 leaves popular items on top.
-    vectorizer : transformer, "passthrough" or None, default=None
-        Turns histories into the matrix; None is ``HistoryVectorizer()``.
     incremental : bool, default=False
         Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together.
+    vectorizer : transformer, "passthrough" or None, default=None
+        Turns histories into the matrix; None is ``HistoryVectorizer()``.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True

@@ -100,8 +100,11 @@ class NearestRows(NamedTuple):
         updated = NearestRows(products, bound, below, self.n, last)
         solved, nearest = updated._solved(rank)
         short = np.flatnonzero((bound > 0) & (solved.last <= bound * _SLACK))
-        if len(short) or products.nnz > 2 * _RESERVE * self.n * n_items:
-            return solved._with_rows(short, product, rank)._trimmed(rank)._solved(rank)
+        if len(short):
+            solved, fresh = solved._with_rows(short, product, rank)
+            nearest = _with_rows_of(nearest, short, fresh)
+        if products.nnz > 2 * _RESERVE * self.n * n_items:
+            solved = solved._trimmed(rank)
         return solved, nearest
 
     def _values(self) -> sp.csr_array:
@@ -114,10 +117,8 @@ class NearestRows(NamedTuple):
         nearest = _largest(self._values(), self.n, rank)
         return self._replace(last=_least(nearest, self.n)), nearest
 
-    def _with_rows(self, rows: np.ndarray, product: Cooccurrence, rank) -> "NearestRows":
-        """Look all entries of some rows up again."""
-        if not len(rows):
-            return self
+    def _with_rows(self, rows: np.ndarray, product: Cooccurrence, rank) -> tuple["NearestRows", sp.csr_array]:
+        """Look all entries of some rows up again; return the n largest values of these rows as well."""
         below = Below(self.below[0][rows], self.below[1], self.below[2][rows], *self.below[3:])
         some = product.rows(rows)
         some.data[rows[stored_rows(some)] == some.indices] = 0
@@ -125,13 +126,11 @@ class NearestRows(NamedTuple):
         fresh = sp.csr_array((data, some.indices.copy(), some.indptr.copy()), shape=some.shape)
         fresh.eliminate_zeros()
         fresh = prune_rows(fresh, n, rank)
-        bound = self.bound.copy()
-        bound[rows] = _least(fresh, n)
+        nearest = prune_rows(fresh, self.n, rank)
+        bound, last = self.bound.copy(), self.last.copy()
+        bound[rows], last[rows] = _least(fresh, n), _least(nearest, self.n)
         looked_up = sp.csr_array(_pattern(fresh).multiply(some), dtype=self.products.dtype)
-        place = np.arange(len(bound))
-        place[rows] = len(bound) + np.arange(len(rows))
-        stacked = sp.csr_array(sp.vstack([self.products, looked_up], format="csr"))
-        return self._replace(products=sp.csr_array(stacked[place]), bound=bound)
+        return self._replace(products=_with_rows_of(self.products, rows, looked_up), bound=bound, last=last), nearest
 
     def _trimmed(self, rank) -> "NearestRows":
         """Hold no more than the reserve has."""
@@ -159,6 +158,13 @@ def _least(nearest: sp.csr_array, n: int) -> np.ndarray:
         data = nearest.data[np.repeat(full, np.diff(nearest.indptr))].reshape(-1, n)
         least[full] = data.min(axis=1)
     return least
+
+
+def _with_rows_of(matrix: sp.csr_array, rows: np.ndarray, other: sp.csr_array) -> sp.csr_array:
+    """Return a matrix with other values in some rows, those of `other` in their order."""
+    place = np.arange(matrix.shape[0])
+    place[rows] = matrix.shape[0] + np.arange(len(rows))
+    return sp.csr_array(sp.csr_array(sp.vstack([matrix, other], format="csr"))[place])
 
 
 def _pattern(matrix: sp.csr_array) -> sp.csr_array:
