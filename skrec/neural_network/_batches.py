@@ -1,6 +1,7 @@
 """Batches of rows of similar length, so that a net reads little padding."""
 
 import weakref
+from collections import defaultdict
 
 import numpy as np
 
@@ -34,12 +35,47 @@ def dropped(codes: np.ndarray, share: float, rng) -> np.ndarray:
     return np.where((codes != PADDING) & (rng.random(codes.shape) < share), UNKNOWN, codes) if share else codes
 
 
-def _alive(reference):
-    """Return what a weak reference refers to."""
-    function = reference()
-    if function is None:
-        raise RuntimeError("the dataset is read after it was given up")
-    return function
+class _Source:
+    """A dataset of what a function yields that may be set anew.
+
+    TensorFlow keeps the graphs of every `from_generator` in its default graph for as long as Python runs, half a
+    megabyte each, so that one that is no longer read is used again.
+    """
+
+    def __init__(self, signature):
+        self.read = None
+        reference = weakref.ref(self)
+
+        def batches():
+            source = reference()
+            function = source and source.read and source.read()
+            if function is None:
+                raise RuntimeError("the dataset is read after it was given up")
+            return function()
+
+        self.data = load_tensorflow().data.Dataset.from_generator(batches, output_signature=signature)
+
+
+_free: dict[str, list[_Source]] = defaultdict(list)  # by what their batches look like
+
+
+def _give_back(key: str, source: _Source) -> None:
+    source.read = None
+    _free[key].append(source)
+
+
+def _dataset_of(batches, n_batches: int, signature):
+    """Return a dataset of the batches that a function yields; as long as it lives, so does the function."""
+    tf, key = load_tensorflow(), str(signature)
+    try:
+        source = _free[key].pop()
+    except IndexError:
+        source = _Source(signature)
+    source.read = weakref.ref(batches)
+    data = source.data.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(2)
+    data.read = batches
+    weakref.finalize(data, _give_back, key, source).atexit = False
+    return data
 
 
 def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, packed=False):
@@ -92,8 +128,4 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, pa
     rng = np.random.default_rng(0)
     sample = examples(np.arange(1), trimmed(rows[:1], lengths[:1]), rng)
     flat = lambda value: tf.TensorSpec((None,) * np.ndim(value), np.asarray(value).dtype)  # noqa: E731
-    read = weakref.ref(batches)  # TensorFlow keeps what it is given in its default graph, for as long as Python runs
-    data = tf.data.Dataset.from_generator(lambda: _alive(read)(), output_signature=tf.nest.map_structure(flat, sample))
-    data = data.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(2)
-    data.read = batches
-    return data
+    return _dataset_of(batches, n_batches, tf.nest.map_structure(flat, sample))

@@ -22,7 +22,7 @@ from sklearn.utils import get_tags
 
 from ._data import N_ITEMS, N_USERS, _fitted, _require, checkerboard, planted_histories, with_items_of
 from ._metamorphic import METAMORPHIC_CHECKS
-from ._refits import check_interrupted_fit, check_renamed_items
+from ._refits import check_interrupted_fit, check_relations_on_a_log, check_renamed_items
 from ._updates import UPDATE_CHECKS
 
 
@@ -374,6 +374,7 @@ _CHECKS = [
     check_score,
     check_metamorphic,
     check_renamed_items,
+    check_relations_on_a_log,
     check_interrupted_fit,
     *UPDATE_CHECKS,
 ]

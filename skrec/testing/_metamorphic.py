@@ -129,16 +129,21 @@ def check_threads(model) -> None:
                 assert_array_equal(other, answer)
 
 
-def check_saved_and_loaded(model) -> None:
-    """A model that is loaded answers as the one that was saved; a class of a script or function cannot be loaded."""
+def stored(model):
+    """Return the model saved and loaded; itself where its class is of a script or function and cannot be loaded."""
     if not _is_importable(model):
-        return
-    X, kind = histories_with_repeats(), type(model)
+        return model
+    kind = type(model)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class of the user's own is trusted here
         path = persistence.save(model, Path(folder) / "model.skrec")
-        loaded = persistence.load(path, trusted=[f"{kind.__module__}.{kind.__qualname__}"])
-    assert_array_equal(loaded.recommend(X), model.recommend(X))
+        return persistence.load(path, trusted=[f"{kind.__module__}.{kind.__qualname__}"])
+
+
+def check_saved_and_loaded(model) -> None:
+    """A model that is loaded answers as the one that was saved."""
+    X = histories_with_repeats()
+    assert_array_equal(stored(model).recommend(X), model.recommend(X))
 
 
 METAMORPHIC_CHECKS: list[Callable] = [

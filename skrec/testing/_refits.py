@@ -1,7 +1,8 @@
-"""Checks that compare fits: of the same items under other ids, and of a model whose fit was interrupted."""
+"""Checks of what was fitted: on other ids, on a log with times and weights, and by a fit that was interrupted."""
 
 import contextlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.testing import assert_array_equal
@@ -10,7 +11,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
 from ._data import _fitted, _require, checkerboard, planted_histories, with_items_of
-from ._metamorphic import histories_with_repeats
+from ._metamorphic import _UNKNOWN, histories_with_repeats, require_same, stored
+from ._updates import as_frame, shop_log
 
 
 def check_renamed_items(estimator):
@@ -27,6 +29,42 @@ def check_renamed_items(estimator):
     differ = np.mean(~np.isclose(scores[:, place], model.decision_function(rows[:50]), rtol=1e-3, atol=1e-4))
     ties = 0.05 if "n_neighbors" in model.get_params() else 0.0  # of equal neighbours the first by id stay
     _require(differ <= ties, f"{differ:.0%} of the scores change when the items get other ids")
+
+
+def _fitted_on_a_log(estimator):
+    """Fit on a log with times and weights, with repeats, ties, empty rows and a catalogue in no order."""
+    rng = np.random.default_rng(0)
+    rows = [*shop_log(), [], []]
+    rows[3] = [(item, 9.0, weight) for item, _, weight in rows[3]]  # all at once
+    rows = [rows[number] for number in rng.permutation(len(rows))]
+    X = as_frame(rows)
+    model = with_items_of(estimator, X)
+    for name, value in model.get_params().items():
+        if name.rpartition("__")[2] == "item_features" and value is not None:
+            model.set_params(**{name: value.iloc[rng.permutation(len(value))]})
+    if "random_state" in model.get_params():
+        model.set_params(random_state=0)
+    return model.fit(X), [*rows[:6], [], [(_UNKNOWN, 3.0, 1.0)], sorted(rows[10] * 2, key=lambda event: event[1])]
+
+
+def check_relations_on_a_log(estimator):
+    """What holds between answers holds after a fit on a log, also with seen items and at a moment that is given."""
+    model, rows = _fitted_on_a_log(estimator)
+    again = stored(model)
+    X, order = as_frame(rows), np.random.default_rng(1).permutation(len(rows))
+    for options in ({}, {"exclude_seen": False}, {"at": 30.0}):
+        asked = {**options, "k": 20, "return_scores": True}
+        items, scores = model.recommend(X, **asked)
+        moved = model.recommend(as_frame([rows[number] for number in order]), **asked)
+        require_same(moved, (items[order], scores[order]), f"the order of the users changes their answers: {options}")
+        alone = [model.recommend(as_frame([row]), **asked) for row in rows]
+        together = tuple(np.concatenate(parts) for parts in zip(*alone, strict=True))
+        require_same((items, scores), together, f"a user gets another answer in a batch than alone: {options}")
+        assert_array_equal(model.recommend(X, k=5, **options), items[:, :5], f"k=5 is no prefix of k=20: {options}")
+        with ThreadPoolExecutor(4) as pool:
+            for answer in pool.map(lambda _, asked=asked: model.recommend(X, **asked)[0], range(4)):
+                assert_array_equal(answer, items, f"threads get other answers: {options}")
+        assert_array_equal(again.recommend(X, **asked)[0], items, f"a stored model answers otherwise: {options}")
 
 
 def check_interrupted_fit(estimator):
