@@ -3,7 +3,7 @@
 Beauty (S3-Rec) has no common time: new are the last events of 10,000 users (seed 0). On Online Retail and on Complete
 Journey, with households drawn with replacement until there are 13 million events (seed 0, as in bench_growth.py), the
 newest events are new. EASE and SLIM, which solve whole matrices of items, learn 1,000 events, on Complete Journey of
-the items that 10,000 households have. Each line is a process of its own: fit on what came before, then the update on
+the items that 1,000 households have. Each line is a process of its own: fit on what came before, then the update on
 copies of the model, the least of up to three, and the refit, with and without `incremental`. Seconds are the
 processor's, of all threads together; "1 in" is the refit without `incremental` over the update; "differ" is the largest
 difference of scores, relative to the largest score.
@@ -62,7 +62,7 @@ def load(data, n_new):
     return X, np.diff(np.concatenate([[0], np.cumsum(early)])[histories.indptr])
 
 
-def frequent(X, n_users=10_000):
+def frequent(X, n_users=1_000):
     """Keep the items of at least so many users."""
     from skrec.feature_extraction import HistoryVectorizer, to_histories
 

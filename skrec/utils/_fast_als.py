@@ -46,9 +46,9 @@ def conjugate_gradients(
     work = 4.0 * (n_steps + 1) * other.shape[1] * (entries.nnz + len(factors) * other.shape[1])
     arrays = entries.indptr, entries.indices, entries.data, penalties
     indptr, indices, data, penalties = (
-        np.require(array, kind, "CA") for array, kind in zip(arrays, ("i8", "i4", "f4", "f4"), strict=True)
+        np.require(array, kind, ["C", "A"]) for array, kind in zip(arrays, ("i8", "i4", "f4", "f4"), strict=True)
     )
-    other, gram = (np.require(array, np.float32, "CA") for array in (other, gram))
+    other, gram = (np.require(array, np.float32, ["C", "A"]) for array in (other, gram))
     if not _worthwhile(work):
         _in_blocks(indptr, indices, data, other, gram, penalties, n_steps, factors)
         return
