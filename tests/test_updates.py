@@ -213,3 +213,9 @@ def test_models_of_earlier_versions_say_that_they_must_be_fitted_again(name):
         model.set_params(incremental=True)
     with pytest.raises(ValueError, match="earlier version"):
         model.partial_fit([model.items_[:2].tolist()])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS, ids=IDS)
+def test_readers_during_500_updates(model):
+    _updates.check_threads_during_updates(model, 500)
