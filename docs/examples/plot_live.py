@@ -11,7 +11,7 @@ far, repeats allowed, and in the evening the day's events are learned, or not:
 - **each week**: it is fitted again each Monday on all events so far;
 - **each day**: `partial_fit` learns the day's events, new items among them.
 
-The histories that are asked with are up to date in all three: a history is a row, so the newest click counts without any
+The histories that are asked with are up to date in all three: a history is a row, so the newest click counts without an
 update. The model joins what sold in the last week, what stands together, and what follows what. All its parts are
 exact, so that the model updated each day is the one that a refit each evening would give, which is checked at the end.
 """
@@ -98,7 +98,7 @@ for day in pd.date_range(start, "2011-12-08"):
 #
 # NDCG@10 of the customers of the last seven days.
 
-table = pd.DataFrame(quality).pivot(index="day", columns="life", values=["ndcg", "customers"])
+table = pd.DataFrame(quality).pivot_table(index="day", columns="life", values=["ndcg", "customers"])
 total = table.rolling("7D").sum()
 curve = (total["ndcg"] / total["customers"])[list(lives)]
 mean = (table["ndcg"].sum() / table["customers"].sum())[list(lives)]
