@@ -96,9 +96,9 @@ class BPR(EmbeddingMixin, BaseRecommender):
 
     `partial_fit` learns new items: 10 epochs on the users of the update, whose vectors begin as their means at the
     length of trained ones, move the vectors of new items, while known items keep theirs. To move these too, by the
-    users of the update alone, takes the recommendations further from those of a refit, which themselves have no more than
-    77 % (MovieLens-100k) and 54 % (Online Retail) in common with another seed. So refit from time to time. Cost: 10 epochs of the users of the update, and
-    nothing where no item is new.
+    users of the update alone, takes the recommendations further from those of a refit, which themselves have no
+    more than 77 % (MovieLens-100k) and 54 % (Online Retail) in common with another seed. So refit from time to
+    time. Cost: 10 epochs of the users of the update, and nothing where no item is new.
 
     References
     ----------

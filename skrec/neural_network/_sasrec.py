@@ -137,15 +137,16 @@ class SASRec(SequenceRecommender):
     n_negatives x n_components) for a sample; attention adds (events x max_length x n_components). Users are batched by
     the length of their history, so padding costs little. Needs the extra `deep`.
 
-    `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the learning
-    rate of the constructor held constant, on a new net with the weights so far, so that others go on reading the old
-    one. New items begin as the mean of what the net has of the items in the same histories. The net moves towards the
-    new events and forgets a little of the old; what is kept for the replay is a uniform sample of the histories as they
-    were when learned. Cost: building the net, some seconds, and an epoch of these histories, on Online Retail an eighth of
-    a refit with 8 epochs. After an update with the last 5 % of the events, 69 % (MovieLens-100k) and 68 % (Online Retail)
-    of the 10 recommendations were those of a refit, 62 and 70 % without it, 63 and 72 % in a refit with another seed
-    (``benchmarks/bench_approximate.py``). New items with features: ``set_params(item_features=grown)`` first; encoder and classes of time gaps stay
-    those of `fit`. Refit when the quality falls.
+    `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the
+    learning rate of the constructor held constant, on a new net with the weights so far, so that others go on
+    reading the old one. New items begin as the mean of what the net has of the items in the same histories. The net
+    moves towards the new events and forgets a little of the old; what is kept for the replay is a uniform sample of
+    the histories as they were when learned. Cost: building the net, some seconds, and an epoch of these histories,
+    on Online Retail an eighth of a refit with 8 epochs. After an update with the last 5 % of the events, 69 %
+    (MovieLens-100k) and 68 % (Online Retail) of the 10 recommendations were those of a refit, 62 and 70 % without
+    it, 63 and 72 % in a refit with another seed (``benchmarks/bench_approximate.py``). New items with features:
+    ``set_params(item_features=grown)`` first; encoder and classes of time gaps stay those of `fit`. Refit when the
+    quality falls.
 
     References
     ----------
