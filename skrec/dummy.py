@@ -165,7 +165,8 @@ class PopularityRecommender(BaseRecommender):
             values = [] if values is None or self.count == "users" else [values[counts]]
             events = [items[counts], histories.time[counts], *values]
             columns = [] if segments is None else [segments]
-            rows = Rows(history_keys(histories, self.items_), histories.take_events(counts).indptr, events, columns)
+            counted = histories.take_events(counts)  # other events may be of items that come later
+            rows = Rows(history_keys(counted, self.items_), counted.indptr, events, columns)
             return Statistics({**sums, "events": rows.taken(rows.lengths > 0)})
         if self.count == "events" and self.vectorizer is None:
             counts, items, _ = self._history_step()._counted(histories)

@@ -60,6 +60,8 @@ MATRIX_ESTIMATORS = [
         # the others need order, which a matrix has not, or item ids, which its columns have not
         if "vectorizer" in model.get_params(deep=False) and "item_features" not in model.get_params(deep=False)
     ],
+    ItemKNN(vectorizer="passthrough", incremental=True),
+    EASE(l2=1.0, vectorizer="passthrough", incremental=True),
     BM25Transformer(),
 ]
 QUICK = {"epochs": 40, "learning_rate": 0.02, "batch_size": 16, "early_stopping": False, "random_state": 0}

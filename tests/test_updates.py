@@ -83,6 +83,17 @@ def test_event_kinds_that_do_not_count_bring_no_items():
     assert model.popularity_.tolist() == model.vectorizer_.item_counts_.tolist() == [1, 3, 1]
 
 
+def test_an_item_that_counts_later_changes_no_known_history():
+    vectorizer = HistoryVectorizer(event_weights={"buy": 1.0})
+    X = frame([["a", "z"], ["a"]], event=[["buy", "view"], ["buy"]], time=[[1.0, 2.0], [1.0]])
+    model = PopularityRecommender(window=50, vectorizer=vectorizer).fit(X)
+    model.partial_fit(frame([["z"]], event=[["buy"]], time=[[3.0]]))  # z becomes an item
+    grown = frame([["a", "z", "a"]], event=[["buy", "view", "buy"]], time=[[1.0, 2.0, 4.0]])
+    model.partial_fit(grown, since=[2])
+    assert dict(zip(model.items_, model.scores_, strict=True)) == {"a": 2.0, "z": 1.0}
+    assert model.forget(grown).popularity_.tolist() == [1, 1]
+
+
 def test_matrices_are_updated_and_forgotten():
     rng = np.random.default_rng(0)
     matrix = sp.csr_array(rng.integers(0, 3, (40, 12)) * (rng.random((40, 12)) < 0.3), dtype=np.float32)
