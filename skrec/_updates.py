@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .feature_extraction._vectorizing import check_updatable, with_items
 from .utils._fitting import fit_context
-from .utils._histories import Histories, as_passed, check_same_times
+from .utils._histories import Histories, ReadHistories, as_passed, check_same_times
 from .utils._requests import check_matrix
-from .utils._statistics import Statistics
+from .utils._statistics import NOT_LEARNED, Statistics
 from .utils._time import as_moment
 from .utils._users import Users
 from .utils._validation import as_id_list, join_ids, lookup, plain
@@ -97,6 +97,8 @@ class UpdatableMixin:
     def _unlearn(self, users: Users) -> None:
         """Take users out of what has been learned; the items are those so far, `popularity_` is that of the others."""
         self._statistics = self._statistics - self._count(users)
+        if self._statistics.is_negative():
+            raise ValueError(NOT_LEARNED)
 
     def _relearn(self, positions: np.ndarray) -> None:
         """Learn again after `_unlearn`; item i is at ``positions[i]`` now, at -1 where nobody has it any more."""
@@ -136,6 +138,9 @@ class UpdatableMixin:
         if not hasattr(self, "items_"):
             return self.fit(X)
         self._check_updatable()
+        X = self._read_once(X)
+        if X is None:
+            return self
         after, before = self._read_update(X, since)
         self._update(after, before)
         vars(self).pop("_old_items", None)
@@ -165,11 +170,21 @@ class UpdatableMixin:
         """
         check_is_fitted(self)
         self._check_updatable()
+        X = self._read_once(X)
+        if X is None:
+            return self
         self._unlearn(self._read_forget(X))
         self._relearn(self._drop_items())
         return self
 
     # ---- shared work -----------------------------------------------------------------------------------------
+
+    def _read_once(self, X):
+        """Return X with the histories read from it, or None where they have no event."""
+        if self._is_passthrough():
+            return X
+        read = ReadHistories(as_passed(X), self._read(X))
+        return read if len(read.histories.codes) else None
 
     def _id_rank(self) -> np.ndarray | None:
         """Return the rank of each item by its id, by which `fit` breaks ties; None where that is its position."""

@@ -166,7 +166,8 @@ class PopularityRecommender(BaseRecommender):
             events = [items[counts], histories.time[counts], *values]
             columns = [] if segments is None else [segments]
             counted = histories.take_events(counts)  # other events may be of items that come later
-            rows = Rows(history_keys(counted, self.items_), counted.indptr, events, columns)
+            keys = history_keys(counted, self.items_, *values, rows=segments)
+            rows = Rows(keys, counted.indptr, events, columns)
             return Statistics({**sums, "events": rows.taken(rows.lengths > 0)})
         if self.count == "events" and self.vectorizer is None:
             counts, items, _ = self._history_step()._counted(histories)

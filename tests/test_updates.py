@@ -230,3 +230,67 @@ def test_models_of_earlier_versions_say_that_they_must_be_fitted_again(name):
 @pytest.mark.parametrize("model", MODELS, ids=IDS)
 def test_readers_during_500_updates(model):
     _updates.check_threads_during_updates(model, 500)
+
+
+def test_equal_histories_of_other_segments_weights_and_kinds_are_told_apart():
+    X = frame([["a"], ["a"], ["b"]], time=[[1.0]] * 3, city=["x", "y", "y"])
+    model = PopularityRecommender(by="city", window=10, shrinkage=1)
+    rest = clone(model).fit(X.iloc[[0, 2]])
+    np.testing.assert_allclose(model.fit(X).forget(X.iloc[[1]]).decision_function(X), rest.decision_function(X))
+    X = frame([["a", "b"]] * 2, time=[[1.0, 2.0]] * 2, weight=[[1.0, 5.0], [5.0, 1.0]])
+    weighted = HistoryVectorizer(binary=False, weight="use")
+    model = PopularityRecommender(count="events", window=10, vectorizer=weighted).fit(X).forget(X.iloc[[1]])
+    assert model.scores_.tolist() == [1, 5]
+
+
+def test_a_changed_number_of_neighbors_counts_from_the_next_update():
+    rng = np.random.default_rng(0)
+    rows = [rng.choice(60, 8, replace=False).tolist() for _ in range(200)]
+    for model in (ItemKNN(20, incremental=True), RP3beta(20, incremental=True)):
+        model.fit(rows[:150]).set_params(n_neighbors=5).partial_fit(rows[150:])
+        whole = clone(model).fit(rows)
+        assert model.similarity_.nnz == whole.similarity_.nnz == 300
+
+
+def test_views_of_items_that_are_bought_later_count_in_no_part_of_a_blend():
+    buys = HistoryVectorizer(event_weights={"buy": 1.0})
+    A = frame([["a", "z", "b"], ["b", "a"]], event=[["buy", "view", "buy"], ["buy", "buy"]])
+    B = frame([["z", "a"]], event=[["buy", "buy"]])
+    parts = [("knn", ItemKNN(incremental=True, vectorizer=buys)), ("pop", PopularityRecommender(vectorizer=buys))]
+    model = BlendRecommender(parts, fallback=PopularityRecommender(vectorizer=buys))
+    whole = clone(model).fit(pd.concat([A, B], ignore_index=True))
+    model.fit(A).partial_fit(B)
+    assert model.items_.tolist() == whole.items_.tolist()
+    assert model.popularity_.tolist() == whole.popularity_.tolist()
+    model.forget(A.iloc[[0]]).forget(B)
+    assert model.popularity_.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("model", [ItemKNN(5), EASE(5), RP3beta(5), SLIM(0.1), TransitionRecommender()])
+def test_pairs_that_nobody_had_cannot_be_forgotten(model):
+    rows = [["a"], ["b"], ["a"], ["b"], ["a", "c"]]
+    model.set_params(incremental=True).fit(rows)
+    with pytest.raises(ValueError, match="has not learned"):
+        model.forget([["a", "b"]])
+
+
+def test_a_user_who_only_looked_is_learned_and_forgotten():
+    buys = HistoryVectorizer(event_weights={"buy": 1.0})
+    X = frame([["a", "b"], ["b", "c"], ["c"]], event=[["buy", "buy"], ["buy", "buy"], ["view"]])
+    model = ItemKNN(incremental=True, vectorizer=buys).fit(X)
+    looked = frame([["c", "d"]], event=[["view", "view"]])
+    assert model.partial_fit(looked).forget(looked).popularity_.tolist() == [1, 2, 1]
+    assert model.recommend(looked, k=2).shape == (1, 2)
+    with pytest.raises(ValueError, match="event_weights names"):
+        clone(model).fit(looked)
+
+
+@pytest.mark.parametrize("model", [SessionKNN(), BuyAgainRecommender(), TIFUKNN(), PopularityRecommender(window=3)])
+def test_empty_histories_change_nothing(model):
+    X = frame([["a", "b"], ["b", "c"]], time=[[1.0, 2.0]] * 2)
+    if "incremental" in model.get_params():
+        model.set_params(incremental=True)
+    before = model.fit(X).decision_function(X)
+    for nothing in ([[]], [], X.iloc[:0]):
+        model.partial_fit(nothing).forget(nothing)
+    np.testing.assert_array_equal(model.decision_function(X), before)

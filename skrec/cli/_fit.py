@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 from ._data import check_output, cut_log, facts, say_facts, say_seen
-from ._dates import echo, kind_of_time, parse_moment, times_of
+from ._dates import echo, kind_of_time, parse_moment
 from ._log import read_log
-from ._model_files import save_model
+from ._model_files import learned_until, save_model
 from ._options import Log, build, check_k, check_name, parse_settings
 from ._screen import Screen, UserError
 
@@ -52,7 +52,7 @@ def run(
     since, until = (None if one is None else str(one) for one in (start, end))
     notes: dict = {"data": described, "since": since, "until": until, "model": model, "time": kind_of_time(histories)}
     if "time" in histories.columns:
-        notes["learned_until"] = float(times_of(histories).max())
+        notes |= learned_until(histories)
     save_model(estimator, output, notes, log, names)
     fitted = f"Fitted {in_short(model, given)} to {estimator.n_items_:,} items in {seconds:.1f} s"
     screen.say(f"{fitted}; saved to {output}.")

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from ._dates import times_of
 from ._options import Log
 from ._screen import UserError
 
@@ -15,6 +18,12 @@ def save_model(estimator, path: Path, notes: dict, log: Log, names=None) -> None
         texts = names.reindex(estimator.items_).tolist()
         notes["item_names"] = [text if isinstance(text, str) else None for text in texts]
     persistence.save(estimator, path, metadata=notes)
+
+
+def learned_until(histories) -> dict:
+    """Return the notes that say until when a model has learned: the last moment, and how many events it had."""
+    times = times_of(histories)
+    return {"learned_until": float(times.max()), "events_at_last": int(np.count_nonzero(times == times.max()))}
 
 
 def load_model(path: Path):

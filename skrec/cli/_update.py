@@ -10,7 +10,7 @@ from ..utils._histories import read_histories
 from ..utils._validation import id_kind, plain
 from ._data import check_output, facts
 from ._dates import moment_text, times_of
-from ._model_files import load_model, save_model
+from ._model_files import learned_until, load_model, save_model
 from ._options import Log
 from ._recommend import read_like_model
 from ._screen import Screen, UserError
@@ -44,7 +44,13 @@ def run(screen: Screen, model_file: Path, log: Log, *, force: bool, output: Path
     with screen.working(f"Updating with {n_users:,} users"):
         estimator.partial_fit(histories[active], since=known[active])
     seconds = time.perf_counter() - started
-    notes |= {"data": facts(histories), "learned_until": float(times.max())}
+    late = int(np.count_nonzero(times == known_until)) - notes.get("events_at_last", 0)
+    if late > 0:
+        screen.say(
+            f"{late:,} events of {until}, the last moment that the model had learned, came later and are not learned: "
+            "update behind whole days, or fit again."
+        )
+    notes |= {"data": facts(histories), **learned_until(histories)}
     notes["n_updates"] = notes.get("n_updates", 0) + 1
     output = model_file if output is None else output
     save_model(estimator, output, notes, source, item_names(estimator, notes, names))

@@ -123,7 +123,7 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
         self.fallback_ = fallback
         self._names = list(names)
         self._join_items(fitted)
-        self.popularity_ = np.bincount(self._presence(histories).indices, minlength=self.n_items_)
+        self.popularity_ = self._part_popularity()
 
     def _join_items(self, fitted, first: np.ndarray | None = None) -> None:
         """Learn the union of the parts' items, sorted, or behind those that come first."""
@@ -169,9 +169,7 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
         self._change_parts(lambda part: part.partial_fit(read, since=since))
         now = read.histories.on_items(self.items_)
         was = read.histories.take_events(known_events(read.histories, since)).on_items(self.items_)
-        users = Users(now.to_matrix(), now), Users(was.to_matrix(), was)
-        self._count_users(users[0].matrix, users[1].matrix)
-        return users
+        return Users(now.to_matrix(), now), Users(was.to_matrix(), was)
 
     def _update(self, after, before):
         """Nothing is left to learn."""
@@ -179,7 +177,6 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
     def _read_forget(self, X):
         read = ReadHistories(as_passed(X), self._read(X))
         users = read.histories.on_items(self.items_)
-        self._count_users(None, users.to_matrix())
         self._change_parts(lambda part: part.forget(read))
         return Users(users.to_matrix(), users)
 
@@ -200,11 +197,18 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
                 change(part)
         *parts, self.fallback_ = changed
         setattr(self, f"{self._parts_name}_", parts)
-        items, popularity = self.items_, self.popularity_
+        items = self.items_
         stays = lookup(items, np.unique(join_ids([part.items_ for part in parts], self._parts_name))) >= 0
         self._join_items(parts, items[stays])
-        new = np.zeros(self.n_items_ - np.count_nonzero(stays), dtype=popularity.dtype)
-        self.popularity_ = np.append(popularity[stays], new)
+        self.popularity_ = self._part_popularity()
+
+    def _part_popularity(self) -> np.ndarray:
+        """Return the number of training users of each item, by the part that counts most."""
+        popularity = np.zeros(self.n_items_, dtype=np.int64)
+        for part, columns in zip(self._parts, self._columns, strict=True):
+            place = slice(None) if columns is None else columns
+            popularity[place] = np.maximum(popularity[place], part.popularity_)
+        return popularity
 
     # ---- asking ----------------------------------------------------------------------------------------------
 

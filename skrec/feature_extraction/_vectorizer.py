@@ -160,6 +160,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         histories = read_histories(X)
         if self.half_life is not None:
             as_duration(self.half_life, "half_life", dated=None if histories.time is None else histories.dated)
+        self._check_kinds(histories)
         self.items_ = self._ids(histories)
         matrix = self._matrix(histories)
         counts = np.bincount(matrix.indices, minlength=len(self.items_))
@@ -252,15 +253,22 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
             if histories.event_ids is None:
                 raise ValueError("event_weights needs histories with the column 'event': see to_histories(event=)")
             known = [self.event_weights.get(name, np.nan) for name in histories.event_ids]
-            if histories.event_ids.size and np.isnan(known).all():
-                raise ValueError(
-                    f"event_weights names {list(self.event_weights)} but the events are {list(histories.event_ids)}"
-                )
             given = np.array([weight for weight in known if weight == weight], dtype=np.float64)
             as_weights(given, "event_weights")
             by_event = np.array(known, dtype=np.float32)[histories.event_codes]
             values = by_event if values is None else values * by_event
         return values
+
+    def _check_kinds(self, histories: Histories) -> None:
+        """Raise where no event is of a kind that counts, which is a misspelt name more likely than not."""
+        kinds = histories.event_ids
+        if (
+            self.event_weights is not None
+            and kinds is not None
+            and len(kinds)
+            and not set(kinds) & set(self.event_weights)
+        ):
+            raise ValueError(f"event_weights names {list(self.event_weights)} but the events are {list(kinds)}")
 
     def _decay(self, histories: Histories) -> np.ndarray | None:
         """Return the factor of each event, or None where nothing decays."""

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._arguments import check_whole, shown
+from ..utils._fitting import snapshot_of
 from ..utils._histories import is_frame
 from ..utils._validation import as_collection, as_id_list, is_nested, lookup
 
@@ -69,6 +70,7 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
     if not hasattr(model, "recommend") or isinstance(model, type):
         raise TypeError(f"model must be a fitted recommender, got {shown(model)}")
     check_is_fitted(model)
+    model = snapshot_of(model)
     if check_whole(n_reasons, "n_reasons", low=0) < 1:
         raise ValueError(f"n_reasons must be at least 1, got {n_reasons}")
     rows = model._encode(X)

@@ -32,7 +32,7 @@ class NearestItemsMixin:
     def _resolve(self, statistics, after, before, changes):
         name, below = self._divided(statistics)
         found = None
-        if self._nearest is not None:
+        if self._nearest is not None and self._nearest.n == self.n_neighbors:
             found = self._nearest.update(statistics[name], changes[name].exact(), below, self._id_rank())
         if found is None:
             return self._solve(statistics)

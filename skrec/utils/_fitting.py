@@ -46,10 +46,15 @@ def snapshot(method):
 
     @functools.wraps(method)
     def read(self, *args, **kwargs):
-        if "_snapshot_of" in self.__dict__:
-            return method(self, *args, **kwargs)
-        held = shallow(self)
-        held._snapshot_of = self  # for what is prepared
-        return method(held, *args, **kwargs)
+        return method(snapshot_of(self), *args, **kwargs)
 
     return read
+
+
+def snapshot_of(estimator):
+    """Return an estimator with the attributes of this moment; what it prepares is kept for the original."""
+    if "_snapshot_of" in estimator.__dict__:
+        return estimator
+    held = shallow(estimator)
+    held._snapshot_of = estimator
+    return held

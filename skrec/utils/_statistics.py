@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from ._cooccurrence import Cooccurrence
 from ._histories import Histories
 
-_NOT_LEARNED = "X holds histories that the model has not learned: pass complete histories as they were learned"
+NOT_LEARNED = "X holds histories that the model has not learned: pass complete histories as they were learned"
 
 
 class Records:
@@ -61,7 +61,7 @@ class Records:
         n_kinds, n_some = int(kind.max()) + 1, int(np.count_nonzero(possible))
         own, gone = (np.bincount(part, minlength=n_kinds) for part in (kind[:n_some], kind[n_some:]))
         if (gone > own).any():
-            raise ValueError(_NOT_LEARNED)
+            raise ValueError(NOT_LEARNED)
         by_kind = np.argsort(kind[:n_some], kind="stable")
         place = np.arange(n_some) - np.repeat(np.cumsum(own) - own, own)
         keep = np.ones(n_own, dtype=bool)
@@ -133,7 +133,7 @@ class Rows:
         kind = place[found]
         there = np.bincount(kind, minlength=len(wanted))
         if (there < needed).any():
-            raise ValueError(_NOT_LEARNED)
+            raise ValueError(NOT_LEARNED)
         by_kind = np.argsort(kind, kind="stable")
         number = np.arange(len(found)) - np.repeat(np.cumsum(there) - there, there)
         keep = np.ones(len(self), dtype=bool)
@@ -187,8 +187,8 @@ class Grouped:
         return Grouped(sp.csr_array((entries.data[keep], (entries.row[keep], columns[keep])), shape=shape), True)
 
 
-def history_keys(histories: Histories, items: np.ndarray) -> np.ndarray:
-    """Return a number for each history that tells it from others, by its items, their order and their times.
+def history_keys(histories: Histories, items: np.ndarray, *values: np.ndarray, rows=None) -> np.ndarray:
+    """Return a number for each history that tells it from others, by its items, their order, times and values.
 
     Parameters
     ----------
@@ -196,6 +196,10 @@ def history_keys(histories: Histories, items: np.ndarray) -> np.ndarray:
         Histories coded by position in `items`.
     items : ndarray of shape (n_items,)
         Item ids; the numbers do not depend on their positions.
+    *values : ndarrays of shape (n_events,)
+        Further values of the events.
+    rows : int ndarray of shape (n_users,), default=None
+        A further value of each history.
 
     Returns
     -------
@@ -210,10 +214,12 @@ def history_keys(histories: Histories, items: np.ndarray) -> np.ndarray:
         np.uint64
     )
     events = _mixed(events ^ _mixed(position))
-    if histories.time is not None:
-        events = _mixed(events ^ (histories.time + 0.0).view(np.uint64))
+    for numbers in (histories.time, *values):
+        if numbers is not None:
+            events = _mixed(events ^ (numbers.astype(np.float64) + 0.0).view(np.uint64))
     total = np.concatenate([[np.uint64(0)], np.cumsum(events, dtype=np.uint64)])
-    return total[histories.indptr[1:]] - total[histories.indptr[:-1]]
+    keys = total[histories.indptr[1:]] - total[histories.indptr[:-1]]
+    return keys if rows is None else _mixed(keys ^ _mixed(rows.astype(np.uint64)))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
@@ -257,6 +263,10 @@ class Statistics:
         }
         return Statistics(sums), changes
 
+    def is_negative(self) -> bool:
+        """Tell whether more has been taken away from a sum than was there, beyond rounding."""
+        return any(_is_negative(value) for value in self.sums.values())
+
     def moved(self, positions: np.ndarray, n_items: int) -> "Statistics":
         """Return the same sums with item i at ``positions[i]`` of n_items; items at -1 are left out."""
         return Statistics({name: _moved_sum(value, positions, n_items) for name, value in self.sums.items()})
@@ -265,6 +275,15 @@ class Statistics:
         """Return the same sums without the users they were made of."""
         made = {name: value.formed() if hasattr(value, "formed") else value for name, value in self.sums.items()}
         return Statistics(made)
+
+
+def _is_negative(value) -> bool:
+    if isinstance(value, (Records, Rows)):
+        return False  # rows that are not there cannot be taken away
+    if isinstance(value, (Cooccurrence, Grouped)):
+        value = value.exact().data if isinstance(value, Cooccurrence) else value.sums.data
+    values = np.asarray(value, dtype=np.float64)
+    return bool(values.min(initial=0) < -1e-6 * max(1.0, float(np.abs(values).max(initial=0))))
 
 
 def _moved_sum(value, positions: np.ndarray, n_items: int):

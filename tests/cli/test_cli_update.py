@@ -75,3 +75,15 @@ def test_update_refuses_what_would_mislead(parts, run):
     pd.DataFrame({"who": ["a"], "what": [3], "when": ["2025-01-01"]}).to_csv("numbers.csv", index=False)
     code, _, err = run("update", "m.skrec", "numbers.csv", "--force")
     assert code == 2 and "convert them" in err
+
+
+def test_update_says_which_events_came_too_late(parts, run):
+    pd.DataFrame(
+        {"who": ["a", "a", "b"], "what": ["x", "y", "x"], "when": ["2024-01-01", "2024-01-02", "2024-01-02"]}
+    ).to_csv("a.csv", index=False)
+    main(["fit", "a.csv", *COLUMNS, "--model", "item-knn", "--incremental", "-o", "m.skrec", "-q"])
+    late = pd.DataFrame({"who": ["b", "b"], "what": ["y", "z"], "when": ["2024-01-02", "2024-01-03"]})
+    pd.concat([pd.read_csv("a.csv"), late]).to_csv("b.csv", index=False)
+    code, out, err = run("update", "m.skrec", "b.csv")
+    assert code == 0 and "Learned 1 events" in out + err
+    assert "1 events of 2024-01-02, the last moment" in out + err
