@@ -72,6 +72,8 @@ class UpdatableMixin:
         statistics = self._statistics.moved(np.arange(len(self._old_items)), self.n_items_)
         now, was = self._count(after), self._count(before)
         self._statistics, changes = statistics.updated(now, was)
+        if self._statistics.is_negative(products=False):  # looking through products would cost more than the update
+            raise ValueError(NOT_LEARNED)
         self._resolve(self._statistics, now, was, changes)
 
     def _resolve(self, statistics: Statistics, after: Statistics, before: Statistics, changes: dict) -> None:
@@ -137,13 +139,10 @@ class UpdatableMixin:
         """
         if not hasattr(self, "items_"):
             return self.fit(X)
-        self._check_updatable()
-        X = self._read_once(X)
-        if X is None:
-            return self
-        after, before = self._read_update(X, since)
-        self._update(after, before)
-        vars(self).pop("_old_items", None)
+        if (read := self._read_once(X)) is not None:
+            after, before = self._read_update(read, since)
+            self._update(after, before)
+            vars(self).pop("_old_items", None)
         return self
 
     @available_if(_can_forget)
@@ -169,18 +168,16 @@ class UpdatableMixin:
             If the model has not learned these histories, or has learned no others.
         """
         check_is_fitted(self)
-        self._check_updatable()
-        X = self._read_once(X)
-        if X is None:
-            return self
-        self._unlearn(self._read_forget(X))
-        self._relearn(self._drop_items())
+        if (read := self._read_once(X)) is not None:
+            self._unlearn(self._read_forget(read))
+            self._relearn(self._drop_items())
         return self
 
     # ---- shared work -----------------------------------------------------------------------------------------
 
     def _read_once(self, X):
-        """Return X with the histories read from it, or None where they have no event."""
+        """Return X with the histories read from it, None where they have no event; raise if no update is possible."""
+        self._check_updatable()
         if self._is_passthrough():
             return X
         read = ReadHistories(as_passed(X), self._read(X))
@@ -214,10 +211,9 @@ class UpdatableMixin:
             self.vectorizer_ = with_items(self.vectorizer_, grown)
             self.items_, self.n_items_ = grown, len(grown)
             self.popularity_ = np.append(self.popularity_, np.zeros(len(grown) - len(self.popularity_), dtype=np.int64))
-        now, was = (
-            self.vectorizer_._matrix(histories),
-            self.vectorizer_._matrix(earlier := histories.take_events(known)),
-        )
+        earlier = histories.take_events(known).on_items(self.items_)  # items are looked up once for all that follows
+        histories = histories.on_items(self.items_)
+        now, was = self.vectorizer_._matrix(histories), self.vectorizer_._matrix(earlier)
         self._count_users(now, was)
         users = self._users(now, histories, as_passed(X), fitting=False)
         return users, self._users(was, earlier, as_passed(X), fitting=False)

@@ -7,9 +7,9 @@ import scipy.sparse as sp
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._similar_items import SimilarItemsMixin
 from ._updates import UpdatableMixin
 from .feature_extraction._vectorizing import (
     as_csr,
@@ -23,7 +23,7 @@ from .utils._fitting import fit_context, snapshot
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
 from .utils._prepared import item_order
-from .utils._requests import Request, check_k, check_matrix, column_ids
+from .utils._requests import Request, check_matrix, column_ids
 from .utils._selection import best_items, dense, stack
 from .utils._single import SingleUser, agrees, encode_few, plain_user, recommend_single
 from .utils._single_rows import product_single
@@ -31,20 +31,12 @@ from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
 from .utils._statistics import Statistics
 from .utils._tags import RecommenderTags
-from .utils._topk import map_blocks, mask_scores, top_k
+from .utils._topk import map_blocks
 from .utils._users import Users, read_only
-from .utils._validation import as_id_list, as_kind, lookup
+from .utils._validation import as_kind
 
 
-def _has_item_vectors(model) -> bool:
-    if hasattr(model, "similarity_") or hasattr(model, "item_factors_"):
-        return True
-    raise AttributeError(
-        f"{type(model).__name__} has no similar_items: it learns neither item vectors nor similarities"
-    )
-
-
-class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
+class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEstimator):
     """Base of all recommenders: learns `items_` as a classifier learns `classes_`, and answers with item ids.
 
     A row of `X` is one user, given by a history; nothing about a user is stored, so a new user, or one more click,
@@ -350,51 +342,6 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
         blocks = map_blocks(lambda block: dense(score(users[block])), len(users), 4 * self._block_width())
         return stack(blocks, (0, self.n_items_))
 
-    @available_if(_has_item_vectors)
-    @snapshot
-    def similar_items(self, items, k=None, *, return_scores=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Find the items most similar to each given item.
-
-        Parameters
-        ----------
-        items : array-like of shape (n,)
-            Item ids that the model knows.
-        k : int, default=None
-            Number of similar items; None takes the constructor's `k`.
-        return_scores : bool, default=False
-            Whether to return the similarities as well.
-
-        Returns
-        -------
-        similar : ndarray of shape (n, min(k, n_items - 1))
-            Item ids, most similar first, without the item itself.
-        scores : ndarray of shape (n, min(k, n_items - 1))
-            Only with ``return_scores=True``: the learned similarity, or the cosine of the item vectors.
-        """
-        check_is_fitted(self)
-        check_flags(return_scores=return_scores)
-        ids = as_id_list(items, "items")
-        if not len(ids):
-            raise ValueError("items is empty: pass at least one id")
-        codes = lookup(ids, self.items_, "items")
-        if (codes < 0).any():
-            raise ValueError(f"items holds {ids[codes < 0][0]!r}, which is not among the {self.n_items_} known items")
-        k = min(check_k(self.k if k is None else k), self.n_items_ - 1)
-        if k < 1:
-            raise ValueError("items has no other item to be similar to: the model knows one item alone")
-        n = len(codes)
-        itself = sp.csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, self.n_items_))
-        order, _ = item_order(self)
-
-        def best(block):
-            scores = dense(self._item_similarity(codes[block]))
-            mask_scores(scores, itself[block], remove=True)
-            return top_k(scores, k, order)
-
-        blocks = map_blocks(best, n, 4 * self.n_items_)
-        similar = self.items_[np.concatenate([b[0] for b in blocks])]
-        return (similar, np.concatenate([b[1] for b in blocks])) if return_scores else similar
-
     def score(self, X, y=None) -> float:
         """Return the mean NDCG at k of the recommendations.
 
@@ -463,13 +410,6 @@ class BaseRecommender(UpdatableMixin, CompactIdState, BaseEstimator):
     def _block_width(self) -> int:
         """Float32 values that one user needs while being scored."""
         return 3 * self.n_items_
-
-    def _item_similarity(self, codes: np.ndarray):
-        if hasattr(self, "similarity_"):
-            return self.similarity_[codes]
-        norms = np.linalg.norm(self.item_factors_, axis=1)
-        unit = self.item_factors_ / np.where(norms > 0, norms, 1)[:, None]
-        return unit[codes] @ unit.T
 
     def _contributions(self, users: Users, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Split one user's scores of some items into what each item of the history adds.

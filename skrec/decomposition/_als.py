@@ -196,9 +196,10 @@ class ALS(EmbeddingMixin, BaseRecommender):
         if self.use_gpu:
             kind = gpu_solver("als.AlternatingLeastSquares")
             solver = kind(self.n_components, self._penalty(0, 0), iterations=self.max_iter, random_state=rng)
-            solver.fit(self._confidence(matrix), show_progress=bool(self.verbose))
+            by_user = self._confidence(matrix)
+            solver.fit(by_user, show_progress=bool(self.verbose))
             self._keep(np.ascontiguousarray(solver.item_factors.to_numpy(), dtype=np.float32))
-            self._learn_users(matrix)
+            self._learn_users(by_user)
             return
         rng = np.random.default_rng(rng)  # as implicit draws: equal settings and seed give equal vectors
         user_factors = rng.random((matrix.shape[0], self.n_components), dtype=np.float32) * 0.01
@@ -218,11 +219,11 @@ class ALS(EmbeddingMixin, BaseRecommender):
                 if self.verbose:
                     print(f"[ALS] sweep {sweep + 1} of {self.max_iter}")
         self._keep(item_factors)
-        self._learn_users(matrix)
+        self._learn_users(by_user)
 
-    def _learn_users(self, matrix) -> None:
+    def _learn_users(self, by_user: sp.csr_matrix) -> None:
         """Keep what updates need of the users, who are not stored: their number, and the sum of their products."""
-        users = self._folded(self._confidence(matrix), self.item_factors_).astype(np.float64)
+        users = self._folded(by_user, self.item_factors_).astype(np.float64)
         self._n_users, self._user_gram = len(users), users.T @ users
 
     def _keep(self, item_factors: np.ndarray) -> None:
@@ -236,10 +237,10 @@ class ALS(EmbeddingMixin, BaseRecommender):
         matrix = sp.csr_matrix(matrix, dtype=np.float32)  # the solver knows no csr_array
         return matrix * np.float32(self.alpha / self.unobserved_weight_)
 
-    def _penalty(self, count: int, n_others: int) -> float:
-        """Return the penalty of a row with `count` entries, in the scale in which the unobserved weight is 1."""
+    def _penalty(self, count, n_others: int):
+        """Return the penalty of rows with `count` entries, in the scale in which the unobserved weight is 1."""
         size = count + self.unobserved_weight_ * n_others
-        return float(self.l2 * (size**self.l2_exponent if self.l2_exponent else 1) / self.unobserved_weight_)
+        return self.l2 * size**self.l2_exponent / self.unobserved_weight_
 
     def _solver(self, entries: sp.csr_matrix, factors: np.ndarray, solver: str | None):
         """Return a function that overwrites `factors`, one row per row of `entries`, given the other side's."""
@@ -254,8 +255,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
 
         counts = np.diff(entries.indptr)
         if solver == "cg":
-            size = counts + self.unobserved_weight_ * entries.shape[1]
-            penalties = (self.l2 * size**self.l2_exponent / self.unobserved_weight_).astype(np.float32)
+            penalties = self._penalty(counts, entries.shape[1]).astype(np.float32)
             return lambda other: conjugate_gradients(
                 entries, factors, other, other.T @ other, penalties, n_steps=_CG_STEPS, n_threads=threads
             )

@@ -1,7 +1,6 @@
 """What ensembles of recommenders share: their parts, fitted and asked together, on one scale."""
 
 from abc import abstractmethod
-from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,7 +9,6 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import Bunch, get_tags
 
-from .._updates import known_events
 from ..base import BaseRecommender
 from ..dummy import PopularityRecommender
 from ..utils._arguments import as_list
@@ -23,12 +21,13 @@ from ..utils._single_rows import row_values
 from ..utils._sklearn import _BaseComposition
 from ..utils._users import Users, read_only
 from ..utils._validation import join_ids, lookup
+from ._part_updates import PartUpdatesMixin, named_errors
 
 NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")
 _RRF = 60  # of Cormack et al.
 
 
-class PartsRecommender(_BaseComposition, BaseRecommender):
+class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
     """Base of recommenders made of named recommenders; the parameter with the parts is named by `_parts_name`."""
 
     _parts_name = "recommenders"
@@ -161,55 +160,6 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
     def _named(self) -> Bunch:
         return Bunch(**dict(zip(self._names, self._parts, strict=True)))
 
-    # ---- updates ---------------------------------------------------------------------------------------------
-
-    def _read_update(self, X, since):
-        """Update copies of the parts and of the fallback; return users as they are and as they were."""
-        read = ReadHistories(as_passed(X), self._read(X))
-        self._change_parts(lambda part: part.partial_fit(read, since=since))
-        now = read.histories.on_items(self.items_)
-        was = read.histories.take_events(known_events(read.histories, since)).on_items(self.items_)
-        return Users(now.to_matrix(), now), Users(was.to_matrix(), was)
-
-    def _update(self, after, before):
-        """Nothing is left to learn."""
-
-    def _read_forget(self, X):
-        read = ReadHistories(as_passed(X), self._read(X))
-        users = read.histories.on_items(self.items_)
-        self._change_parts(lambda part: part.forget(read))
-        return Users(users.to_matrix(), users)
-
-    def _unlearn(self, users):
-        """Nothing is left to unlearn."""
-
-    def _drop_items(self):
-        return None
-
-    def _relearn(self, positions):
-        """Nothing is left to learn."""
-
-    def _change_parts(self, change) -> None:
-        """Change copies of the parts and of the fallback, and bring items and popularity to what they know."""
-        changed = [shallow(part) for part in (*self._parts, self.fallback_)]
-        for name, part in zip((*self._names, "fallback"), changed, strict=True):
-            with _named_errors(self._parts_name, name):
-                change(part)
-        *parts, self.fallback_ = changed
-        setattr(self, f"{self._parts_name}_", parts)
-        items = self.items_
-        stays = lookup(items, np.unique(join_ids([part.items_ for part in parts], self._parts_name))) >= 0
-        self._join_items(parts, items[stays])
-        self.popularity_ = self._part_popularity()
-
-    def _part_popularity(self) -> np.ndarray:
-        """Return the number of training users of each item, by the part that counts most."""
-        popularity = np.zeros(self.n_items_, dtype=np.int64)
-        for part, columns in zip(self._parts, self._columns, strict=True):
-            place = slice(None) if columns is None else columns
-            popularity[place] = np.maximum(popularity[place], part.popularity_)
-        return popularity
-
     # ---- asking ----------------------------------------------------------------------------------------------
 
     def _presence(self, histories: Histories) -> sp.csr_array:
@@ -302,12 +252,6 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
         wider.popularity_ = np.concatenate([self.popularity_, np.zeros(n_new, dtype=self.popularity_.dtype)])
         return wider
 
-    def _part_updates(self, parts) -> str | None:
-        """Return the tag `updates`: no better than that of the parts and of the fallback."""
-        fallback = [self.fallback] if isinstance(self.fallback, BaseRecommender) else []
-        kinds = {get_tags(part).updates for part in [*parts, *fallback]}
-        return "exact" if kinds == {"exact"} else None if None in kinds or not kinds else "approximate"
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.needs_order = True
@@ -322,22 +266,8 @@ class PartsRecommender(_BaseComposition, BaseRecommender):
 
 def _fit_part(label: str, name: str | None, part, X):
     own = type(part).fit is not BaseRecommender.fit  # it may read X in its own way
-    with _named_errors(label, name):
+    with named_errors(label, name):
         return clone(part).fit(as_passed(X) if own else X)
-
-
-@contextmanager
-def _named_errors(label: str, name: str | None):
-    """Let errors name the part that they come from."""
-    try:
-        yield
-    except Exception as error:
-        message = f"{label if name is None else f'{label} has {name!r}, which'} failed to fit: {error}"
-        kind = next((kind for kind in (ValueError, TypeError, ImportError) if isinstance(error, kind)), None)
-        if kind is None:
-            error.add_note(message)
-            raise
-        raise kind(message) from error
 
 
 def takes_new_items(part: BaseRecommender) -> bool:

@@ -89,6 +89,9 @@ class SessionKNN(BaseRecommender):
     have that many sessions, neither grows with their number. All of it is sparse products and vectorised sums over
     blocks of questions.
 
+    An update by `partial_fit` equals a fit on all sessions; of sessions that end at the same time, those of the update
+    count as newer, as later rows of `X` do in `fit`.
+
     References
     ----------
     .. [1] M. Ludewig and D. Jannach, "Evaluation of Session-Based Recommendation Algorithms", User Modeling and

@@ -290,9 +290,7 @@ class NetMixin(CallbackSupportMixin):
                     f"got {self.learning_rate}, or scale the inputs: numbers beyond 1e6 are too large for a net"
                 )
             if any(not np.isfinite(one.numpy()).all() for one in net.model_.weights):
-                raise ValueError(
-                    f"training diverged to infinite weights: lower learning_rate, got {self.learning_rate}"
-                )
+                raise ValueError(f"training diverged to infinite weights: lower learning_rate={self.learning_rate}")
         finally:
             net.callbacks = net._fit_callbacks = []
         self.history_ = {name: [*self.history_.get(name, []), *values] for name, values in log.items()}

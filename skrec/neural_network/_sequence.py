@@ -10,20 +10,15 @@ from sklearn.utils import check_random_state
 from skrec.base import BaseRecommender
 from skrec.decomposition._embedding import EmbeddingMixin, products
 from skrec.feature_extraction._item_encoders import unit_rows
-from skrec.feature_extraction._item_features import (
-    dense_features,
-    encode_items,
-    encode_more,
-    read_item_features,
-    row_numbers,
-)
+from skrec.feature_extraction._item_features import dense_features, encode_items
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow, take
 from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._nets._attention import causal_attention
 from skrec.neural_network._nets._losses import LOSSES, layers
 from skrec.neural_network._nets._returns import add_bonus
-from skrec.neural_network._replay import carry_weights, near_vectors, reservoir, same_width
+from skrec.neural_network._sequence_inputs import padded, thinned, time_gaps
+from skrec.neural_network._sequence_updates import SequenceUpdateMixin
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._single import agrees
 from skrec.utils._topk import mask_scores
@@ -38,36 +33,6 @@ _ENTRIES = 100  # stored entries of an item's features up to which they stay spa
 _EVENTS = 2048  # events of a training step with batch_size="auto", where 128 users have more
 _RAISES = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # what may be added to the bonus of returns
 _GAPS = 16  # classes of time between an event and the one before
-
-
-def padded(histories, length: int, values: np.ndarray | None = None) -> np.ndarray:
-    """Return the last `length` items of each user as codes 1 and more, with 0 before them: int32 (n_users, longest).
-
-    `values`, one per event, take the place of the items.
-    """
-    values = histories.codes + 1 if values is None else values
-    sizes = np.minimum(np.diff(histories.indptr), length)
-    rows = np.zeros((len(sizes), max(1, int(sizes.max(initial=0)))), dtype=np.int32)
-    column = np.arange(-rows.shape[1], 0)
-    filled = column >= -sizes[:, None]
-    rows[filled] = values[(histories.indptr[1:, None] + column)[filled]]
-    return rows
-
-
-def thinned(inputs: dict[str, np.ndarray], share: float, rng) -> dict[str, np.ndarray]:
-    """Leave out a share of the events at random, and move the others to the end of their rows."""
-    keep = (inputs["codes"] > 0) & (rng.random(inputs["codes"].shape) >= share)
-    order = np.argsort(keep, axis=1, kind="stable")
-    return {name: np.take_along_axis(np.where(keep, values, 0), order, axis=1) for name, values in inputs.items()}
-
-
-def time_gaps(histories) -> np.ndarray:
-    """Return the time between each event and the one before it in its history; NaN for the first: (n_events,)."""
-    gaps = np.full(len(histories.codes), np.nan)
-    gaps[1:] = np.diff(histories.time)
-    starts = histories.indptr[:-1]
-    gaps[starts[starts < len(gaps)]] = np.nan
-    return gaps
 
 
 def _reducer_of(matrix, rng):
@@ -118,7 +83,7 @@ def next_item_ndcg(users, vectors, target, seen, k: int, adjust=None) -> float:
     return float(np.mean(np.where(rank < k, 1 / np.log2(rank + 2), 0)))
 
 
-class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
+class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
     """Base of the nets that name the next item: a subclass says what its net makes of the events.
 
     The score of an item is the product of its vector and the encoder's output at the last event.
@@ -229,57 +194,6 @@ class SequenceRecommender(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommen
         build = self._next_item_model if "renew" in how else partial(self._new_model, inputs["codes"], seed)
         self._fit_net(build, batches, loss="sparse_categorical_crossentropy", **how)
         self.item_factors_ = self._item_vectors(self.net_.model_)
-
-    def _update(self, after, before):
-        n_new = self.n_items_ - len(self._net_items)
-        self._net_items = self.items_
-        if n_new and self._features is not None:
-            self._add_features(n_new)
-        inputs = self._inputs(after.histories, self.max_length + 1)
-        able = np.flatnonzero(lengths_of(inputs["codes"]) >= 2)
-        inputs, held = take(inputs, able), self._replay
-        if not len(able) and not (n_new and len(held["codes"])):
-            if n_new:
-                raise ValueError(
-                    "X has new items, and no user with two events, so nothing follows them: pass longer histories, or "
-                    "fit with replay=1000"
-                )
-            return
-        seed, known = (self._seed + self.n_iter_) % 2**31, before.histories.lengths[able] >= 2
-        rows = {name: np.concatenate(same_width(values, held[name])) for name, values in inputs.items()}
-
-        def renew(old, new):
-            carry_weights(old, new)
-            new.set_popularity(self.popularity_)
-            for table, start in zip(new.tables, [np.asarray(one.vectors)[1:] for one in old.tables], strict=True):
-                vectors = np.array(table.vectors)
-                vectors[1 + len(start) :] = near_vectors(inputs["codes"], start, n_new)
-                table.vectors.assign(vectors)
-
-        self._train(rows, seed, epochs=1, partial=True, renew=renew)
-        self._remember(inputs, int(known.sum()), np.random.RandomState(seed))
-
-    def _remember(self, inputs, n_known, rng):
-        """Bring the sample of histories up to date that updates replay."""
-        kept, seen = getattr(self, "_replay", None), getattr(self, "_n_seen", 0)
-        n_more = len(inputs["codes"])
-        n_held = 0 if kept is None else len(kept["codes"])
-        stay, more = reservoir(n_held, seen, n_more, n_known, self.replay, rng)
-        kept = take(inputs, slice(0, 0)) if kept is None else kept
-        self._replay = {
-            name: np.concatenate(same_width(values[more], kept[name][stay])) for name, values in inputs.items()
-        }
-        self._n_seen = seen + n_more - n_known
-
-    def _add_features(self, n_new):
-        """Encode the features of new items, which stand in `item_features` as it is now."""
-        frame = read_item_features(self.item_features)
-        rows = row_numbers(frame, self.items_[-n_new:])
-        more = self._reduce(encode_more(self.item_encoder_, frame.iloc[rows]))
-        stack = sp.vstack if sp.issparse(more) else np.concatenate
-        self._features = stack([self._features, more])
-        if sp.issparse(more):
-            self._features = sp.csr_array(self._features)
 
     def _reduce(self, matrix):
         """Return encoded features as the net reads them."""

@@ -20,7 +20,8 @@ from skrec.feature_extraction._item_features import (
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._nets._towers import history_means, layers, next_item_batches, widths_of
 from skrec.neural_network._replay import carry_weights, near_vectors, reservoir, same_width
-from skrec.neural_network._sequence import next_item_ndcg, padded
+from skrec.neural_network._sequence import next_item_ndcg
+from skrec.neural_network._sequence_inputs import padded
 from skrec.neural_network._user_features import user_encoder, user_numbers, user_table
 from skrec.utils._frame_parameter import FrameParameter, shallow
 from skrec.utils._histories import Histories

@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.metrics import make_scorer
 from sklearn.utils import get_tags
 
-from ._data import N_ITEMS, N_USERS, _fitted, _require, checkerboard, planted_histories, with_items_of
+from ._data import N_ITEMS, N_USERS, _fitted, _require, _require_error, checkerboard, planted_histories, with_items_of
 from ._metamorphic import METAMORPHIC_CHECKS
 from ._refits import check_interrupted_fit, check_relations_on_a_log, check_renamed_items
 from ._updates import UPDATE_CHECKS
@@ -129,15 +129,6 @@ def check_candidates_and_exclude(estimator):
         _require(not np.isin(row, out).any(), "an item of the user's own exclude list was recommended")
     for argument in ({"candidates": [999]}, {"exclude": list(range(N_ITEMS))}, {"k": 0}):
         _require_error(lambda argument=argument: model.recommend(X, **argument), next(iter(argument)))
-
-
-def _require_error(call, word: str) -> None:
-    try:
-        call()
-    except (ValueError, TypeError) as error:
-        _require(word in str(error), f"the message must name {word!r}: {error}")
-    else:
-        raise AssertionError(f"a wrong {word} must raise ValueError or TypeError")
 
 
 def check_empty_and_unknown(estimator):

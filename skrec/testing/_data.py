@@ -86,3 +86,12 @@ def _fitted(estimator, X=None, y=None, **parameters):
 def _require(condition, message: str) -> None:
     if not condition:
         raise AssertionError(message)
+
+
+def _require_error(call, word: str) -> None:
+    try:
+        call()
+    except (ValueError, TypeError) as error:
+        _require(word in str(error), f"the message must name {word!r}: {error}")
+    else:
+        raise AssertionError(f"a wrong {word} must raise ValueError or TypeError")

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from ._nearest import Below, nearest_rows
 from ._topk import stored_rows, stored_values
 
+_WHOLE = 2**24  # whole numbers below are exact in float32
 _ROUNDING = 1e-12  # share of a float64 sum below which what subtractions leave of it is nothing
 
 
@@ -121,7 +122,7 @@ class Cooccurrence:
         product, change = self._parts if self._parts is not None else (self.exact(), None)
         added = other.exact()
         if change is not None:
-            added = sp.csr_array(change + added)
+            added = _added(change, added)
         if added.nnz < product.nnz // 4:
             return Cooccurrence.of(product, added)
         return Cooccurrence.of(_added(product, added))
@@ -130,11 +131,10 @@ class Cooccurrence:
         mine, theirs = self._lazy(), other._lazy()
         if mine is not None and theirs is not None and mine[0].shape == theirs[0].shape:
             (left, right), (old_left, old_right) = mine, theirs  # L'R' - LR = (L' - L)R' + L(R' - R)
-            return Cooccurrence.of(
-                sp.csr_array(
-                    _product(_difference(left, old_left), right) + _product(old_left, _difference(right, old_right))
-                )
-            )
+            of_left = of_right = _difference(left, old_left)
+            if left is not right:
+                of_right = _difference(right, old_right)
+            return Cooccurrence.of(_added(_product(of_left, right), _product(old_left, of_right)))
         gone = other.exact()
         return self + Cooccurrence.of(sp.csr_array((-gone.data, gone.indices, gone.indptr), shape=gone.shape))
 
@@ -144,26 +144,31 @@ def _product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
     if left.nnz and right.nnz and not (_whole(left) and _whole(right)):
         left, right = left.astype(np.float64), right.astype(np.float64)
     product = sp.csr_array(left.T @ right)
-    if product.dtype == np.float32 and np.abs(product.data).max(initial=0) >= 2**24:
-        return sp.csr_array(left.T.astype(np.float64) @ right)
+    if product.dtype == np.float32 and _largest(product) >= _WHOLE:
+        product = sp.csr_array(left.T.astype(np.float64) @ right)
     product.sort_indices()
     return product
 
 
 def _whole(matrix: sp.csr_array) -> bool:
-    return bool((matrix.data == np.rint(matrix.data)).all())
+    return bool((matrix.data == np.rint(matrix.data)).all()) and _largest(matrix) < _WHOLE
+
+
+def _largest(matrix: sp.csr_array) -> float:
+    return float(np.abs(matrix.data).max(initial=0))
 
 
 def _difference(new: sp.csr_array, old: sp.csr_array) -> sp.csr_array:
-    if new is old:
-        return sp.csr_array(new.shape, dtype=new.dtype)
-    change = sp.csr_array(new.astype(np.float64) - old)
+    dtype = np.float32 if _whole(new) and _whole(old) else np.float64
+    change = sp.csr_array(new.astype(dtype) - old.astype(dtype))
     change.eliminate_zeros()
     return change
 
 
 def _added(product: sp.csr_array, change: sp.csr_array) -> sp.csr_array:
     """Add a change; what rounding leaves of an entry that is subtracted as a whole is nothing."""
+    if product.dtype == change.dtype == np.float32 and _largest(product) + _largest(change) >= _WHOLE:
+        product = product.astype(np.float64)
     total = sp.csr_array(product + change)
     if total.dtype == np.float64:
         near = np.flatnonzero(np.abs(total.data) <= _ROUNDING * product.data.max(initial=0))

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from ._threads import drain, n_threads
 
-_LOADING, _COMPILING = 0.4, 2.0  # seconds of work from which reading the compiled loop, or compiling it, pays
+LOADING, COMPILING = 0.4, 2.0  # seconds of work from which reading the compiled loop, or compiling it, pays
 
 
 @cache
@@ -40,19 +40,29 @@ def worthwhile(seconds: float) -> bool:
     """
     if not available():
         return False
-    return kernels.cache_info().currsize > 0 or seconds >= (_LOADING if _compiled() else _COMPILING)
+    return kernels.cache_info().currsize > 0 or seconds >= (LOADING if is_compiled(_best_of_product) else COMPILING)
 
 
-def _compiled() -> bool:
-    """Tell whether numba's cache beside this file seems to hold the loop; a cache elsewhere counts as none."""
-    line = _best_of_product.__code__.co_firstlineno
-    return any(Path(__file__).parent.glob(f"__pycache__/_fast._best_of_product-{line}.*.nbi"))
+def is_compiled(loop) -> bool:
+    """Tell whether numba's cache beside the file of a loop seems to hold it; a cache elsewhere counts as none."""
+    file, line = Path(loop.__code__.co_filename), loop.__code__.co_firstlineno
+    return any(file.parent.glob(f"__pycache__/{file.stem}.{loop.__name__}-{line}.*.nbi"))
+
+
+def compile_loop(loop, signature, **options):
+    """Compile a loop, or read it from numba's cache on disk."""
+    import numba
+
+    options = {"nogil": True, "error_model": "numpy", **options}
+    try:
+        return numba.njit(signature, cache=True, **options)(loop)
+    except RuntimeError:  # no folder to cache in: compile in each process
+        return numba.njit(signature, **options)(loop)
 
 
 @cache
 def kernels():
     """Compile the loop, or read it from numba's cache on disk."""
-    import numba
     from numba import types
 
     def vector(kind):
@@ -75,11 +85,7 @@ def kernels():
         types.boolean,
         *answer,
     )
-    options = {"nogil": True, "error_model": "numpy"}
-    try:
-        return numba.njit(signature, cache=True, **options)(_best_of_product)
-    except RuntimeError:  # no folder to cache in: compile in each process
-        return numba.njit(signature, **options)(_best_of_product)
+    return compile_loop(_best_of_product, signature)
 
 
 def best_of_product(left, right, k, *, order=None, seen=None, removed=None, below=None, fill=True):

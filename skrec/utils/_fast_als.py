@@ -4,7 +4,6 @@ With numba the loop is compiled; without it, NumPy does the same steps on blocks
 """
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +14,7 @@ from ._threads import drain
 _PIECE = 128  # rows that a thread does in one go
 _BLOCK = 2**22  # numbers of a block of NumPy
 _ENOUGH = 1e-20  # squared norm of a residual from which a row is done
-_LOADING, _COMPILING = 5e7, 1e9  # operations from which reading the compiled loop, or compiling it, pays
+_PER_SECOND = 2e8  # operations of NumPy on one core
 
 
 def conjugate_gradients(
@@ -65,15 +64,14 @@ def conjugate_gradients(
 def _worthwhile(work: float) -> bool:
     if not _fast.available():
         return False
-    line = _steps_of_rows.__code__.co_firstlineno
-    compiled = any(Path(__file__).parent.glob(f"__pycache__/_fast_als._steps_of_rows-{line}.*.nbi"))
-    return _kernel.cache_info().currsize > 0 or work >= (_LOADING if compiled else _COMPILING)
+    seconds = work / _PER_SECOND
+    least = _fast.LOADING if _fast.is_compiled(_steps_of_rows) else _fast.COMPILING
+    return _kernel.cache_info().currsize > 0 or seconds >= least
 
 
 @cache
 def _kernel():
     """Compile the loop, or read it from numba's cache on disk."""
-    import numba
     from numba import types
 
     def array(kind, n_dimensions=1):
@@ -82,11 +80,7 @@ def _kernel():
     floats, matrix = array(types.float32), array(types.float32, 2)
     result = types.Array(types.float32, 2, "C")
     signature = types.void(array(types.int64), array(types.int32), floats, matrix, matrix, floats, types.int64, result)
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
-    try:
-        return numba.njit(signature, cache=True, **options)(_steps_of_rows)
-    except RuntimeError:  # no folder to cache in: compile in each process
-        return numba.njit(signature, **options)(_steps_of_rows)
+    return _fast.compile_loop(_steps_of_rows, signature, fastmath={"reassoc", "contract", "arcp", "nsz"})
 
 
 def _steps_of_rows(indptr, indices, data, other, gram, penalties, n_steps, factors):

@@ -116,6 +116,8 @@ class Histories:
 
     def item_codes(self, items: np.ndarray) -> np.ndarray:
         """Position of each event's item in `items`, -1 where it is not there; shape (n_events,), int32."""
+        if self.ids is items:
+            return self.codes
         return lookup(self.ids, items)[self.codes] if len(self.ids) else np.empty(0, dtype=np.int32)
 
 

@@ -13,7 +13,7 @@ NOT_LEARNED = "X holds histories that the model has not learned: pass complete h
 
 
 class Records:
-    """Rows of which every one counts, such as events with their times: a multiset, sorted by its columns from the last.
+    """Rows of which every one counts, such as events with their times: a multiset, in any order.
 
     Parameters
     ----------
@@ -25,10 +25,6 @@ class Records:
 
     def __init__(self, items: np.ndarray, *columns: np.ndarray):
         self.columns = (items, *columns)
-
-    @property
-    def _order(self) -> np.ndarray:
-        return np.lexsort(self.columns)
 
     def _taken(self, rows) -> "Records":
         return Records(*(column[rows] for column in self.columns))
@@ -52,7 +48,7 @@ class Records:
         possible = wanted[place] == self.columns[-1]  # few rows: only these are sorted
         rows = np.concatenate([np.flatnonzero(possible), np.arange(n_own, len(both.columns[0]))])
         some = both._taken(rows)
-        order = some._order
+        order = np.lexsort(some.columns)
         new = np.zeros(len(rows), dtype=bool)
         for column in some.columns:
             new[1:] |= np.diff(column[order]) != 0
@@ -263,9 +259,9 @@ class Statistics:
         }
         return Statistics(sums), changes
 
-    def is_negative(self) -> bool:
-        """Tell whether more has been taken away from a sum than was there, beyond rounding."""
-        return any(_is_negative(value) for value in self.sums.values())
+    def is_negative(self, *, products: bool = True) -> bool:
+        """Tell whether more has been taken away than was there, beyond rounding; of products only if asked."""
+        return any(_is_negative(v) for v in self.sums.values() if products or not isinstance(v, Cooccurrence))
 
     def moved(self, positions: np.ndarray, n_items: int) -> "Statistics":
         """Return the same sums with item i at ``positions[i]`` of n_items; items at -1 are left out."""

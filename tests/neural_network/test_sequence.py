@@ -20,7 +20,7 @@ import skrec
 from skrec.neural_network import GRU4Rec, SASRec, export_net
 from skrec.neural_network._batches import length_batches
 from skrec.neural_network._nets._losses import layers, next_item_loss
-from skrec.neural_network._sequence import padded, time_gaps
+from skrec.neural_network._sequence_inputs import padded, time_gaps
 from skrec.utils._histories import read_histories
 
 N_ITEMS = 12

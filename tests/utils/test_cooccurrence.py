@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -10,6 +11,7 @@ from sklearn.base import clone
 from skrec.datasets import make_histories
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, RP3beta, TransitionRecommender
+from skrec.utils._cooccurrence import Cooccurrence
 from skrec.utils._frame_parameter import shallow
 from skrec.utils._statistics import Records, Statistics
 
@@ -82,3 +84,24 @@ def test_statistics_add_by_name():
     total = Statistics({"n": 1, "sums": np.array([1.0, 2])}) + Statistics({"sums": np.array([3.0, 4]), "n": 5})
     assert total["n"] == 6
     np.testing.assert_array_equal(total["sums"], [4, 6])
+
+
+@pytest.mark.parametrize("scale", [1, 3000, 0.3])
+def test_sums_stay_exact_and_sorted(scale):
+    """Whole numbers stay in float32 while it holds them, others are summed in float64; what is taken away is gone."""
+    rng = np.random.default_rng(0)
+
+    def users(n):
+        return sp.csr_array((rng.random((n, 9)) < 0.4) * scale, dtype=np.float32)
+
+    old, new, other = users(50), users(50), users(20)
+    total = Cooccurrence(old, old).formed() + Cooccurrence(other, other)
+    changed = total + (Cooccurrence(new, new) - Cooccurrence(old, old))
+    exact = changed.exact()
+    expected = sum((one.astype(float).T @ one.astype(float)).toarray() for one in (new, other))
+    np.testing.assert_allclose(exact.toarray(), expected, rtol=1e-12)
+    assert exact.dtype == (np.float32 if scale == 1 else np.float64) and exact.has_sorted_indices
+    rows, columns = np.divmod(np.arange(81), 9)
+    np.testing.assert_allclose(changed.entries(rows, columns), expected.ravel(), rtol=1e-6)
+    nothing = changed - Cooccurrence(new, new) - Cooccurrence(other, other)
+    assert nothing.exact().nnz == 0
