@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..utils._containers import count_rows, take_rows
+from ..utils._held_out import ndcg
 from ..utils._histories import Histories, read_histories
 from ..utils._split import split_last, split_time
 from ..utils._time import as_duration, latest_time
@@ -170,14 +171,12 @@ def judge(pairs: Pairs, labels: np.ndarray, n_wanted: np.ndarray, k: int):
     """Return a function that gives the NDCG at k of a value for each pair, over the users with something wanted."""
     hits = pairs.padded(labels.astype(np.float32)) > 0
     k = min(k, hits.shape[1])
-    discount = 1 / np.log2(np.arange(k) + 2)
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(n_wanted, k)]
-    order, filled = np.arange(hits.shape[1]), ideal > 0
+    order, filled = np.arange(hits.shape[1]), n_wanted > 0
 
     def value(scores: np.ndarray) -> float:
         best, _ = top_k(pairs.padded(scores), k, order)
-        gained = np.take_along_axis(hits, best, axis=1) @ discount
-        return float(np.mean(gained[filled] / ideal[filled])) if filled.any() else 0.0
+        reached = ndcg(np.take_along_axis(hits, best, axis=1), n_wanted)
+        return float(np.mean(reached[filled])) if filled.any() else 0.0
 
     return value
 

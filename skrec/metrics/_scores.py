@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..utils._arguments import as_list, check_whole
+from ..utils._held_out import ndcg
 from ._hits import Hits, find_hits
 
 
@@ -31,10 +32,7 @@ def _mrr(hits: Hits, n_items) -> np.ndarray:
 
 
 def _ndcg(hits: Hits, n_items) -> np.ndarray:
-    k = hits.is_hit.shape[1]
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.append(0, np.cumsum(discount))
-    return hits.is_hit @ discount / ideal[np.minimum(hits.n_relevant, k)]
+    return ndcg(hits.is_hit, hits.n_relevant)
 
 
 def _auc(hits: Hits, n_items) -> np.ndarray:

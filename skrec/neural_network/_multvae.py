@@ -18,12 +18,12 @@ from skrec.neural_network._nets._autoencoder import (
 )
 from skrec.neural_network._nets._towers import widths_of
 from skrec.neural_network._replay import carry_weights, reservoir
+from skrec.utils._held_out import n_held_out, ndcg
 from skrec.utils._selection import stack
 from skrec.utils._topk import map_blocks, mask_scores, popularity_order, top_k
 
 from ..utils._sklearn import Interval, StrOptions
 
-_MOST_JUDGED = 2000  # held-out users who decide when training stops
 _ASKED = 0.2  # share of their items that is asked for
 _ONCE = {"epochs": 1, "partial": True}  # how partial_fit trains
 
@@ -254,7 +254,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
         rng = check_random_state(self.random_state)
         if self.early_stopping:
             n_users = matrix.shape[0]
-            n_judged = min(_MOST_JUDGED, int(np.ceil(self.validation_fraction * n_users)))
+            n_judged = n_held_out(n_users, self.validation_fraction)
             if n_judged == n_users:
                 raise ValueError(
                     f"early_stopping=True holds out {n_judged} of {n_users} users with two items, and none is left: "
@@ -386,7 +386,6 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
     def _judge(self, given, asked) -> float:
         """Return the NDCG at k of the items asked for."""
         order, k = popularity_order(self.popularity_), min(self.k, self.n_items_)
-        gains = 1 / np.log2(np.arange(2, k + 2))
         last = self.net_.model_.get_layer("scores")
         factors, bias = np.asarray(last.kernel), np.asarray(last.bias)
 
@@ -396,8 +395,7 @@ class MultVAE(EmbeddingMixin, NetMixin, BaseRecommender):
                 mask_scores(scores, given[block])
             found, _ = top_k(scores, k, order)
             wanted = asked[block].toarray() > 0
-            most = np.cumsum(gains)[np.minimum(np.count_nonzero(wanted, axis=1), k) - 1]
-            return np.take_along_axis(wanted, found, axis=1) @ gains / most
+            return ndcg(np.take_along_axis(wanted, found, axis=1), np.count_nonzero(wanted, axis=1))
 
         return float(np.concatenate(map_blocks(block_of, given.shape[0], 4 * self._block_width())).mean())
 

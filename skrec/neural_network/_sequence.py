@@ -20,13 +20,11 @@ from skrec.neural_network._nets._returns import add_bonus
 from skrec.neural_network._sequence_inputs import padded, thinned, time_gaps
 from skrec.neural_network._sequence_updates import SequenceUpdateMixin
 from skrec.utils._frame_parameter import FrameParameter
+from skrec.utils._held_out import n_held_out, next_item_ndcg
 from skrec.utils._single import agrees
-from skrec.utils._topk import mask_scores
 
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 
-_MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
-_SCORES = 2**25  # scores of held-out users at once
 _FULL_SOFTMAX = 5_000  # items up to which n_negatives="auto" takes them all
 _FEATURES = 64  # numbers that item features are reduced to
 _ENTRIES = 100  # stored entries of an item's features up to which they stay sparse
@@ -49,38 +47,6 @@ def _reducer_of(matrix, rng):
             "groups items, or item_features=None"
         )
     return often
-
-
-def next_item_ndcg(users, vectors, target, seen, k: int, adjust=None) -> float:
-    """Return the NDCG at k of one wanted item of each user.
-
-    Parameters
-    ----------
-    users : ndarray of shape (n_users, n_components)
-        Vectors of the users.
-    vectors : ndarray of shape (n_items, n_components)
-        Vectors of the items.
-    target : ndarray of shape (n_users,)
-        The wanted items.
-    seen : CSR array of shape (n_users, n_items) or None
-        Items that come last; the wanted one may be among them.
-    k : int
-        Length of the list.
-    adjust : callable, default=None
-        Changes scores in place, given those of some users and the slice of the users.
-    """
-    ranks, size = [], int(np.clip(_SCORES // len(vectors), 16, 256))
-    for start in range(0, len(users), size):
-        block = slice(start, start + size)
-        scores = users[block] @ vectors.T
-        if adjust is not None:
-            adjust(scores, block)
-        wanted = scores[np.arange(len(scores)), target[block]][:, None].copy()
-        if seen is not None:
-            mask_scores(scores, seen[block])
-        ranks.append(np.count_nonzero(scores > wanted, axis=1))
-    rank = np.concatenate(ranks)
-    return float(np.mean(np.where(rank < k, 1 / np.log2(rank + 2), 0)))
 
 
 class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
@@ -155,8 +121,7 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
         if not len(able):
             raise ValueError("X has no user with two events, so nothing follows anything: pass longer histories")
         if self.early_stopping:
-            n_judged = min(_MOST_JUDGED, int(np.ceil(self.validation_fraction * len(able))))
-            judged = np.sort(rng.choice(able, n_judged, replace=False))
+            judged = np.sort(rng.choice(able, n_held_out(len(able), self.validation_fraction), replace=False))
             target = codes[judged, -1] - 1
             for values in inputs.values():
                 values[judged, 1:], values[judged, 0] = values[judged, :-1], 0

@@ -20,17 +20,16 @@ from skrec.feature_extraction._item_features import (
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
 from skrec.neural_network._nets._towers import history_means, layers, next_item_batches, widths_of
 from skrec.neural_network._replay import carry_weights, near_vectors, reservoir, same_width
-from skrec.neural_network._sequence import next_item_ndcg
 from skrec.neural_network._sequence_inputs import padded
 from skrec.neural_network._user_features import user_encoder, user_numbers, user_table
 from skrec.utils._frame_parameter import FrameParameter, shallow
+from skrec.utils._held_out import n_held_out, next_item_ndcg
 from skrec.utils._histories import Histories
 from skrec.utils._validation import join_ids, lookup
 
 from ..utils._sklearn import HasMethods, Interval
 
 _LOSS = "sparse_categorical_crossentropy"  # for the record of Keras; the model computes its own
-_MOST_JUDGED = 2000  # held-out users whose next item decides when training stops
 
 
 def _behind(histories: Histories, rows: np.ndarray) -> Histories:
@@ -310,8 +309,7 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
             size = None if self.n_features is None or sparse.shape[1] <= self.n_features else self.n_features
             self.item_reducer_, features = dense_features(sparse, size, rng)
         if self.early_stopping:
-            n_judged = min(_MOST_JUDGED, int(np.ceil(self.validation_fraction * len(able))))
-            judged = np.sort(rng.choice(able, n_judged, replace=False))
+            judged = np.sort(rng.choice(able, n_held_out(len(able), self.validation_fraction), replace=False))
             last = known.indptr[judged + 1] - 1
             target = known.codes[last]
             keep = np.ones(len(known.codes), dtype=bool)

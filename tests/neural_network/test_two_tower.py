@@ -19,7 +19,7 @@ pytest.importorskip("tensorflow")
 
 from skrec.neural_network import TwoTower
 from skrec.neural_network._nets._towers import history_means, in_batch_loss, next_item_batches
-from skrec.neural_network._sequence import next_item_ndcg
+from skrec.utils._held_out import next_item_ndcg
 
 CHEAP = {
     "n_components": 8,
