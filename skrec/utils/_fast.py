@@ -12,6 +12,8 @@ import scipy.sparse as sp
 
 from ._threads import drain, n_threads
 
+_BLOCK = 32  # columns whose highest score is compared at once
+_BLOCK_MASK = _BLOCK - 1
 LOADING, COMPILING = 0.4, 2.0  # seconds of work from which reading the compiled loop, or compiling it, pays
 
 
@@ -215,7 +217,7 @@ def _best_of_product(
     bits = number.view(np.uint32)
     low = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
-    everything = False  # whether `touched` counts all columns
+    score_bits = score.view(np.uint32)  # of numbers of at least 0 they order as the numbers
     for row in range(len(counts)):
         for p in range(seen_indptr[row], seen_indptr[row + 1]):
             state[seen_indices[p]] = 1
@@ -226,19 +228,15 @@ def _best_of_product(
         for p in range(l_indptr[row], l_indptr[row + 1]):
             work += np.int64(r_indptr[l_indices[p] + 1] - r_indptr[l_indices[p]])
         whole = 2 * work > n_columns  # then it is faster to look at all columns
+        n_touched = 0
         if whole:
             for p in range(l_indptr[row], l_indptr[row + 1]):
                 weight = l_data[p]
                 for q in range(r_indptr[l_indices[p]], r_indptr[l_indices[p] + 1]):
                     score[r_indices[q]] += weight * r_data[q]
-            if not everything:
-                for t in range(n_columns):
-                    touched[t] = t
-                everything = True
-            n_touched = n_columns
+            for p in range(seen_indptr[row], seen_indptr[row + 1]):
+                score[seen_indices[p]] = 0
         else:
-            n_touched = 0
-            everything = False
             for p in range(l_indptr[row], l_indptr[row + 1]):
                 weight = l_data[p]
                 for q in range(r_indptr[l_indices[p]], r_indptr[l_indices[p] + 1]):
@@ -250,10 +248,23 @@ def _best_of_product(
 
         size = 0
         least = np.float32(0)
-        for t in range(n_touched):
-            column = touched[t]
+        skip = whole and not divide
+        t = 0
+        end = n_columns if whole else n_touched
+        while t < end:
+            if skip and t & _BLOCK_MASK == 0 and t + _BLOCK <= end:
+                highest = np.uint32(0)
+                for u in range(t, t + _BLOCK):
+                    highest = max(highest, score_bits[u])
+                number[0] = least
+                if highest < bits[0] or highest == 0:
+                    t += _BLOCK
+                    continue
+            column = np.uint32(t) if whole else touched[t]
+            t += 1
             value = score[column]
-            score[column] = 0
+            if not whole:
+                score[column] = 0
             if value <= 0:
                 continue
             if divide:
@@ -292,6 +303,9 @@ def _best_of_product(
             if size == k:
                 bits[0] = heap[0] >> half
                 least = number[0]
+
+        if whole:
+            score[:] = 0
 
         gap = size if fill else 0
         while gap > 1:  # a shell sort, largest first
