@@ -70,11 +70,15 @@ class UpdatableMixin:
         `items_`, `popularity_` and `vectorizer_` are those of the update already.
         """
         statistics = self._statistics.moved(np.arange(len(self._old_items)), self.n_items_)
-        now, was = self._count(after), self._count(before)
+        now, was = (self._count(users) for users in self._changing(after, before))
         self._statistics, changes = statistics.updated(now, was)
         if self._statistics.is_negative(products=False):  # looking through products would cost more than the update
             raise ValueError(NOT_LEARNED)
         self._resolve(self._statistics, now, was, changes)
+
+    def _changing(self, after: Users, before: Users) -> tuple[Users, Users]:
+        """Return both without events that count alike before and after; what is counted of them cancels."""
+        return after, before
 
     def _resolve(self, statistics: Statistics, after: Statistics, before: Statistics, changes: dict) -> None:
         """Solve again after an update; a model that can do so at the cost of the change overrides this.
@@ -283,6 +287,23 @@ class UpdatableMixin:
         self.popularity_ = counts
         if hasattr(self, "vectorizer_") and not self._is_passthrough():
             self.vectorizer_ = with_items(self.vectorizer_, self.items_, counts)
+
+
+def new_events(after: Histories, before: Histories) -> np.ndarray | None:
+    """Return which events follow those that were known, None where these are not the first events of each user.
+
+    Parameters
+    ----------
+    after, before : Histories of shape (n_users,)
+        The same users, coded alike.
+    """
+    position = np.arange(len(after.codes)) - np.repeat(after.indptr[:-1], after.lengths)
+    new = position >= np.repeat(before.lengths, after.lengths)
+    if len(before.codes) != len(new) - np.count_nonzero(new) or (after.codes[~new] != before.codes).any():
+        return None
+    if after.time is not None and (before.time is None or (after.time[~new] != before.time).any()):
+        return None
+    return new
 
 
 def known_events(histories: Histories, since) -> np.ndarray:

@@ -1,9 +1,11 @@
 """What a user will buy again."""
 
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
 
+from .._updates import new_events
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import last_times
 from ..utils._histories import check_same_times
@@ -164,7 +166,7 @@ class BuyAgainRecommender(BaseRecommender):
         gaps = (position[:-1] - position[1:])[newer[1:]]
         gap_items = bought.codes[newer]
         sums = {
-            "users": np.count_nonzero(users.histories.lengths),
+            "users": np.count_nonzero(np.diff(users.matrix.indptr)),  # in an update, histories may be cut
             "buyers": self._per_item(pair_items),
             "again": self._per_item(pair_items, bought.counts > 1),
             "gaps": self._per_item(gap_items),
@@ -174,6 +176,20 @@ class BuyAgainRecommender(BaseRecommender):
             last = np.maximum.reduceat(np.where(far, -np.inf, bought.time), bought.starts) if len(bought.starts) else []
             sums["last"] = Records(pair_items, np.asarray(last, dtype=np.float64))
         return Statistics(sums)
+
+    def _changing(self, after, before):
+        """Leave out items of users without a new event, where baskets are told apart by their times."""
+        new = new_events(after.histories, before.histories)
+        if new is None or after.histories.time is None:
+            return after, before
+        marked = np.zeros(2**20, dtype=bool)  # some more pairs than have changed do no harm: they cancel
+        place = (after.histories.rows * 1_000_003 + after.histories.codes) % len(marked)
+        marked[place[new]] = True
+        keep = marked[place]
+        return tuple(
+            replace(users, histories=users.histories.take_events(part))
+            for users, part in ((after, keep), (before, keep[~new]))
+        )
 
     def _solve(self, statistics):
         self._times_dated = self._dated if "last" in statistics.sums else None

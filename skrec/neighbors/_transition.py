@@ -1,10 +1,12 @@
 """Item-to-item transitions."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
 
+from .._updates import new_events
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages
 from ..utils._cooccurrence import Cooccurrence
@@ -142,6 +144,18 @@ class TransitionRecommender(BaseRecommender):
         if self.backward:
             counts = sp.csr_array(counts + dtype(self.backward) * sp.csr_array(counts.T))
         return Statistics({"transitions": Cooccurrence.of(counts)})
+
+    def _changing(self, after, before):
+        """Leave out all but the last events that were known: pairs of known events cancel."""
+        if (new := new_events(after.histories, before.histories)) is None:
+            return after, before
+        behind = np.concatenate([[0], np.cumsum(~new)])  # known events before each event
+        left = np.repeat(behind[after.histories.indptr[1:]], after.histories.lengths) - behind[:-1]
+        near = left <= self.window  # an event that is not new has `left` known ones from itself to the last
+        return tuple(
+            replace(users, histories=users.histories.take_events(keep))
+            for users, keep in ((after, near | new), (before, near[~new]))
+        )
 
     def _solve(self, statistics):
         counts = statistics["transitions"].tocsr()

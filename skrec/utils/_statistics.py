@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from ._cooccurrence import Cooccurrence
 from ._histories import Histories
 
+_N_MARKS = 2**20  # of rows that are looked for, one byte each
 NOT_LEARNED = "X holds histories that the model has not learned: pass complete histories as they were learned"
 
 
@@ -29,6 +30,14 @@ class Records:
     def _taken(self, rows) -> "Records":
         return Records(*(column[rows] for column in self.columns))
 
+    def _marks(self) -> np.ndarray:
+        """Return a number below `_N_MARKS` of each row, the same for equal rows."""
+        total = np.zeros(len(self.columns[0]), dtype=np.uint64)
+        for column in self.columns:
+            total += (column.astype(np.float64) + 0.0).view(np.uint64)
+            total *= np.uint64(0x9E3779B97F4A7C15)
+        return total >> np.uint64(64 - _N_MARKS.bit_length() + 1)
+
     def __add__(self, other: "Records") -> "Records":
         return Records(*(np.concatenate(pair) for pair in zip(self.columns, other.columns, strict=True)))
 
@@ -43,9 +52,9 @@ class Records:
         n_own, both = len(self.columns[0]), self + other
         if not len(other.columns[0]):
             return self
-        wanted = np.unique(other.columns[-1])
-        place = np.minimum(np.searchsorted(wanted, self.columns[-1]), len(wanted) - 1)
-        possible = wanted[place] == self.columns[-1]  # few rows: only these are sorted
+        marked = np.zeros(_N_MARKS, dtype=bool)
+        marked[other._marks()] = True
+        possible = marked[self._marks()]  # few rows: only these are sorted
         rows = np.concatenate([np.flatnonzero(possible), np.arange(n_own, len(both.columns[0]))])
         some = both._taken(rows)
         order = np.lexsort(some.columns)
