@@ -7,12 +7,13 @@ from sklearn.utils import Bunch, check_random_state
 
 from ..base import BaseRecommender
 from ..utils._fitting import fit_context
-from ..utils._histories import as_passed
+from ..utils._histories import Histories, as_passed
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._topk import map_blocks, popularity_order
 from ..utils._validation import type_name
-from ._pairs import Pairs, draw_questions, hold_out, judge, retrieve, split_repeats
+from ._pairs import Pairs, draw_questions, hold_out, retrieve, split_repeats
 from ._parts import NORMALIZATIONS, PartsRecommender
+from ._weights import choose_weights
 
 _N_RETRIEVED = 200  # items of each part among which the weights are learned
 
@@ -45,15 +46,19 @@ class BlendRecommender(PartsRecommender):
     normalization : {"auto", "zscore", "rank", "softmax", "rrf"}, or one of them per part, default="auto"
         How scores become comparable. "auto" is "softmax" for nets, whose scores are logits, and "zscore" for all else.
     weights : array-like of shape (n_parts,), "auto" or None, default=None
-        Weight of each part; None weighs all alike. ``"auto"`` learns them on held-out items: the parts are fitted on
-        the histories without these, the weights climb from equal ones by the NDCG at `k` of what was held out, and
-        the parts are fitted again on everything.
+        Weight of each part; None weighs all alike. ``"auto"`` chooses them on held-out items, of which the parts know
+        nothing: the best part alone, equal weights, or learned ones, which climb from equal weights by the NDCG at `k`.
+        The more complex of them is taken only where it is better beyond chance, by a paired bootstrap over users for
+        whom no weights were learned. Then the parts are fitted again on everything.
     holdout : "last", float or str, default="last"
         What ``weights="auto"`` holds out: the last event of each user, or what came in the last days, such as 30 or
         ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last event
         of a basket is easily told from its others.
+    n_holdouts : int, default=1
+        How often to hold out for ``weights="auto"``: 2 or more step back in time and fit the parts again on still
+        shorter histories, so that one season is not all there is. With ``prefit=True`` it is 1.
     max_users : int, default=5000
-        Number of users, drawn at random, on whom weights are learned.
+        Number of users, drawn at random in each holdout, on whom weights are learned.
     fallback : recommender, default=None
         Answers for users of whose history nothing is known, for instance
         ``PopularityRecommender(by=["age_band"])``; None recommends what is popular.
@@ -73,6 +78,12 @@ class BlendRecommender(PartsRecommender):
     ----------
     weights_ : ndarray of shape (n_parts,)
         Weights of the parts that were not dropped; they sum to 1.
+    choice_ : str
+        With ``weights="auto"``: "equal weights", "learned weights", or "part " and the name of the best part.
+    validation_scores_ : dict of str to float
+        With ``weights="auto"``: mean NDCG at `k` of each candidate on the held-out items.
+    n_validation_users_ : int
+        With ``weights="auto"``: number of held-out users behind these means.
     recommenders_ : list of recommenders
         The fitted parts.
     named_recommenders_ : Bunch
@@ -123,6 +134,7 @@ class BlendRecommender(PartsRecommender):
         "normalization": [StrOptions({"auto", *NORMALIZATIONS}), "array-like"],
         "weights": ["array-like", StrOptions({"auto"}), None],
         "holdout": "no_validation",  # as_duration says more
+        "n_holdouts": [Interval(Integral, 1, None, closed="left")],
         "max_users": [Interval(Integral, 1, None, closed="left")],
         "fallback": [BaseRecommender, None],
         "prefit": ["boolean"],
@@ -137,6 +149,7 @@ class BlendRecommender(PartsRecommender):
         normalization="auto",
         weights=None,
         holdout="last",
+        n_holdouts=1,
         max_users=5000,
         fallback=None,
         prefit=False,
@@ -149,6 +162,7 @@ class BlendRecommender(PartsRecommender):
         self.normalization = normalization
         self.weights = weights
         self.holdout = holdout
+        self.n_holdouts = n_holdouts
         self.max_users = max_users
         self.fallback = fallback
         self.prefit = prefit
@@ -178,9 +192,7 @@ class BlendRecommender(PartsRecommender):
         self._normalizations = self._chosen_normalizations(parts)
         weights = self._given_weights(names)
         if weights is None:
-            known, held, _ = hold_out(X, histories, self.holdout)
-            self._fit_parts(known, self._read(known), names, parts)
-            weights = self._learn_weights(known, held)
+            weights = self._learn_weights(X, histories, names, parts)
         self._fit_parts(X, histories, names, parts)
         self.weights_ = weights
         return self
@@ -204,64 +216,45 @@ class BlendRecommender(PartsRecommender):
             raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.tolist()}")
         return weights / weights.sum()
 
-    def _learn_weights(self, X, held) -> np.ndarray:
-        asked, wanted = draw_questions(X, held, self.max_users, check_random_state(self.random_state))
+    def _learn_weights(self, X, histories: Histories, names, parts) -> np.ndarray:
+        """Return the weights chosen on held-out items, of the best part alone, equal ones and learned ones."""
+        rng = check_random_state(self.random_state)
+        known, end, held_out = X, None, []
+        for _ in range(1 if self.prefit else self.n_holdouts):
+            known, held, end = hold_out(known, self._read(known), self.holdout, end=end)
+            self._fit_parts(known, self._read(known), names, parts)
+            held_out.append(self._held_out_pairs(known, held, rng))
+        pairs = Pairs.join([one[0] for one in held_out])
+        labels, n_relevant = (np.concatenate([one[number] for one in held_out]) for number in (1, 2))
+        self.choice_, weights, scores = choose_weights(pairs, labels, n_relevant, names, self.k, rng)
+        self.validation_scores_ = {name: float(np.nanmean(values)) for name, values in scores.items()}
+        self.n_validation_users_ = int(np.count_nonzero(n_relevant))
+        return weights
+
+    def _held_out_pairs(self, X, held, rng) -> tuple[Pairs, np.ndarray, np.ndarray]:
+        """Return the best items of each part for held-out users, which are relevant, and how many are for each user."""
+        asked, relevant = draw_questions(X, held, self.max_users, rng)
         users = self._encode(asked)
-        wanted, repeats = split_repeats(self._presence(wanted), users.matrix, self.exclude_seen)
+        relevant, repeats = split_repeats(self._presence(relevant), users.matrix, self.exclude_seen)
         keep_seen = repeats and not self.exclude_seen
         order, scorers = popularity_order(self.popularity_), self._scorers(None)
 
         def pairs_of(block):
             part = users[block]
             scores = self._normalized(scorers, part)
-            return retrieve(scores, _N_RETRIEVED, order, part.matrix, keep_seen=keep_seen)
+            return retrieve(scores, max(_N_RETRIEVED, self.k), order, part.matrix, keep_seen=keep_seen)
 
         pairs = Pairs.join(map_blocks(pairs_of, len(users), 4 * self._block_width()))
-        return climb(pairs, pairs.labels(wanted), np.diff(wanted.indptr), self.k)
+        return pairs, pairs.labels(relevant), np.diff(relevant.indptr)
 
     def _scorer(self, at):
-        scorers = self._scorers(at)
-
-        def score(users):
-            return self._serve_cold(self._sum(self._weighted(scorers, users), users.shape), users, at)
-
-        return score
+        return self._blend_scorer(at)
 
     def _score_single(self, user, at):
-        parts = []
-        for number in np.flatnonzero(self.weights_):
-            parts.append(self._normalized_single(user, at, number))
-            parts[-1] *= np.float32(self.weights_[number])
-        return self._sum(parts, (1, self.n_items_))[0]
+        return self._blend_single(user, at)
 
     def _sourced_scorer(self, at):
-        scorers = self._scorers(at)
-        names = np.array(self._names, dtype=object)[np.flatnonzero(self.weights_)]
-
-        def score(users):
-            added = list(self._weighted(scorers, users))
-
-            def sources(found):
-                strongest = np.argmax([np.take_along_axis(one, found, axis=1) for one in added], axis=0)
-                return self._cold_sources(users, names[strongest])
-
-            return self._serve_cold(self._sum(added, users.shape), users, at), sources
-
-        return score
-
-    def _weighted(self, scorers, users):
-        """Yield what each part with a weight adds to the scores of a block of users."""
-        for number in np.flatnonzero(self.weights_):
-            (part,) = self._normalized(scorers, users, [number])
-            part *= np.float32(self.weights_[number])
-            yield part
-
-    @staticmethod
-    def _sum(parts, shape) -> np.ndarray:
-        total = np.zeros(shape, dtype=np.float32)
-        for part in parts:
-            total += part
-        return total
+        return self._sourced_blend_scorer(at)
 
     def _part_updates(self, parts):
         kind = super()._part_updates(parts)
@@ -271,28 +264,3 @@ class BlendRecommender(PartsRecommender):
     def named_recommenders_(self) -> Bunch:
         """The fitted parts by name."""
         return self._named
-
-
-def climb(pairs: Pairs, labels: np.ndarray, n_wanted: np.ndarray, k: int) -> np.ndarray:
-    """Search the weights of the parts that rank the labels best, by NDCG at k; a coordinate at a time.
-
-    Returns weights that sum to 1. A step is taken only if it gains a thousandth: with few users most do not.
-    """
-    value = judge(pairs, labels, n_wanted, k)
-    n_parts = pairs.scores.shape[1]
-    weights = np.full(n_parts, 1 / n_parts)
-    reached = value(pairs.scores @ weights.astype(np.float32))
-    for factor in (4.0, 2.0, 1.4, 1.2):
-        improved = True
-        while improved:
-            improved = False
-            for part in range(n_parts):
-                for trial in (weights[part] * factor, weights[part] / factor, 0.0):
-                    tried = weights.copy()
-                    tried[part] = trial
-                    if not tried.any():
-                        continue
-                    now = value(pairs.scores @ tried.astype(np.float32))
-                    if now > 1.001 * reached:
-                        weights, reached, improved = tried, now, True
-    return weights / weights.sum()

@@ -27,14 +27,19 @@ def explain_ranking(model, X, items, k: int, n_reasons: int):
     if len(items) != rows.shape[0]:
         raise ValueError(f"items has {len(items)} lists for {rows.shape[0]} users: pass one list, or one per user")
     users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(rows.shape[0])
-    kind = "shap" if hasattr(model.ranker_, "booster_") else "occlusion"
+    kind = "weights" if model.ranker_ is None else "shap" if hasattr(model.ranker_, "booster_") else "occlusion"
     scorers, parts = model._scorers(None), []
     for user in np.flatnonzero(np.diff(rows.matrix.indptr)):
         row = rows[user : user + 1]
         codes = _codes(model, items[user])
         pairs, _ = model._retrieve(scorers, row, keep_seen=model.repeats_, also=_one_row(codes, model.n_items_))
-        names, table = model._pairs.table(row, pairs, model._user_names, None)
-        scores, (retriever, place) = model._rank(pairs, table), model._best_placed(pairs)
+        if model.ranker_ is None:
+            names, table = model._names, pairs.scores[:, :-1]
+            scores = table @ model.weights_.astype(np.float32)
+        else:
+            names, table = model._pairs.table(row, pairs, model._user_names, None)
+            scores = model._rank(model.ranker_, pairs, table)
+        retriever, place = model._best_placed(pairs)
         wanted = np.searchsorted(pairs.column, codes)
         for pair, added in zip(wanted, _contributions(model, kind, pairs, table, wanted, scores), strict=True):
             best = np.argsort(-np.abs(added), kind="stable")[:n_reasons]
@@ -46,6 +51,8 @@ def explain_ranking(model, X, items, k: int, n_reasons: int):
             parts.append(part)
     answer = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
     answer.attrs["contributions"] = kind
+    if hasattr(model, "choice_"):
+        answer.attrs["choice"], answer.attrs["validation_scores"] = model.choice_, dict(model.validation_scores_)
     return answer
 
 
@@ -65,10 +72,12 @@ def _one_row(codes: np.ndarray, n_items: int) -> sp.csr_array:
 
 def _contributions(model, kind: str, pairs, table: np.ndarray, wanted: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return what each feature adds to the score of some pairs of one user, shape (n_wanted, n_features)."""
+    if kind == "weights":
+        return table[wanted] * model.weights_
     if kind == "shap":
         return np.asarray(model.ranker_.predict(table[wanted], pred_contrib=True))[:, :-1]
     usual = np.median(table, axis=0)
     n_features = table.shape[1]
     without = np.repeat(table[wanted], n_features, axis=0)
     without.reshape(len(wanted), n_features, n_features)[:, range(n_features), range(n_features)] = usual
-    return scores[wanted, None] - model._value(without).reshape(len(wanted), n_features)
+    return scores[wanted, None] - model._value(model.ranker_, without).reshape(len(wanted), n_features)

@@ -167,18 +167,31 @@ def split_repeats(wanted: sp.csr_array, seen: sp.csr_array, exclude_seen: bool) 
     return one, repeats
 
 
-def judge(pairs: Pairs, labels: np.ndarray, n_wanted: np.ndarray, k: int):
-    """Return a function that gives the NDCG at k of a value for each pair, over the users with something wanted."""
+def pair_ndcg(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, k: int):
+    """Return a function that gives the NDCG at k of each user, of a score for each pair; NaN if nothing is relevant."""
     hits = pairs.padded(labels.astype(np.float32)) > 0
-    k = min(k, hits.shape[1])
-    order, filled = np.arange(hits.shape[1]), n_wanted > 0
+    order, n_places = np.arange(hits.shape[1]), min(k, hits.shape[1])
+    is_hit = np.zeros((len(hits), k), dtype=bool)  # users with fewer than k candidates have no hit in later places
 
-    def value(scores: np.ndarray) -> float:
-        best, _ = top_k(pairs.padded(scores), k, order)
-        reached = ndcg(np.take_along_axis(hits, best, axis=1), n_wanted)
-        return float(np.mean(reached[filled])) if filled.any() else 0.0
+    def value(scores: np.ndarray) -> np.ndarray:
+        best, _ = top_k(pairs.padded(scores), n_places, order)
+        is_hit[:, :n_places] = np.take_along_axis(hits, best, axis=1)
+        return ndcg(is_hit, n_relevant)
 
     return value
+
+
+def list_ndcg(scores: np.ndarray, relevant: sp.csr_array, seen: sp.csr_array | None, order: np.ndarray, k: int):
+    """Return the NDCG at k of each user, of the best items by scores (n_users, n_items); seen ones come last."""
+    if seen is not None:
+        scores = scores.copy()
+        mask_scores(scores, seen)
+    best, _ = top_k(scores, min(k, scores.shape[1]), order)
+    is_hit = np.zeros((len(best), k), dtype=bool)
+    first = np.arange(len(best), dtype=np.int64) * scores.shape[1]  # of the numbers of a user's pairs
+    n_relevant = np.diff(relevant.indptr)
+    is_hit[:, : best.shape[1]] = np.isin(best + first[:, None], np.repeat(first, n_relevant) + relevant.indices)
+    return ndcg(is_hit, n_relevant)
 
 
 def importances(rank, pairs: Pairs, labels: np.ndarray, table: np.ndarray, n_wanted: np.ndarray, k: int, rng):
@@ -186,7 +199,11 @@ def importances(rank, pairs: Pairs, labels: np.ndarray, table: np.ndarray, n_wan
     n_users = min(_N_JUDGED, pairs.n_rows)
     some = slice(0, pairs.starts[n_users])
     pairs, table = pairs.keep(np.arange(pairs.n_rows) < n_users), table[some]
-    value = judge(pairs, labels[some], n_wanted[:n_users], k)
+    reached = pair_ndcg(pairs, labels[some], n_wanted[:n_users], k)
+
+    def value(scores):
+        return float(np.nanmean(reached(scores)))
+
     whole, falls = value(rank(pairs, table)), np.empty(table.shape[1])
     for feature in range(table.shape[1]):
         shuffled = table.copy()

@@ -31,6 +31,7 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
     """Base of recommenders made of named recommenders; the parameter with the parts is named by `_parts_name`."""
 
     _parts_name = "recommenders"
+    weights_: np.ndarray
 
     @abstractmethod
     def __init__(self):
@@ -221,6 +222,53 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
         """Return the normalised scores that a part gives one user, shape (1, n_items)."""
         scores = dense_single(self._parts[number], user.parts[number], at)[None]
         return normalize(self._expand(scores, self._columns[number]), self._normalizations[number])
+
+    def _blend_scorer(self, at):
+        """Return a function that gives the weighted sum of the parts' scores of users."""
+        scorers = self._scorers(at)
+
+        def score(users):
+            return self._serve_cold(self._sum(self._weighted(scorers, users), users.shape), users, at)
+
+        return score
+
+    def _blend_single(self, user, at) -> np.ndarray:
+        """Return the weighted sum of the parts' scores of one user, shape (n_items,)."""
+        parts = []
+        for number in np.flatnonzero(self.weights_).tolist():
+            parts.append(self._normalized_single(user, at, number))
+            parts[-1] *= np.float32(self.weights_[number])
+        return self._sum(parts, (1, self.n_items_))[0]
+
+    def _sourced_blend_scorer(self, at):
+        """Return the same function, which also returns the part that adds most to an item."""
+        scorers = self._scorers(at)
+        names = np.array(self._names, dtype=object)[np.flatnonzero(self.weights_)]
+
+        def score(users):
+            added = list(self._weighted(scorers, users))
+
+            def sources(found):
+                strongest = np.argmax([np.take_along_axis(one, found, axis=1) for one in added], axis=0)
+                return self._cold_sources(users, names[strongest])
+
+            return self._serve_cold(self._sum(added, users.shape), users, at), sources
+
+        return score
+
+    def _weighted(self, scorers, users):
+        """Yield what each part with a weight adds to the scores of a block of users."""
+        for number in np.flatnonzero(self.weights_):
+            (part,) = self._normalized(scorers, users, [number])
+            part *= np.float32(self.weights_[number])
+            yield part
+
+    @staticmethod
+    def _sum(parts, shape) -> np.ndarray:
+        total = np.zeros(shape, dtype=np.float32)
+        for part in parts:
+            total += part
+        return total
 
     def _serve_cold(self, scores: np.ndarray, users: Users, at: float | None) -> np.ndarray:
         """Let the fallback answer for users of whom nothing is known; in place."""

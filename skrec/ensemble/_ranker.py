@@ -6,7 +6,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from ..utils._prepared import prepared
 from ..utils._sklearn import tree_dtype, tree_predictor
 
-_FEW = range(2, 513)  # rows that go through the tables of the trees
+FEW = range(2, 513)  # rows that go through the tables of the trees
 _NODES = 8  # inner nodes of a tree that fit into the bits of a byte
 
 
@@ -45,8 +45,8 @@ class BoostedRanker(HistGradientBoostingClassifier):
             time of a call per tree and gives the same numbers.
         """
         plain = type(X) is np.ndarray and X.dtype.kind == "f" and X.ndim == 2 and not hasattr(self, "feature_names_in_")
-        if plain and len(X) in _FEW and X.shape[1] == getattr(self, "n_features_in_", -1) and not np.isnan(X).any():
-            tables = prepared(self, f"tables of {len(self._predictors)} trees", _tables_of, self._predictors)
+        if plain and len(X) in FEW and X.shape[1] == getattr(self, "n_features_in_", -1) and not np.isnan(X).any():
+            tables = prepared(self, f"tables of {len(self._predictors)} trees", tables_of, self._predictors)
             if tables is not None:
                 return self._loss.predict_proba(tables(X, self._baseline_prediction)[:, None])
         return super().predict_proba(X)
@@ -63,7 +63,7 @@ class BoostedRanker(HistGradientBoostingClassifier):
         state = dict(state)
         if "_tree_nodes" in state:
             nodes, sizes = state.pop("_tree_nodes"), state.pop("_tree_sizes")
-            state["_predictors"] = [[_tree(part, state["n_features_in_"])] for part in _parts(nodes, sizes)]
+            state["_predictors"] = [[tree] for tree in trees_from(nodes, sizes, state["n_features_in_"])]
         super().__setstate__(state)
 
 
@@ -104,7 +104,7 @@ class TreeTables:
         return np.add.reduce(leaves, axis=0, initial=baseline.item())
 
 
-def _tables_of(trees: list) -> TreeTables | None:
+def tables_of(trees: list) -> TreeTables | None:
     """Return the tables of trees, None where one is large, has categories, or belongs to one of several classes."""
     if any(len(one) != 1 for one in trees):
         return None
@@ -113,10 +113,11 @@ def _tables_of(trees: list) -> TreeTables | None:
     return TreeTables(nodes) if small else None
 
 
-def _parts(nodes: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
+def trees_from(nodes: np.ndarray, sizes: np.ndarray, n_features: int) -> list:
+    """Return the trees whose nodes stand behind each other, checked."""
     if not (sizes > 0).all() or sizes.sum() != len(nodes):
         raise ValueError("the ranker's trees are damaged: save the model again")
-    return np.split(nodes, np.cumsum(sizes)[:-1])
+    return [_tree(part, n_features) for part in np.split(nodes, np.cumsum(sizes)[:-1])]
 
 
 def _tree(nodes: np.ndarray, n_features: int):

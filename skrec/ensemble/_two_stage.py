@@ -1,6 +1,7 @@
 """Retrieve with several recommenders, rank with a classifier."""
 
 from dataclasses import replace
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -18,9 +19,10 @@ from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
-from ._pairs import Pairs, draw_questions, hold_out, importances, retrieve, split_repeats
+from ._pairs import Pairs, draw_questions, hold_out, importances, list_ndcg, retrieve, split_repeats
 from ._parts import NORMALIZATIONS, PartsRecommender
 from ._ranker import default_ranker
+from ._second_stage import TrainingPairs, choose_second_stage, fit_ranker
 
 
 class TwoStageRecommender(FrameParameter, PartsRecommender):
@@ -47,9 +49,12 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
     retrievers : list of (str, recommender) pairs
         The first stage. ``set_params(name="drop")`` leaves one out, ``set_params(name__parameter=...)`` reaches inside.
         Their own `exclude_seen` and `k` have no say.
-    ranker : classifier, ranker, regressor or None, default=None
+    ranker : "auto", classifier, ranker, regressor or None, default="auto"
         The second stage: anything with `predict_proba`, a ranker whose `fit` takes `group`, such as LightGBM's
-        ``LGBMRanker``, or a regressor. None is a HistGradientBoostingClassifier of 100 small trees.
+        ``LGBMRanker``, or a regressor. None is a HistGradientBoostingClassifier of 100 small trees. "auto" chooses on
+        the held-out items: the best retriever alone, the blend with equal or with learned weights, the ranker of None,
+        or, where LightGBM is installed, LambdaMART of 200 small trees. The more complex one is taken only where its
+        NDCG at `k` is higher beyond chance, by a paired bootstrap over users from whom it has not learned.
     n_candidates : int, default=100
         Number of items to retrieve.
     normalization : {"auto", "zscore", "rank", "softmax", "rrf"}, or one of them per retriever, default="auto"
@@ -64,7 +69,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         Number of last events with ``holdout="last"``.
     n_holdouts : int, default=1
         How often to hold out: 2 or more step back in time, fit the retrievers again on still shorter histories and
-        learn from all steps, so that one season is not all there is. With ``prefit=True`` it is 1.
+        learn and choose from all steps, so that one season is not all there is. With ``prefit=True`` it is 1.
     max_users : int, default=10000
         Number of users, drawn at random in each holdout, on whom the second stage learns; None takes all.
     item_features : pandas or polars DataFrame of shape (n_items, n_columns), default=None
@@ -93,8 +98,17 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     Attributes
     ----------
-    ranker_ : estimator
-        The fitted second stage.
+    ranker_ : estimator or None
+        The fitted second stage; None where there is none, and `weights_` weigh the retrievers.
+    choice_ : str
+        With ``ranker="auto"``: "ranker", "listwise ranker", "learned weights", "equal weights", or "part " and the name
+        of the best retriever.
+    validation_scores_ : dict of str to float
+        With ``ranker="auto"``: mean NDCG at `k` of each candidate on the held-out items.
+    n_validation_users_ : int
+        With ``ranker="auto"``: number of held-out users behind these means.
+    weights_ : ndarray of shape (n_retrievers,)
+        Weights of the retrievers in the blend; they sum to 1.
     retrievers_ : list of recommenders
         The fitted first stage.
     named_retrievers_ : Bunch
@@ -102,7 +116,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
     feature_names_ : list of str
         Names of the features of a pair.
     feature_importances_ : ndarray of shape (n_features,)
-        How much NDCG at `k` on training pairs of 1,000 users falls when the feature is shuffled among them.
+        How much NDCG at `k` on training pairs of 1,000 users falls when the feature is shuffled among them; 0 without
+        a ranker.
     n_updates_ : int
         Number of updates by `partial_fit` since the ranker was fitted: it stays as it is.
     repeats_ : bool
@@ -124,7 +139,9 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
     -----
     A candidate's score is the ranker's, log-odds for a classifier; all other items stand below, in the order of the
     blend. Cost of `fit`: the retrievers once more per holdout, and the ranker on at most ``max_users * n_candidates``
-    rows of each. Users none of whose held-out items was retrieved teach nothing and are left out.
+    rows of each. Users none of whose held-out items was retrieved teach nothing and are left out. ``ranker="auto"``
+    fits each ranker two or three times more, on parts of these rows. Where no ranker is chosen, scores are the weighted
+    sum of the retrievers' normalised scores, as in :class:`BlendRecommender`.
 
     References
     ----------
@@ -147,7 +164,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
     _parameter_constraints: dict = {
         **{name: rule for name, rule in BaseRecommender._parameter_constraints.items() if name != "vectorizer"},
         "retrievers": "no_validation",  # _named_parts says more
-        "ranker": [HasMethods(["fit", "predict"]), None],
+        "ranker": [HasMethods(["fit", "predict"]), StrOptions({"auto"}), None],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "normalization": [StrOptions({"auto", *NORMALIZATIONS}), "array-like"],
         "merge": [StrOptions({"blend", "union"})],
@@ -169,7 +186,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         self,
         retrievers,
         *,
-        ranker=None,
+        ranker="auto",
         n_candidates=100,
         normalization="auto",
         merge="blend",
@@ -226,14 +243,15 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         histories, X = self._read_training(X), as_passed(X)
         rng = check_random_state(self.random_state)
         ranker = self._checked_ranker(rng)
-        known, end, lessons = X, None, []
+        known, end, blocks = X, None, []
         for _ in range(1 if self.prefit else self.n_holdouts):
             known, held, end = hold_out(known, self._read(known), self.holdout, self.n_last, end)
             self._fit_first_stage(known, self._read(known), names, parts)
-            lessons += self._lessons(known, held, rng)
-        self._fit_ranker(ranker, lessons, rng)
+            blocks += self._training_pairs(known, held, rng)
+        self._fit_second_stage(ranker, TrainingPairs.join(blocks), rng)
+        weights = self.weights_
         self._fit_first_stage(X, histories, names, parts)
-        self.n_updates_ = 0
+        self.weights_, self.n_updates_ = weights, 0
         return self
 
     def _update(self, after, before):
@@ -249,6 +267,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         return "approximate" if super()._part_updates(parts) else None  # the ranker is kept
 
     def _checked_ranker(self, rng):
+        if isinstance(self.ranker, str):
+            return None  # chosen on the held-out items
         if self.ranker is None:
             return default_ranker(rng.randint(np.iinfo(np.int32).max))
         ranker = self.ranker
@@ -262,6 +282,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
     def _fit_first_stage(self, X, histories, names, parts) -> None:
         """Fit all that does not need the held-out part."""
         self._normalizations = self._chosen_normalizations(parts)
+        self.weights_ = np.full(len(parts), 1 / len(parts))
         self._fit_parts(X, histories, names, parts)
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
         dated = histories.dated if histories.time is not None and len(histories.time) else None
@@ -276,35 +297,47 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             names = range(as_table(self.user_features_.transform(X)).shape[1]) if names is None else names
             self._user_names = [f"user {name}" for name in names]
 
-    def _lessons(self, X, held, rng) -> list[tuple]:
-        """Return, by block of users: candidates of those with a hit, which are hits, features, number of wishes."""
-        asked, wanted = draw_questions(X, held, self.max_users, rng)
+    def _training_pairs(self, X, held, rng) -> list[TrainingPairs]:
+        """Return candidates of held-out users, by block of users."""
+        asked, relevant = draw_questions(X, held, self.max_users, rng)
         users = self._encode(asked)
-        wanted, self.repeats_ = split_repeats(self._presence(wanted), users.matrix, self.exclude_seen)
-        n_wanted, scorers = np.diff(wanted.indptr), self._scorers(None)
+        relevant, self.repeats_ = split_repeats(self._presence(relevant), users.matrix, self.exclude_seen)
+        n_relevant, scorers = np.diff(relevant.indptr), self._scorers(None)
+        keep_seen, (order, _) = self.repeats_ and not self.exclude_seen, item_order(self)
 
-        def lesson(block):
+        def training(block):
             part = users[block]
-            pairs, _ = self._retrieve(scorers, part, keep_seen=self.repeats_ and not self.exclude_seen)
-            labels = pairs.labels(wanted[block])
+            scores = self._normalized(scorers, part)
+            pairs, _ = self._choose(scores, part.matrix, keep_seen=keep_seen)
+            labels = pairs.labels(relevant[block])
             self.feature_names_, table = self._pairs.table(part, pairs, self._user_names, None)
-            teaches = np.bincount(pairs.row[labels], minlength=pairs.n_rows) > 0
-            kept = teaches[pairs.row]
-            return pairs.keep(teaches), labels[kept], table[kept], n_wanted[block][teaches]
+            has_hit = np.bincount(pairs.row[labels], minlength=pairs.n_rows) > 0
+            kept = has_hit[pairs.row]
+            alone = None
+            if isinstance(self.ranker, str):
+                seen = None if keep_seen else part.matrix
+                alone = np.column_stack([list_ndcg(one, relevant[block], seen, order, self.k) for one in scores])
+            return TrainingPairs(pairs.keep(has_hit), labels[kept], table[kept], n_relevant[block], has_hit, alone)
 
-        return map_blocks(lesson, len(users), 4 * self._block_width())
+        return map_blocks(training, len(users), 4 * self._block_width())
 
-    def _fit_ranker(self, ranker, lessons: list[tuple], rng) -> None:
-        pairs = Pairs.join([lesson[0] for lesson in lessons])
-        labels, table, n_wanted = (np.concatenate([lesson[number] for lesson in lessons]) for number in (1, 2, 3))
-        if not len(labels):
+    def _fit_second_stage(self, ranker, training: TrainingPairs, rng) -> None:
+        """Fit the ranker, or choose between rankers and weights first."""
+        if not len(training.labels):
             raise ValueError(
                 f"no held-out item is among the n_candidates={self.n_candidates} candidates of its user: raise "
                 "n_candidates, or hold out more (n_last, holdout)"
             )
-        groups = {"group": np.diff(pairs.starts)} if has_fit_parameter(ranker, "group") else {}
-        self.ranker_ = ranker.fit(table, labels.astype(np.int32), **groups)
-        self.feature_importances_ = importances(self._rank, pairs, labels, table, n_wanted, self.k, rng)
+        if isinstance(self.ranker, str):
+            chosen = choose_second_stage(training, self._names, self._rank, self.k, rng)
+            self.choice_, ranker, self.weights_, scores = chosen
+            self.validation_scores_ = {name: float(np.nanmean(values)) for name, values in scores.items()}
+            self.n_validation_users_ = int(np.count_nonzero(training.n_relevant))
+        self.ranker_, self.feature_importances_ = None, np.zeros(training.table.shape[1])
+        if ranker is not None:
+            self.ranker_ = fit_ranker(ranker, training)
+            arguments = training.labels, training.table, training.n_relevant[training.has_hit], self.k, rng
+            self.feature_importances_ = importances(partial(self._rank, self.ranker_), training.pairs, *arguments)
 
     # ---- asking ----------------------------------------------------------------------------------------------
 
@@ -325,28 +358,33 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         wishes = {"keep_seen": keep_seen, "choose_by": choose_by, "also": also}
         return retrieve([*scores, blend], self.n_candidates, order, seen, **wishes), blend
 
-    def _value(self, table: np.ndarray) -> np.ndarray:
-        """Return what the ranker gives each pair: log-odds of a classifier, else its prediction."""
+    @staticmethod
+    def _value(ranker, table: np.ndarray) -> np.ndarray:
+        """Return what a ranker gives each pair: log-odds of a classifier, else its prediction."""
         if not len(table):
             return np.empty(0)
-        direct = has_fit_parameter(self.ranker_, "group") or not hasattr(self.ranker_, "predict_proba")
+        direct = has_fit_parameter(ranker, "group") or not hasattr(ranker, "predict_proba")
         with single_threaded_openmp():  # blocks have threads already; in a small one they would wait at every tree
-            value = self.ranker_.predict(table) if direct else self.ranker_.predict_proba(table)[:, -1]
+            value = ranker.predict(table) if direct else ranker.predict_proba(table)[:, -1]
         if direct:
             return np.asarray(value, dtype=np.float64)
         chance = np.clip(np.asarray(value, dtype=np.float64), 1e-9, 1 - 1e-9)
         return np.log(chance) - np.log1p(-chance)
 
-    def _rank(self, pairs: Pairs, table: np.ndarray) -> np.ndarray:
-        """Return the score of each pair; equal ones are told apart by their place in the blend."""
+    def _rank(self, ranker, pairs: Pairs, table: np.ndarray) -> np.ndarray:
+        """Return a ranker's score of each pair; equal ones are told apart by their place in the blend."""
         place = pairs.places(pairs.scores[:, -1])
-        return (self._value(table) - 1e-4 * place / self.n_items_).astype(np.float32)
+        return (self._value(ranker, table) - 1e-4 * place / self.n_items_).astype(np.float32)
 
     def _scorer(self, at):
+        if self.ranker_ is None:
+            return self._blend_scorer(at)
         sourced = self._sourced_scorer(at)
         return lambda users: sourced(users)[0]
 
     def _sourced_scorer(self, at):
+        if self.ranker_ is None:
+            return self._sourced_blend_scorer(at)
         scorers, names = self._scorers(at), np.array([*self._names, "blend"], dtype=object)
 
         def score(users):
@@ -365,7 +403,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
     def _place_candidates(self, users, pairs: Pairs, scores: np.ndarray, at: float | None) -> None:
         """Give the candidates the ranker's scores, and all others the blend's below them, in place."""
         _, table = self._pairs.table(users, pairs, self._user_names, at)
-        ranked = self._rank(pairs, table)
+        ranked = self._rank(self.ranker_, pairs, table)
         floor = np.zeros(pairs.n_rows, dtype=np.float32)
         filled = np.flatnonzero(np.diff(pairs.starts))
         if len(filled):
@@ -374,6 +412,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         scores[pairs.row, pairs.column] = ranked
 
     def _score_single(self, user, at):
+        if self.ranker_ is None:
+            return self._blend_single(user, at)
         scores = [self._normalized_single(user, at, number) for number in range(len(self._parts))]
         pairs, blend = self._choose(scores, user.matrix, keep_seen=self.repeats_)
         self._place_candidates(user.described, pairs, blend, at)
@@ -405,8 +445,10 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             A row per user, item and feature: `user` (the index of `X`, else the row number), `item`, the ranker's
             `score`, the `retriever` that places it best, its `place` there among the candidates (1 is the best), the
             `feature`, its `value`, and its `contribution` to the score. ``attrs["contributions"]`` says what these are:
-            "shap" where the ranker gives Shapley values (LightGBM), else "occlusion": what the score loses when the
-            feature is set to its median among the user's candidates. Users whom the fallback serves are left out.
+            "shap" where the ranker gives Shapley values (LightGBM), "weights" without a ranker: each retriever's
+            weighted score, else "occlusion": what the score loses when the feature is set to its median among the
+            user's candidates. With ``ranker="auto"``, ``attrs["choice"]`` and ``attrs["validation_scores"]`` tell what
+            was chosen and why. Users whom the fallback serves are left out.
         """
         check_is_fitted(self)
         return explain_ranking(self, X, items, k, n_reasons)

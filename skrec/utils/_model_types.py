@@ -8,6 +8,7 @@ SKREC = frozenset(
         "skrec.dummy.PopularityRecommender",
         "skrec.dummy.RandomRecommender",
         "skrec.ensemble._blend.BlendRecommender",
+        "skrec.ensemble._listwise.ListwiseRanker",
         "skrec.ensemble._pair_features.ItemColumns",
         "skrec.ensemble._pair_features.PairFeatures",
         "skrec.ensemble._ranker.BoostedRanker",
