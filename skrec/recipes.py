@@ -216,4 +216,4 @@ def _ensemble(name: str, exclude_seen: bool, time: str | None, item_names) -> di
     if item_names is not None:
         parts.append(("content", ContentRecommender(item_names.to_frame("name"), missing_features="ignore")))
     made = {"recommenders" if name == "blend" else "retrievers": parts, "holdout": "10%" if time else "last"}
-    return made | ({"n_holdouts": 3} if time and name == "hybrid" else {})
+    return made | ({"n_holdouts": 3} if time else {})

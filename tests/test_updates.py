@@ -183,7 +183,7 @@ def test_ids_of_other_widths_and_kinds():
 def test_two_stages_update_what_the_features_say_of_items():
     rows = _updates.shop_log()
     parts = [("knn", ItemKNN(5, incremental=True)), ("next", TransitionRecommender(incremental=True))]
-    model = TwoStageRecommender(parts, windows=(3, 9), random_state=0)
+    model = TwoStageRecommender(parts, ranker=None, windows=(3, 9), random_state=0)
     whole = clone(model).fit(_updates.as_frame(rows))
     _updates.learned_in_steps(model, rows, [20.0, 28.0, 33.0])
     assert model.n_updates_ == 3 and whole.n_updates_ == 0

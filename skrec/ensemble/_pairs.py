@@ -68,6 +68,8 @@ class Pairs:
         User and item of each pair, as positions.
     scores : ndarray of shape (n_pairs, n_parts), dtype float32
         The normalised score that each part gives the pair.
+    ties : int ndarray of shape (n_pairs,)
+        The lowest comes first where scores are equal: the place of the item in the order that breaks ties.
     n_rows : int
         Number of users.
     """
@@ -75,6 +77,7 @@ class Pairs:
     row: np.ndarray
     column: np.ndarray
     scores: np.ndarray
+    ties: np.ndarray
     n_rows: int
 
     @property
@@ -107,7 +110,7 @@ class Pairs:
     def keep(self, users: np.ndarray) -> "Pairs":
         """Keep the pairs of some users, given as a mask of shape (n_rows,), and number these anew."""
         kept, number = users[self.row], np.cumsum(users) - 1
-        return Pairs(number[self.row[kept]], self.column[kept], self.scores[kept], int(users.sum()))
+        return Pairs(number[self.row[kept]], self.column[kept], self.scores[kept], self.ties[kept], int(users.sum()))
 
     def labels(self, wanted: sp.csr_array) -> np.ndarray:
         """Tell which pairs stand in a pattern of shape (n_rows, n_items)."""
@@ -119,8 +122,10 @@ class Pairs:
         """Put blocks of users behind each other."""
         first = np.cumsum([0] + [block.n_rows for block in blocks])
         rows = [block.row + start for block, start in zip(blocks, first[:-1], strict=True)]
-        columns, scores = [block.column for block in blocks], [block.scores for block in blocks]
-        return Pairs(np.concatenate(rows), np.concatenate(columns), np.concatenate(scores), int(first[-1]))
+        columns, scores, ties = (
+            np.concatenate([getattr(block, name) for block in blocks]) for name in ("column", "scores", "ties")
+        )
+        return Pairs(np.concatenate(rows), columns, scores, ties, int(first[-1]))
 
 
 def retrieve(
@@ -152,7 +157,9 @@ def retrieve(
     if also is not None:
         chosen[np.repeat(rows, np.diff(also.indptr)), also.indices] = True
     row, column = np.nonzero(chosen)
-    return Pairs(row, column, np.column_stack([one[row, column] for one in scores]), len(chosen))
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return Pairs(row, column, np.column_stack([one[row, column] for one in scores]), place[column], len(chosen))
 
 
 def split_repeats(wanted: sp.csr_array, seen: sp.csr_array, exclude_seen: bool) -> tuple[sp.csr_array, bool]:
@@ -169,12 +176,13 @@ def split_repeats(wanted: sp.csr_array, seen: sp.csr_array, exclude_seen: bool) 
 
 def pair_ndcg(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, k: int):
     """Return a function that gives the NDCG at k of each user, of a score for each pair; NaN if nothing is relevant."""
-    hits = pairs.padded(labels.astype(np.float32)) > 0
+    by_ties = np.lexsort((pairs.ties, pairs.row))
+    hits = pairs.padded(labels[by_ties].astype(np.float32)) > 0
     order, n_places = np.arange(hits.shape[1]), min(k, hits.shape[1])
     is_hit = np.zeros((len(hits), k), dtype=bool)  # users with fewer than k candidates have no hit in later places
 
     def value(scores: np.ndarray) -> np.ndarray:
-        best, _ = top_k(pairs.padded(scores), n_places, order)
+        best, _ = top_k(pairs.padded(scores[by_ties]), n_places, order)
         is_hit[:, :n_places] = np.take_along_axis(hits, best, axis=1)
         return ndcg(is_hit, n_relevant)
 

@@ -128,7 +128,7 @@ def catalogue():
 def test_items_without_events_and_new_items(catalogue, kind, tmp_path):
     X, frame = catalogue
     parts = [*PARTS, ("content", ContentRecommender(frame))]
-    extra = {"random_state": 0, "item_features": frame} if kind is TwoStageRecommender else {}
+    extra = {"ranker": None, "random_state": 0, "item_features": frame} if kind is TwoStageRecommender else {}
     model = kind(parts, **extra).fit(X)
     assert model.n_items_ == 20
     colors = ["red" if row[0] < 10 else "blue" for row in X]

@@ -14,7 +14,7 @@ def reached(model, task):
 
 
 REPEATS = [("again", BuyAgainRecommender()), ("ease", EASE(l2=300)), ("lately", PopularityRecommender(window="30D"))]
-LEARNED = {"holdout": "30D", "random_state": 0}
+LEARNED = {"holdout": "30D", "n_holdouts": 3, "random_state": 0}
 
 
 def test_online_retail_blend():

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 import skrec
 from skrec.datasets import make_histories
 from skrec.ensemble import TwoStageRecommender
-from skrec.ensemble._ranker import BoostedRanker, _tables_of
+from skrec.ensemble._ranker import BoostedRanker, tables_of
 from skrec.neighbors import TransitionRecommender
 from skrec.utils._threads import _openmp
 
@@ -58,7 +58,7 @@ def test_tables_give_the_numbers_of_the_trees(leaves, kind):
     X[:, 4] = rng.integers(0, 3, 900)
     y = X[:, 0] + X[:, 1] * X[:, 4] + rng.normal(size=900) > 0
     ranker = BoostedRanker(max_iter=40, max_leaf_nodes=leaves, min_samples_leaf=5, early_stopping=False).fit(X, y)
-    assert (_tables_of(ranker._predictors) is None) == (leaves == 10)
+    assert (tables_of(ranker._predictors) is None) == (leaves == 10)
     for rows in (1, 2, 3, 110, 512, 513):
         expected = HistGradientBoostingClassifier.predict_proba(ranker, X[:rows])
         np.testing.assert_array_equal(ranker.predict_proba(X[:rows]), expected)

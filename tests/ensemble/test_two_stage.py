@@ -36,7 +36,7 @@ LINEAR = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     "check",
     [
         pytest.param(check, id=name)
-        for name, check in yield_recommender_checks(TwoStageRecommender(PARTS, random_state=0))
+        for name, check in yield_recommender_checks(TwoStageRecommender(PARTS, ranker=None, random_state=0))
     ],
 )
 def test_recommender_contract(check):
@@ -68,7 +68,7 @@ def test_pairs_are_the_best_unseen_items():
 
 
 def test_places_labels_and_blocks():
-    pairs = Pairs(np.array([0, 0, 0, 2]), np.array([1, 3, 4, 0]), np.zeros((4, 1), np.float32), 3)
+    pairs = Pairs(np.array([0, 0, 0, 2]), np.array([1, 3, 4, 0]), np.zeros((4, 1), np.float32), np.arange(4), 3)
     np.testing.assert_array_equal(pairs.places(np.array([0.5, 2, 0.7, -3])), [2, 0, 1, 0])
     wanted = sp.csr_array(np.array([[0, 0, 0, 0, 1], [0, 1, 0, 0, 0], [1, 1, 0, 0, 0]]))
     np.testing.assert_array_equal(pairs.labels(wanted), [False, False, True, True])
@@ -109,7 +109,7 @@ def test_features_by_hand():
         "title": "text",
     }
     features = PairFeatures(["a"], ["7D", "100D"], False).fit(read_histories(X).on_items(items), 4, columns)
-    pairs = Pairs(np.array([0, 0, 0, 0, 2]), np.array([0, 1, 2, 3, 1]), np.arange(10.0).reshape(5, 2), 3)
+    pairs = Pairs(np.array([0, 0, 0, 0, 2]), np.array([0, 1, 2, 3, 1]), np.arange(10.0).reshape(5, 2), np.arange(5), 3)
     table = feature_table(features, X, items, pairs)
     expected = {
         "a score": [0, 2, 4, 6, 8],
@@ -159,7 +159,7 @@ def test_retrievers_are_fitted_without_what_they_are_asked():
 
     X = make_histories(60, 20, random_state=0)
     full = [list(row) for row in X["item"]]
-    TwoStageRecommender([("watched", Watched())], n_last=2, n_holdouts=2, random_state=0).fit(X)
+    TwoStageRecommender([("watched", Watched())], ranker=None, n_last=2, n_holdouts=2, random_state=0).fit(X)
     cut = [row[:-2] if len(row) > 2 else row for row in full]
     assert seen == [cut, [row[:-2] if len(row) > 2 else row for row in cut], full]
 
@@ -192,7 +192,7 @@ def test_the_second_stage_learns_whom_to_trust():
 
     parts = [("next", TransitionRecommender(recency=0.9, backward=1.0)), ("n1", Noise()), ("n2", Noise())]
     blend = BlendRecommender(parts, k=1).fit(X)
-    model = TwoStageRecommender(parts, k=1, random_state=0).fit(X)
+    model = TwoStageRecommender(parts, ranker=None, k=1, random_state=0).fit(X)
     assert model.score(X, y) > 0.5 + blend.score(X, y) / 2
     assert "next" in model.feature_names_[int(np.argmax(model.feature_importances_))]
 
@@ -243,7 +243,7 @@ def test_repeats_and_discovery_in_one_list():
         a, b = rng.choice(30, 2, replace=False)
         X.append([a, b] * 3 + [a])
     parts = [("buy", BuyAgainRecommender()), ("knn", ItemKNN())]
-    free = TwoStageRecommender(parts, exclude_seen=False, k=2, random_state=0).fit(X)
+    free = TwoStageRecommender(parts, ranker=None, exclude_seen=False, k=2, random_state=0).fit(X)
     assert free.repeats_
     answer = free.predict(X)
     assert np.mean([set(row) == set(history) for row, history in zip(answer, X, strict=True)]) > 0.9
@@ -254,7 +254,7 @@ def test_repeats_and_discovery_in_one_list():
 
 def test_candidates_stand_above_the_rest_in_the_order_of_the_blend(planted):
     X, _ = planted
-    model = TwoStageRecommender(PARTS, n_candidates=5, random_state=0).fit(X)
+    model = TwoStageRecommender(PARTS, ranker=None, n_candidates=5, random_state=0).fit(X)
     blend = BlendRecommender(PARTS).fit(X)
     top = blend.recommend(X, k=5)
     scores, blended = model.decision_function(X), blend.decision_function(X)
@@ -284,6 +284,7 @@ def test_item_and_user_features_join(shop_frame, tmp_path):
     X, features = shop_frame
     model = TwoStageRecommender(
         PARTS,
+        ranker=None,
         item_features=features,
         user_features=BehaviorFeatures(groups=["recency", "frequency"], windows=[]),
         holdout=20,
@@ -330,7 +331,7 @@ def test_explanations_add_up(planted):
 
 def test_sources_are_retrievers(planted):
     X, _ = planted
-    model = TwoStageRecommender(PARTS, n_candidates=5, random_state=0).fit(X)
+    model = TwoStageRecommender(PARTS, ranker=None, n_candidates=5, random_state=0).fit(X)
     _, source = model.recommend(X, k=20, return_source=True)
     assert set(source[:, 0]) == {"ease", "next"}
     assert (source[:, 19] == "blend").all()
@@ -340,15 +341,15 @@ def test_sources_are_retrievers(planted):
 def test_parts_of_parts_prefit_and_search(planted):
     X, y = planted
     inner = BlendRecommender(PARTS, weights=[1, 3])
-    model = TwoStageRecommender([("blend", inner), ("knn", ItemKNN())], random_state=0)
+    model = TwoStageRecommender([("blend", inner), ("knn", ItemKNN())], ranker=None, random_state=0)
     grid = {"blend__ease__l2": [1.0, 50.0]}
     search = GridSearchCV(model, grid, cv=SameUsers(), n_jobs=2, error_score="raise").fit(X, y)
     assert search.best_score_ > 1.5 * PopularityRecommender().fit(X).score(X, y)
     known, _ = split_last(X)
     parts = [(name, clone(part).fit(known)) for name, part in PARTS]
-    prefit = TwoStageRecommender(parts, prefit=True, random_state=0).fit(X)
+    prefit = TwoStageRecommender(parts, ranker=None, prefit=True, random_state=0).fit(X)
     assert prefit.retrievers_[0] is parts[0][1]
-    trained = TwoStageRecommender(PARTS, random_state=0).fit(X)
+    trained = TwoStageRecommender(PARTS, ranker=None, random_state=0).fit(X)
     np.testing.assert_allclose(trained.feature_importances_, prefit.feature_importances_)
 
 
@@ -378,7 +379,7 @@ def test_one_user_of_a_large_catalogue_is_served_fast():
     """The target is 20 ms for 12,000 items on one core; the median of several, with room for a busy machine."""
     X = make_histories(1500, 12_000, mean_length=8, random_state=0)
     parts = [("next", TransitionRecommender()), ("knn", ItemKNN()), ("pop", PopularityRecommender())]
-    model = TwoStageRecommender(parts, max_users=300, random_state=0).fit(X)
+    model = TwoStageRecommender(parts, ranker=None, max_users=300, random_state=0).fit(X)
     asked = [list(X["item"].iloc[0])]
     took = []
     for _ in range(15):

@@ -1,0 +1,197 @@
+"""Hybrids choose on held-out items, and are not below their best part."""
+
+import numpy as np
+import pytest
+
+import skrec
+from skrec.base import BaseRecommender
+from skrec.datasets import make_histories
+from skrec.ensemble import BlendRecommender, TwoStageRecommender
+from skrec.ensemble._choice import choose, cross_fitted, fold_of, shrunk
+from skrec.ensemble._listwise import ListwiseRanker
+from skrec.ensemble._pairs import Pairs, list_ndcg, pair_ndcg
+from skrec.linear_model import EASE
+from skrec.metrics import ndcg_at_k, paired_bootstrap, ranking_scores
+from skrec.model_selection import split_last
+from skrec.neighbors import ItemKNN, TransitionRecommender
+
+
+class Noise(BaseRecommender):
+    """Scores that depend on the user's events, and on nothing that helps."""
+
+    def _fit(self, users):
+        return self
+
+    def _score(self, users):
+        seeds = users.matrix @ np.arange(1, users.shape[1] + 1)
+        return np.array([np.random.default_rng(int(seed)).random(users.shape[1]) for seed in seeds], dtype=np.float32)
+
+
+GOOD = TransitionRecommender(recency=0.9, backward=1.0)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return split_last(make_histories(400, 60, random_state=0))
+
+
+def values(model, X, y):
+    return ranking_scores(y, model.recommend(X, k=10), k=10, metrics=("ndcg",))["ndcg@10"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [("next", GOOD), ("noise", Noise())],
+        [("noise", Noise()), ("again", Noise()), ("next", GOOD)],
+        [("ease", EASE(l2=1.0)), ("next", GOOD)],
+        [("knn", ItemKNN(10)), ("ease", EASE(l2=1.0)), ("noise", Noise())],
+    ],
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_hybrid_is_not_below_its_best_part_beyond_chance(parts, seed):
+    X, y = split_last(make_histories(500, 60, random_state=seed))
+    alone = [values(part.fit(X), X, y) for _, part in parts]
+    best = max(alone, key=np.nanmean)
+    for model in (
+        BlendRecommender(parts, weights="auto", random_state=0),
+        TwoStageRecommender(parts, random_state=0),
+    ):
+        _, _, high, _ = paired_bootstrap(values(model.fit(X), X, y), best, random_state=0)
+        assert high >= 0, model.choice_
+        assert model.n_validation_users_ > 300
+        assert {"equal weights", "learned weights", f"part {parts[0][0]}"} <= set(model.validation_scores_)
+
+
+def test_among_noise_the_best_part_stays_alone(planted):
+    X, _ = planted
+    parts = [("noise", Noise()), ("next", GOOD)]
+    model = BlendRecommender(parts, weights="auto", random_state=0).fit(X)
+    assert model.choice_ in ("part next", "learned weights")
+    assert model.weights_[1] > 0.75
+    scores = model.validation_scores_
+    assert scores["part next"] > scores["equal weights"]
+
+
+def test_scores_of_the_choice_are_those_of_the_public_metric(planted):
+    """The validation score of a part is its NDCG when it is fitted without the last events and asked for them."""
+    X, _ = planted
+    parts = [("ease", EASE(l2=1.0)), ("next", GOOD)]
+    known, y = split_last(X)
+    expected = {
+        f"part {name}": ndcg_at_k(y, part.fit(known).recommend(known, k=5, exclude_seen=True)) for name, part in parts
+    }
+    blend = BlendRecommender(parts, weights="auto", k=5, random_state=0).fit(X)
+    stages = TwoStageRecommender(parts, k=5, random_state=0).fit(X)
+    for name, value in expected.items():
+        assert blend.validation_scores_[name] == pytest.approx(value, abs=1e-9)
+        assert stages.validation_scores_[name] == pytest.approx(value, abs=1e-9)
+
+
+def test_without_a_ranker_the_scores_are_those_of_the_blend(planted, tmp_path):
+    X, _ = planted
+    parts = [("noise", Noise()), ("next", GOOD), ("other", Noise())]
+    model = TwoStageRecommender(parts, random_state=0).fit(X)
+    model.ranker_, model.weights_ = None, np.array([0.2, 0.5, 0.3])
+    blend = BlendRecommender(parts, weights=[0.2, 0.5, 0.3]).fit(X)
+    np.testing.assert_array_equal(model.decision_function(X), blend.decision_function(X))
+    items, sources = model.recommend(X, return_source=True)
+    np.testing.assert_array_equal(items, blend.recommend(X))
+    np.testing.assert_array_equal(sources, blend.recommend(X, return_source=True)[1])
+    one = [list(X["item"].iloc[0])]
+    np.testing.assert_array_equal(model.recommend(one), model.recommend(X.iloc[:1]))
+    reasons = model.explain(X.iloc[:3], k=2)
+    assert reasons.attrs["contributions"] == "weights"
+    assert reasons.attrs["choice"] == model.choice_
+    total = reasons.groupby(["user", "item"])["contribution"].sum()
+    np.testing.assert_allclose(total, reasons.groupby(["user", "item"])["score"].first(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_chosen_model_is_saved_and_loaded(planted, tmp_path):
+    pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+    X, _ = planted
+    model = TwoStageRecommender([("next", GOOD), ("ease", EASE(l2=1.0))], random_state=0).fit(X)
+    assert "listwise ranker" in model.validation_scores_
+    again = skrec.load(skrec.save(model, tmp_path / "model.skrec"))
+    np.testing.assert_array_equal(again.decision_function(X), model.decision_function(X))
+    assert again.choice_ == model.choice_
+
+
+# ---- the pieces ----------------------------------------------------------------------------------------------
+
+
+def test_the_more_complex_candidate_must_be_better_beyond_chance():
+    rng = np.random.default_rng(0)
+    simple = rng.random(500)
+    little, much = simple + rng.normal(0.001, 0.3, 500), simple + rng.normal(0.1, 0.3, 500)
+    assert choose({"a": simple, "b": little}, [["a"], ["b"]]) == "a"
+    assert choose({"a": simple, "b": much}, [["a"], ["b"]]) == "b"
+    assert choose({"a": simple, "b": much, "c": much}, [["a"], ["b"], ["c"]]) == "b"  # no better than b
+    assert choose({"a": simple - 1, "b": simple}, [["a", "b"], []]) == "b"
+    unknown = np.where(np.arange(500) < 499, np.nan, much)
+    assert choose({"a": simple, "b": unknown}, [["a"], ["b"]]) == "a"
+
+
+def test_scores_of_a_fold_come_from_the_other_folds():
+    folds = fold_of(10, np.random.RandomState(0))
+    assert sorted(np.bincount(folds)) == [3, 3, 4]
+    seen = []
+
+    def fit_and_score(users):
+        seen.append(users)
+        return np.full(10, users.sum(), dtype=float)
+
+    scores = cross_fitted(folds, fit_and_score)
+    np.testing.assert_array_equal(scores, 10 - np.bincount(folds)[folds])
+    np.testing.assert_array_equal(np.sum(seen, axis=0), 2)
+    assert len(np.unique(fold_of(5000, np.random.RandomState(0)))) == 2
+    assert cross_fitted(fold_of(1, np.random.RandomState(0)), fit_and_score) == [0]
+
+
+def test_learned_weights_are_drawn_towards_the_best_part():
+    np.testing.assert_allclose(shrunk(np.array([0.5, 0.5]), 0, 100), [0.75, 0.25])
+    np.testing.assert_allclose(shrunk(np.array([0.2, 0.8]), 0, 10**9), [0.2, 0.8], atol=1e-6)
+
+
+def test_lists_of_pairs_break_ties_like_lists_of_items():
+    import scipy.sparse as sp
+
+    scores = np.array([[1, 1, 0, 1], [0, 2, 2, 0]], dtype=np.float32)
+    relevant = sp.csr_array(np.array([[0, 1, 0, 0], [0, 0, 1, 0]]))
+    order = np.array([3, 2, 1, 0])
+    row, column = np.nonzero(np.ones((2, 4)))
+    pairs = Pairs(row, column, scores.reshape(-1, 1), np.argsort(order)[column], 2)
+    expected = [1 / np.log2(3), 1.0]
+    for k in (2, 3, 6):
+        np.testing.assert_allclose(list_ndcg(scores, relevant, None, order, k), expected)
+        value = pair_ndcg(pairs, pairs.labels(relevant), np.ones(2, dtype=int), k)
+        np.testing.assert_allclose(value(scores.ravel()), expected)
+    seen = sp.csr_array(np.array([[0, 0, 0, 1], [0, 0, 0, 0]]))
+    np.testing.assert_allclose(list_ndcg(scores, relevant, seen, order, 2), [1.0, 1.0])
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_listwise_ranker_predicts_as_lightgbm(missing, tmp_path):
+    lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 6)).astype(np.float32)
+    X[:, 3] = rng.integers(0, 3, len(X))
+    y = (X[:, 0] + rng.normal(size=len(X)) > 1.5).astype(int)
+    if missing:
+        X[rng.random(X.shape) < 0.1] = np.nan
+    group = np.full(40, 100)
+    ranker = ListwiseRanker(n_estimators=30).fit(X, y, group)
+    settings = {"verbose": -1, "deterministic": True, "force_row_wise": True}
+    theirs = lightgbm.LGBMRanker(**ranker.get_params(), **settings).fit(X, y, group=group)
+    asked = X.copy()
+    asked[:50, 0] = np.nan
+    asked[50:90, 3] = 0
+    expected = theirs.predict(asked)
+    np.testing.assert_allclose(ranker.predict(asked), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ranker.predict(asked[100:200]), expected[100:200], rtol=0, atol=1e-12)  # tables
+    again = skrec.load(skrec.save(ranker, tmp_path / "ranker.skrec"))
+    np.testing.assert_array_equal(again.predict(asked), ranker.predict(asked))
+    state = ranker.__getstate__()
+    state["_tree_nodes"]["left"][0] = 10**6
+    with pytest.raises(ValueError, match="the ranker's trees are damaged"):
+        ListwiseRanker().__setstate__(state)
