@@ -19,6 +19,11 @@ from skrec.neighbors import ItemKNN, TransitionRecommender
 class Noise(BaseRecommender):
     """Scores that depend on the user's events, and on nothing that helps."""
 
+    def __init__(self, *, k=10, exclude_seen=True, vectorizer=None):
+        self.k = k
+        self.exclude_seen = exclude_seen
+        self.vectorizer = vectorizer
+
     def _fit(self, users):
         return self
 
