@@ -1,10 +1,11 @@
 """SASRec: the next item by self-attention over the history."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from skrec.neural_network._forward import AttentionPass
 from skrec.neural_network._keras import load_keras
 from skrec.neural_network._nets._attention import causal_attention
+from skrec.neural_network._nets._frequency import frequency_filter
 from skrec.neural_network._sequence import SequenceRecommender
 from skrec.utils._prepared import prepared
 
@@ -179,6 +180,7 @@ class SASRec(SequenceRecommender):
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
         "distances": ["boolean"],
+        "frequency": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -188,6 +190,7 @@ class SASRec(SequenceRecommender):
         n_blocks=1,
         n_heads=1,
         distances=False,
+        frequency=0.0,
         max_length=50,
         dropout=0.4,
         event_dropout=0.1,
@@ -222,6 +225,7 @@ class SASRec(SequenceRecommender):
         self.n_blocks = n_blocks
         self.n_heads = n_heads
         self.distances = distances
+        self.frequency = frequency
         self.max_length = max_length
         self.dropout = dropout
         self.event_dropout = event_dropout
@@ -269,6 +273,9 @@ class SASRec(SequenceRecommender):
             normed = layers.LayerNormalization(name=f"attention_norm_{block}")(hidden)
             part = self._attention(f"attention_{block}", normed, real)
             part = layers.Dropout(dropout, name=f"attention_dropout_{block}")(part)
+            if self.frequency:
+                mix = frequency_filter()(int(self.max_length), float(self.frequency), dropout, name=f"filter_{block}")
+                part = mix(normed, part, real)
             hidden = layers.Add(name=f"attended_{block}")([hidden, part])
             part = layers.LayerNormalization(name=f"dense_norm_{block}")(hidden)
             part = layers.Dense(size, "relu", name=f"dense_{block}_1")(part)
