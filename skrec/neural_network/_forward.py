@@ -32,10 +32,9 @@ class AttentionPass:
                 _Norm(encoder.get_layer(f"attention_norm_{number}")),
                 _Norm(encoder.get_layer(f"dense_norm_{number}")),
             )
-            attend = _Attention(encoder.get_layer(f"attention_{number}"))
-            if (filtering := f"filter_{number}") in names:
-                attend = _Filter(encoder.get_layer(filtering), attend)
-            self.blocks.append((norms[0], attend, norms[1], dense))
+            attend, mixes = _Attention(encoder.get_layer(f"attention_{number}")), f"filter_{number}" in names
+            mixed = _Filter(encoder.get_layer(f"filter_{number}"), attend) if mixes else attend
+            self.blocks.append((norms[0], mixed, norms[1], dense))
         self.norm = _Norm(encoder.get_layer("features"))
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
