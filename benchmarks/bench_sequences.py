@@ -40,7 +40,7 @@ def features_of(name: str):
 def models(name: str, seed: int, verbose: int, changes: dict) -> dict:
     """Return functions that make the models, by name; classical ones have no seed."""
     net = {"random_state": seed, "verbose": verbose, **SETTINGS.get(name, {}), **changes}
-    recurrent = {label: value for label, value in net.items() if label not in ("n_blocks", "distances")}
+    recurrent = {label: value for label, value in net.items() if label not in ("n_blocks", "distances", "frequency")}
     made = {
         "SASRec": lambda: SASRec(**net),
         "SASRec, random start": lambda: SASRec(**{**net, "init": "random"}),

@@ -4,6 +4,7 @@ import numpy as np
 
 from skrec.neural_network._ages import age_classes
 from skrec.neural_network._nets._attention import SPEED
+from skrec.neural_network._nets._frequency import low_pass
 
 
 class AttentionPass:
@@ -31,7 +32,9 @@ class AttentionPass:
                 _Norm(encoder.get_layer(f"attention_norm_{number}")),
                 _Norm(encoder.get_layer(f"dense_norm_{number}")),
             )
-            self.blocks.append((norms[0], _Attention(encoder.get_layer(f"attention_{number}")), norms[1], dense))
+            attend, mixes = _Attention(encoder.get_layer(f"attention_{number}")), f"filter_{number}" in names
+            mixed = _Filter(encoder.get_layer(f"filter_{number}"), attend) if mixes else attend
+            self.blocks.append((norms[0], mixed, norms[1], dense))
         self.norm = _Norm(encoder.get_layer("features"))
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
@@ -86,6 +89,20 @@ class _Attention:
         weights /= weights.sum(axis=2, keepdims=True)
         taken = weights @ both[:, 1].transpose(1, 0, 2)
         return taken.transpose(1, 0, 2).reshape(n_asking, -1) @ self.out + self.out_bias
+
+
+class _Filter:
+    def __init__(self, layer, attend: _Attention):
+        self.attend, self.share = attend, np.float32(layer.share)
+        self.response, self.high = low_pass(layer.length), np.square(np.array(layer.beta, dtype=np.float32))
+
+    def __call__(self, events: np.ndarray, n_asking: int) -> np.ndarray:
+        """Return the mean of attention and filter at the last `n_asking` events."""
+        n_events = len(events)
+        back = np.arange(n_events - n_asking, n_events)[:, None] - np.arange(n_events)
+        low = np.where(back < 0, 0, self.response[np.maximum(back, 0)]) @ events
+        filtered = low + self.high * (events[-n_asking:] - low)
+        return self.share * filtered + (1 - self.share) * self.attend(events, n_asking)
 
 
 def _projections(layer) -> list[np.ndarray]:

@@ -37,6 +37,7 @@ _REGISTERED = frozenset(
     f"skrec>{name}"
     for name in (
         "CausalAttention",
+        "FrequencyFilter",
         "GaussianCode",
         "ItemTable",
         "ItemTower",

@@ -1,10 +1,11 @@
 """SASRec: the next item by self-attention over the history."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from skrec.neural_network._forward import AttentionPass
 from skrec.neural_network._keras import load_keras
 from skrec.neural_network._nets._attention import causal_attention
+from skrec.neural_network._nets._frequency import frequency_filter
 from skrec.neural_network._sequence import SequenceRecommender
 from skrec.utils._prepared import prepared
 
@@ -22,10 +23,17 @@ class SASRec(SequenceRecommender):
               x \leftarrow x + W_2 \operatorname{relu}(W_1 x),
 
     each part reading a layer-normalised :math:`x` [1]_; :math:`B` is 0, or with ``distances=True`` a learned number for
-    how far apart two events are [6]_. The score of item :math:`j` is the product of the last
-    :math:`x` and :math:`e_j`: the same vectors go in and out. The loss is the cross-entropy of the item that came
-    next at every event of every history; with all items, or a good sample, in its sum, it is worth more than a larger
-    net [2]_ [3]_.
+    how far apart two events are [6]_. With :math:`\alpha` = `frequency` above 0, the first line is
+    :math:`x \leftarrow x + (1 - \alpha) \, a + \alpha f`, with the attention :math:`a` as above and a filter in the
+    frequency domain that weighs the low and the high frequencies of the events [7]_,
+
+    .. math:: f_t = l_t + \beta^2 \odot (x_t - l_t), \qquad l_t = \sum_{n=0}^{t} h_n x_{t-n}, \qquad
+              h_n = \frac{1}{N} \Big( 1 + 2 \sum_{k=1}^{2} \cos \frac{2 \pi k n}{N} \Big),
+
+    where :math:`N` is `max_length` and :math:`\beta` is learned, one number a component. The score of item :math:`j` is
+    the product of the last :math:`x` and :math:`e_j`: the same vectors go in and out. The loss is the cross-entropy of
+    the item that came next at every event of every history; with all items, or a good sample, in its sum, it is worth
+    more than a larger net [2]_ [3]_.
 
     Parameters
     ----------
@@ -38,8 +46,12 @@ class SASRec(SequenceRecommender):
     distances : bool, default=False
         Whether attention has a learned number for each class of distance between two events: worth it on histories of
         a hundred events, not on those of ten.
+    frequency : float, default=0.0
+        Share in [0, 1) of each block's output, before its dense part, that comes from the frequency layer beside
+        attention; 0 leaves the layer out.
     max_length : int, default=50
-        The latest events of a history that are read; bounds memory and time.
+        The latest events of a history that are read; bounds memory and time. It is also the length of the transform
+        of the frequency layer.
     dropout : float, default=0.4
         Share of the numbers set to zero in training, in the input and behind each part of a block.
     event_dropout : float, default=0.1
@@ -134,7 +146,8 @@ class SASRec(SequenceRecommender):
     Notes
     -----
     A training epoch costs (events x n_items x n_components) for the full softmax, which is most of it, or (events x
-    n_negatives x n_components) for a sample; attention adds (events x max_length x n_components). Users are batched by
+    n_negatives x n_components) for a sample; attention adds (events x max_length x n_components), and the frequency
+    layer as much again. Users are batched by
     the length of their history, so padding costs little. Needs the extra `deep`.
 
     `partial_fit` is approximate: one more epoch on the histories passed and on the `replay` kept ones, at the
@@ -161,6 +174,8 @@ class SASRec(SequenceRecommender):
        Embeddings", TACL 3, 2015.
     .. [6] C. Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer",
        JMLR 21, 2020.
+    .. [7] Y. Shin, J. Choi, H. Wi and N. Park, "An Attentive Inductive Bias for Sequential Recommendation beyond the
+       Self-Attention", AAAI 2024.
 
     Examples
     --------
@@ -179,6 +194,7 @@ class SASRec(SequenceRecommender):
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
         "distances": ["boolean"],
+        "frequency": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -188,6 +204,7 @@ class SASRec(SequenceRecommender):
         n_blocks=1,
         n_heads=1,
         distances=False,
+        frequency=0.0,
         max_length=50,
         dropout=0.4,
         event_dropout=0.1,
@@ -222,6 +239,7 @@ class SASRec(SequenceRecommender):
         self.n_blocks = n_blocks
         self.n_heads = n_heads
         self.distances = distances
+        self.frequency = frequency
         self.max_length = max_length
         self.dropout = dropout
         self.event_dropout = event_dropout
@@ -269,6 +287,9 @@ class SASRec(SequenceRecommender):
             normed = layers.LayerNormalization(name=f"attention_norm_{block}")(hidden)
             part = self._attention(f"attention_{block}", normed, real)
             part = layers.Dropout(dropout, name=f"attention_dropout_{block}")(part)
+            if self.frequency:
+                mix = frequency_filter()(int(self.max_length), float(self.frequency), dropout, name=f"filter_{block}")
+                part = mix(normed, part, real)
             hidden = layers.Add(name=f"attended_{block}")([hidden, part])
             part = layers.LayerNormalization(name=f"dense_norm_{block}")(hidden)
             part = layers.Dense(size, "relu", name=f"dense_{block}_1")(part)

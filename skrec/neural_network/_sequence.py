@@ -15,6 +15,7 @@ from skrec.neural_network._batches import by_length, length_batches, lengths_of
 from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow, take
 from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._nets._attention import causal_attention
+from skrec.neural_network._nets._frequency import frequency_filter
 from skrec.neural_network._nets._losses import LOSSES, layers
 from skrec.neural_network._nets._returns import add_bonus
 from skrec.neural_network._sequence_inputs import padded, thinned, time_gaps
@@ -317,5 +318,5 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
 
     def __setstate__(self, state):
         if "net_" in state:
-            layers(), causal_attention()  # Keras finds the layers of a stored net by their names
+            layers(), causal_attention(), frequency_filter()  # Keras finds the layers of a stored net by their names
         super().__setstate__(state)

@@ -30,6 +30,8 @@ def questions(longest):
         {},
         {"n_blocks": 2, "n_heads": 4},
         {"n_blocks": 2, "n_heads": 2, "distances": True, "returns": True},
+        {"n_blocks": 2, "n_heads": 2, "frequency": 0.6},
+        {"n_blocks": 2, "distances": True, "frequency": 0.3, "max_length": 4},
         {"tied": False, "max_length": 5, "returns": True, "exclude_seen": False},
     ],
     ids=str,
