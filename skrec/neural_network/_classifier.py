@@ -162,6 +162,8 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
         if self.class_weight is not None:
             by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y).astype(np.float32)
             weight = by_class[codes] if weight is None else weight * by_class[codes]
+        if weight is not None and not weight.any():  # scikit-learn checks it from 1.9 on, without class_weight
+            raise ValueError("all weights are zero: sample_weight and class_weight must leave at least one non-zero")
         return codes.astype(np.int32), weight
 
     def _hold_out(self, inputs, target, weight):

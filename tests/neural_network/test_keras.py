@@ -189,6 +189,8 @@ def test_weights(data):
         SmallNet().fit(X, y, sample_weight=np.full(len(y), -1.0))
     with pytest.raises(ValueError, match="at least one non-zero"):
         SmallNet().fit(X, y, sample_weight=np.zeros(len(y)))
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        SmallNet(class_weight={"buys": 0.0, "leaves": 0.0}).fit(X, y)
 
 
 def test_several_classes(data):

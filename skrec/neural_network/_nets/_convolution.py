@@ -225,7 +225,7 @@ def told_words(encoder, inputs, size):
     keras = load_keras()
     ops = keras.ops
     logits = keras.layers.Dense(size, dtype="float32", name="decode_words")(encoder(inputs))
-    log_probability = logits - ops.logsumexp(logits, axis=1, keepdims=True)
+    log_probability = logits - ops.logsumexp(logits, axis=(1,), keepdims=True)  # Keras 3.9 takes no int here
     here = ops.cast(ops.not_equal(inputs, 0), "float32")
     told = ops.take_along_axis(log_probability, ops.cast(inputs, "int32"), axis=1)
     total = ops.sum(told * here, axis=1, keepdims=True) / ops.maximum(ops.sum(here, axis=1, keepdims=True), 1.0)
