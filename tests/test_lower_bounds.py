@@ -2,20 +2,25 @@
 
 import configparser
 import re
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+EXTRAS = ("plot", "rank", "large", "fast", "deep-cpu", "onnx")
 
 
 def _bounds():
-    """Return the lower bound of each requirement, without TensorFlow and the tools of the documentation."""
+    """Return the lower bound of each requirement, without the tools of the documentation."""
+    return {name: bound for extra in (None, *EXTRAS, "test") for name, bound in _requirements(extra).items()}
+
+
+def _requirements(extra=None):
+    """Return the lower bound of each requirement of an extra, or of the package alone."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    extras = config["options.extras_require"]
-    lines = config["options"]["install_requires"] + "".join(extras[name] for name in ("plot", "large", "fast", "test"))
+    lines = config["options.extras_require"][extra] if extra else config["options"]["install_requires"]
     return dict(re.findall(r"^([\w-]+)>=([\d.]+)$", lines, re.MULTILINE))
 
 
@@ -26,10 +31,8 @@ def _pins():
 
 def test_every_requirement_is_pinned_at_its_lower_bound():
     bounds, pins = _bounds(), _pins()
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg", encoding="utf-8")
-    required = re.findall(r"^([\w-]+)", config["options"]["install_requires"], re.MULTILINE)
-    assert not set(required) - set(pins)
+    required = {name for extra in (None, *EXTRAS) for name in _requirements(extra)}
+    assert not required - set(pins)
     for name, pin in pins.items():
         bound = bounds[name].split(".")
         assert pin.split(".") == bound + ["0"] * (3 - len(bound)), (
@@ -37,7 +40,22 @@ def test_every_requirement_is_pinned_at_its_lower_bound():
         )
 
 
-@pytest.mark.parametrize("name", ["numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "skops", "typer", "rich"])
+def test_tensorflow_has_one_lower_bound():
+    deep = {name.replace("tensorflow", "tensorflow-cpu"): bound for name, bound in _requirements("deep").items()}
+    assert deep == _requirements("deep-cpu")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "skops", "typer", "rich"],
+        *["tensorflow-cpu", "keras", "scikeras", "tf2onnx", "onnx", "onnxruntime", "lightgbm"],
+    ],
+)
 def test_the_installed_version_is_allowed(name):
-    number = [int(part) for part in re.findall(r"\d+", version(name))[:3]]
+    try:
+        installed = version(name)
+    except PackageNotFoundError:
+        pytest.skip(f"{name} is not installed")
+    number = [int(part) for part in re.findall(r"\d+", installed)[:3]]
     assert number >= [int(part) for part in _bounds()[name].split(".")]
