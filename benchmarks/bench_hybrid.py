@@ -1,13 +1,13 @@
 """Do hybrids beat their best part? Blends and two stages against every part, and with each part left out.
 
 Prints HR and NDCG at 10 (20 for sessions) of each part, of the blend with equal and with learned weights, and of two
-stages with the default ranker and with LightGBM's LGBMRanker; then what each hybrid gains over its best part on the
-same users, with a 95 % bootstrap interval, and the median time of a request for one user. Parts are fitted once per
-training set: the hybrids of one task share them. ``--ablation`` leaves out one part after the other, ``--users N`` asks
-N random users who have something held out, ``--validation`` measures on the validation parts, on which parameters were
-chosen, ``--with-net`` adds SASRec, ``--net-features`` as well, but one that reads item features where the set has some,
-and ``--seed`` (0) is that of everything drawn. MovieLens-100k is not here: its official test is a random part of the
-ratings, which the last event does not resemble.
+stages as they choose themselves, with the ranker of scikit-learn and with LightGBM's LGBMRanker; then what each
+hybrid gains over its best part on the same users, with a 95 % bootstrap interval, and the median time of a request
+for one user. Parts are fitted once per training set: the hybrids of one task share them. ``--ablation`` leaves out
+one part after the other, ``--users N`` asks N random users who have something held out, ``--validation`` measures on
+the validation parts, on which parameters were chosen, ``--with-net`` adds SASRec, ``--net-features`` as well, but one
+that reads item features where the set has some, and ``--seed`` (0) is that of everything drawn. MovieLens-100k is not
+here: its official test is a random part of the ratings, which the last event does not resemble.
 
     python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net | --net-features] [--seed 0]
         [--users 5000] [beauty sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket
@@ -108,11 +108,13 @@ def hybrids(parts: dict, learning: dict, seed: int, rankers: bool = True):
     named = list(parts.items())
     held_out = {name: value for name, value in learning.items() if name == "holdout"}
     yield "blend", BlendRecommender(named)
-    yield "blend, learned weights", BlendRecommender(named, weights="auto", random_state=seed, **held_out)
     steps = {"n_holdouts": 3} if held_out else {}
+    yield "blend, learned weights", BlendRecommender(named, weights="auto", random_state=seed, **held_out, **steps)
     two = TwoStageRecommender(named, random_state=seed, **learning, **steps)
-    if rankers:
-        yield "two stages", two
+    yield "two stages", two
+    if not rankers:
+        return
+    yield "two stages, ranker of scikit-learn", clone(two).set_params(ranker=None)
     try:
         from lightgbm import LGBMRanker
     except ImportError:
@@ -210,7 +212,10 @@ def run(name, seed, validation, ablation, net, n_users):
         model, hits, ndcg, fit, ask = measure(task, model, k)
         show(task, label, hits, ndcg, fit, ask, gain_over(ndcg, best))
         print(f"    one user at a time: {milliseconds(task, model):.1f} ms")
-        if hasattr(model, "weights_"):
+        if hasattr(model, "choice_"):
+            chosen = {one: round(value, 4) for one, value in model.validation_scores_.items()}
+            print(f"    chosen by {model.n_validation_users_:,} users: {model.choice_} of {chosen}")
+        if getattr(model, "ranker_", None) is None:
             print("    weights", dict(zip(parts, model.weights_.round(2).tolist(), strict=True)))
         else:
             order = np.argsort(-model.feature_importances_)[:6]
