@@ -191,6 +191,7 @@ class BlendRecommender(PartsRecommender):
         histories, X = self._read_training(X), as_passed(X)
         self._normalizations = self._chosen_normalizations(parts)
         weights = self._given_weights(names)
+        self._record_choice()
         if weights is None:
             weights = self._learn_weights(X, histories, names, parts)
         self._fit_parts(X, histories, names, parts)
@@ -226,9 +227,8 @@ class BlendRecommender(PartsRecommender):
             held_out.append(self._held_out_pairs(known, held, rng))
         pairs = Pairs.join([one[0] for one in held_out])
         labels, n_relevant = (np.concatenate([one[number] for one in held_out]) for number in (1, 2))
-        self.choice_, weights, scores = choose_weights(pairs, labels, n_relevant, names, self.k, rng)
-        self.validation_scores_ = {name: float(np.nanmean(values)) for name, values in scores.items()}
-        self.n_validation_users_ = int(np.count_nonzero(n_relevant))
+        choice, weights, scores = choose_weights(pairs, labels, n_relevant, names, self.k, rng)
+        self._record_choice(choice, scores)
         return weights
 
     def _held_out_pairs(self, X, held, rng) -> tuple[Pairs, np.ndarray, np.ndarray]:

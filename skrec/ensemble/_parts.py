@@ -100,6 +100,16 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
                 raise ValueError(f"{label} has {name!r}, which is not fitted: fit it, or leave prefit=True out")
         return [name for name, _ in kept], [part for _, part in kept]
 
+    def _record_choice(self, choice: str | None = None, scores: dict | None = None) -> None:
+        """Set what was chosen on held-out users and the NDCG of each candidate there; None: nothing was to choose."""
+        for name in ("choice_", "validation_scores_", "n_validation_users_"):
+            if name in vars(self):
+                delattr(self, name)
+        if choice is not None and scores is not None:
+            self.choice_ = choice
+            self.validation_scores_ = {name: float(np.nanmean(values)) for name, values in scores.items()}
+            self.n_validation_users_ = max((np.count_nonzero(~np.isnan(one)) for one in scores.values()), default=0)
+
     def _read_training(self, X) -> Histories:
         histories = self._read(X)
         if not len(histories.codes):

@@ -328,11 +328,11 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
                 f"no held-out item is among the n_candidates={self.n_candidates} candidates of its user: raise "
                 "n_candidates, or hold out more (n_last, holdout)"
             )
+        self._record_choice()
         if isinstance(self.ranker, str):
             chosen = choose_second_stage(training, self._names, self._rank, self.k, rng)
-            self.choice_, ranker, self.weights_, scores = chosen
-            self.validation_scores_ = {name: float(np.nanmean(values)) for name, values in scores.items()}
-            self.n_validation_users_ = int(np.count_nonzero(training.n_relevant))
+            choice, ranker, self.weights_, scores = chosen
+            self._record_choice(choice, scores)
         self.ranker_, self.feature_importances_ = None, np.zeros(training.table.shape[1])
         if ranker is not None:
             self.ranker_ = fit_ranker(ranker, training)

@@ -122,6 +122,19 @@ def test_a_chosen_model_is_saved_and_loaded(planted, tmp_path):
     assert again.choice_ == model.choice_
 
 
+def test_a_fit_without_a_choice_forgets_the_last_one(planted):
+    X, _ = planted
+    parts = [("next", GOOD), ("knn", ItemKNN(10))]
+    for model, fixed in (
+        (BlendRecommender(parts, weights="auto", random_state=0), {"weights": None}),
+        (TwoStageRecommender(parts, random_state=0), {"ranker": None}),
+    ):
+        assert model.fit(X).choice_ in model.validation_scores_
+        model.set_params(**fixed).fit(X)
+        assert not hasattr(model, "choice_")
+        assert not hasattr(model, "validation_scores_")
+
+
 # ---- the pieces ----------------------------------------------------------------------------------------------
 
 
