@@ -27,6 +27,8 @@ MODELS = [
     ItemKNN(5, vectorizer=HistoryVectorizer(half_life=3.0, vocabulary=[500, 3])),
     ItemKNN(5, metric="jaccard"),
     RP3beta(5, alpha=0.6, vectorizer=WEIGHTED),
+    RP3beta(5, alpha=0.6, gamma=1.2, vectorizer=WEIGHTED),
+    RP3beta(5, gamma=0),
     EASE(5, vectorizer=WEIGHTED),
     EASE(5, method="sparse", n_neighbors=6),
     EASE(5, dropout=0.3, popularity_exponent=0.2),
