@@ -9,7 +9,12 @@ from ._products import ItemProducts, largest, solve_columns
 
 
 def neighborhood_weights(
-    products: sp.csr_array, l2: float, n_neighbors: int, rank: np.ndarray | None = None
+    products: sp.csr_array,
+    l2: float,
+    n_neighbors: int,
+    rank: np.ndarray | None = None,
+    share: float = 0.0,
+    targets: sp.csr_array | None = None,
 ) -> sp.csr_array:
     """Solve the regression of each item on the items most similar to it.
 
@@ -25,6 +30,10 @@ def neighborhood_weights(
         Number of other items in a regression, those with the largest cosine.
     rank : ndarray of shape (n_items,), default=None
         Which of equally similar items are taken, the smallest; None is their position.
+    share : float, default=0.0
+        Share of the diagonal of `products` that is added to the penalty, for dropout.
+    targets : CSR array of shape (n_items, n_items), default=None
+        Products of the items that predict with those that are predicted, symmetric; None is `products`.
 
     Returns
     -------
@@ -37,10 +46,15 @@ def neighborhood_weights(
         If a regression is singular to working precision.
     """
     gram = ItemProducts(products)
-    return solve_columns(lambda item: _regress(gram, item, l2, n_neighbors, rank), len(gram.norms), n_threads())
+    wanted = gram if targets is None else ItemProducts(targets)
+    return solve_columns(
+        lambda item: _regress(gram, wanted, item, l2, n_neighbors, rank, share), len(gram.norms), n_threads()
+    )
 
 
-def _regress(gram: ItemProducts, item: int, l2: float, n_neighbors: int, rank) -> tuple[np.ndarray, np.ndarray]:
+def _regress(
+    gram: ItemProducts, wanted: ItemProducts, item: int, l2: float, n_neighbors: int, rank, share: float
+) -> tuple[np.ndarray, np.ndarray]:
     row = gram.row(item)
     others = gram.norms > 0
     if n_neighbors < len(row) - 1:
@@ -51,8 +65,9 @@ def _regress(gram: ItemProducts, item: int, l2: float, n_neighbors: int, rank) -
     if not len(items):
         return items, np.empty(0)
     square = gram.square(items)
-    square[np.diag_indices_from(square)] += l2
-    _, weights, info = lapack.dposv(square.T, row[items], lower=False, overwrite_a=True)
+    target = row[items] if wanted is gram else wanted.row(item)[items]
+    square[np.diag_indices_from(square)] += l2 + share * square.diagonal()
+    _, weights, info = lapack.dposv(square.T, target, lower=False, overwrite_a=True)
     if info > 0:
         raise ValueError(
             f"the regression of column {item} is singular: raise l2, or remove items that always occur together"

@@ -6,23 +6,30 @@ import scipy.sparse as sp
 from scipy.linalg import blas
 
 from ..utils._cooccurrence import Cooccurrence
+from ..utils._topk import stored_rows
 
 _WORTH = 0.15  # share of the items up to which the rank of a change is worth an update
 _PROBES = 4
 
 
-def low_rank_factors(after: sp.csr_array, before: sp.csr_array) -> tuple[sp.csr_array, sp.csr_array]:
-    r"""Return sparse factors :math:`N, M` of few rows with :math:`A^T A - B^T B = N^T M + M^T N`.
+def low_rank_factors(
+    after: sp.csr_array, before: sp.csr_array, share: float = 0.0
+) -> tuple[sp.csr_array, sp.csr_array]:
+    r"""Return sparse factors :math:`N, M` of few rows with :math:`N^T M + M^T N = D + s \operatorname{diag}(D)`.
+
+    :math:`D = A^T A - B^T B` is the change of the Gram matrix, :math:`\operatorname{diag}(D)` its diagonal alone.
 
     Parameters
     ----------
     after, before : CSR arrays of shape (n_users, n_items)
         The rows :math:`A` of users as they are, and :math:`B` as they were.
+    share : float, default=0.0
+        The share :math:`s` of the diagonal that the penalty takes up, for dropout.
 
     Returns
     -------
     pair of CSR arrays of shape (rank, n_items), dtype float64
-        By user, or by item where fewer items than users have changed.
+        By user, or by item where fewer items than users have changed or `share` is not 0.
     """
     new, old = after.astype(np.float64), before.astype(np.float64)
     change = sp.csr_array(new - old)
@@ -30,12 +37,14 @@ def low_rank_factors(after: sp.csr_array, before: sp.csr_array) -> tuple[sp.csr_
     rows = np.flatnonzero(np.diff(change.indptr))
     items = np.unique(change.indices)
     change, mean = change[rows], sp.csr_array((new + old)[rows] / 2)
-    if len(rows) <= len(items):
+    if len(rows) <= len(items) and not share:
         return change, mean
     at_items = sp.csr_array(change[:, items].T @ mean + mean[:, items].T @ change)  # these rows of the change
     inside = np.zeros(change.shape[1], dtype=bool)
     inside[items] = True
     at_items.data[inside[at_items.indices]] /= 2  # they are columns of the change as well
+    if share:
+        at_items.data[at_items.indices == items[stored_rows(at_items)]] *= 1 + share
     pick = sp.csr_array((np.ones(len(items)), items, np.arange(len(items) + 1)), shape=(len(items), change.shape[1]))
     return pick, at_items
 
@@ -71,8 +80,8 @@ def worthwhile(rank: int, n_items: int) -> bool:
     return rank <= _WORTH * n_items
 
 
-def residual(inverse: np.ndarray, gram: Cooccurrence, l2: float) -> float:
-    """Return the largest residual of an inverse of ``gram + l2 * I`` on random vectors, by which errors are bounded."""
+def residual(inverse: np.ndarray, gram: Cooccurrence, penalty: np.ndarray) -> float:
+    """Return the largest residual of an inverse of ``gram + diag(penalty)`` on random vectors, which bounds errors."""
     probes = np.random.default_rng(0).standard_normal((len(inverse), _PROBES))
     solved = (inverse @ probes.astype(np.float32)).astype(np.float64)
-    return float(np.abs(gram.dot(solved) + l2 * solved - probes).max())
+    return float(np.abs(gram.dot(solved) + penalty[:, None] * solved - probes).max())

@@ -75,6 +75,12 @@ class Cooccurrence:
             found = np.where(np.abs(added) > _ROUNDING * np.abs(found), added, 0)
         return found.astype(np.float32)
 
+    def diagonal(self) -> np.ndarray:
+        """Return the diagonal, float32 of shape (n_items,)."""
+        product, change = self._parts if self._parts is not None else (self.exact(), None)
+        diagonal = product.diagonal() if change is None else product.diagonal() + change.diagonal()
+        return diagonal.astype(np.float32)
+
     def rows(self, rows: np.ndarray) -> sp.csr_array:
         """Return some rows of the product, a float32 CSR array of its own."""
         if self._parts is None:

@@ -1,10 +1,14 @@
 """RP3beta against dense random walks."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import protocols
 import pytest
 import sklearn
 
+from skrec import persistence
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer
@@ -41,6 +45,52 @@ def test_similarity_equals_its_formula(alpha, beta):
     np.testing.assert_allclose(model.decision_function(HISTORIES), X @ expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize(("alpha", "beta", "gamma"), [(1.0, 0.3, 0.0), (0.6, 0.5, 1.2), (1.7, 0.0, 0.4)])
+def test_similarity_with_an_exponent_for_users_equals_its_formula(alpha, beta, gamma):
+    expected = np.zeros((X.shape[1], X.shape[1]))
+    for row in X:  # a sum over users, term by term
+        expected += np.outer((row / X.sum(axis=0)) ** alpha, row**alpha / row.sum() ** gamma)
+    expected /= (X > 0).sum(axis=0) ** beta
+    np.fill_diagonal(expected, 0)
+    model = RP3beta(100, alpha=alpha, beta=beta, gamma=gamma, vectorizer=COUNTS).fit(HISTORIES)
+    np.testing.assert_allclose(model.similarity_.toarray(), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_three_exponents_are_a_graph_filter():
+    R = HistoryVectorizer().fit_transform(HISTORIES).toarray().astype(np.float64)
+    users, items = np.diag(R.sum(axis=1) ** -0.8), R.sum(axis=0)
+    expected = np.diag(items**-0.5) @ R.T @ users @ R @ np.diag(items**-0.2)
+    np.fill_diagonal(expected, 0)
+    model = RP3beta(100, alpha=0.5, beta=0.2, gamma=0.8).fit(HISTORIES)
+    np.testing.assert_allclose(model.similarity_.toarray(), expected, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("alpha", [0.6, 1.0])
+def test_gamma_is_alpha_by_default(alpha):
+    default = RP3beta(100, alpha=alpha, vectorizer=COUNTS).fit(HISTORIES).similarity_.toarray()
+    named = RP3beta(100, alpha=alpha, gamma=alpha, vectorizer=COUNTS).fit(HISTORIES).similarity_.toarray()
+    np.testing.assert_allclose(named, default, rtol=1e-5)
+    other = RP3beta(100, alpha=alpha, gamma=alpha + 0.2, vectorizer=COUNTS).fit(HISTORIES).similarity_.toarray()
+    assert (other[other > 0] < 0.9 * default[other > 0]).all()
+
+
+@pytest.mark.parametrize("change", [{"alpha": 0.5}, {"gamma": 1.0}, {"gamma": None}], ids=str)
+def test_updates_refuse_other_exponents_of_what_has_been_counted(change):
+    model = RP3beta(alpha=1.0, gamma=0.7, incremental=True).fit(HISTORIES).set_params(**change)
+    for update in (model.partial_fit, model.forget):
+        with pytest.raises(ValueError, match=r"alpha and gamma must be those of fit, 1\.0 and 0\.7, for updates"):
+            update(HISTORIES[:2])
+    model.set_params(alpha=1.0, gamma=0.7, beta=0.5).partial_fit(HISTORIES[:20])
+    whole = RP3beta(alpha=1.0, gamma=0.7, beta=0.5).fit(pd.concat([HISTORIES, HISTORIES[:20]], ignore_index=True))
+    np.testing.assert_allclose(model.similarity_.toarray(), whole.similarity_.toarray(), rtol=1e-5)
+
+
+def test_files_of_earlier_versions_have_no_exponent_for_users():
+    model = persistence.load(Path(__file__).parents[1] / "data" / "saved_0.1.0" / "rp3beta.skrec")
+    assert model.gamma is None
+    assert len(set(model.predict([model.items_[:2].tolist()])[0])) == min(model.k, model.n_items_)
+
+
 def test_only_the_nearest_neighbors_stay():
     full = RP3beta(100).fit(HISTORIES).similarity_.toarray()
     kept = RP3beta(5).fit(HISTORIES).similarity_.toarray()
@@ -61,14 +111,17 @@ def test_blocks_give_the_same_similarity():
     np.testing.assert_allclose(blocks, whole, rtol=1e-6)
 
 
-@pytest.mark.parametrize("parameters", [{"n_neighbors": 0}, {"alpha": 0}, {"beta": -0.1}, {"k": 0}], ids=str)
+@pytest.mark.parametrize(
+    "parameters", [{"n_neighbors": 0}, {"alpha": 0}, {"beta": -0.1}, {"gamma": -0.1}, {"k": 0}], ids=str
+)
 def test_bad_parameters_are_named(parameters):
     with pytest.raises(ValueError, match=f"The '{next(iter(parameters))}' parameter of RP3beta"):
         RP3beta(**parameters).fit(HISTORIES)
 
 
-def test_contract():
-    check_recommender(RP3beta())
+@pytest.mark.parametrize("gamma", [None, 0.0, 1.3])
+def test_contract(gamma):
+    check_recommender(RP3beta(gamma=gamma))
 
 
 def test_ml100k():
