@@ -9,11 +9,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skrec.datasets import load_online_retail
 from skrec.feature_extraction import to_histories
 from skrec.model_selection import split_last, split_time
+from skrec.utils._histories import number_baskets, read_histories
 
 DATA = Path(os.environ.get("SKREC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -105,3 +109,46 @@ def s3rec_items(name: str, columns: tuple[str, ...] = ("title", "keywords", "att
     """Return the items of "beauty" or "sports" as a frame by item id; of the columns those that the set has."""
     frame = _read(f"s3rec_{name}_items").to_pandas().set_index("item_id")
     return frame[[column for column in columns if column in frame.columns]]
+
+
+def baskets(name: str, *, exclude_seen: bool = False, validation: bool = False) -> Task:
+    """Next basket of "online_retail" or "dunnhumby": each user's last basket, of numbers of baskets instead of dates.
+
+    Users with three baskets or more are in; the validation task holds out the basket before the last.
+    """
+    if name == "online_retail":
+        histories = load_online_retail().histories
+    else:
+        events = _read("dunnhumby_cj_transactions", ["household_id", "product_id", "transaction_timestamp"])
+        histories = to_histories(events, user="household_id", item="product_id", time="transaction_timestamp")
+    histories = histories[["item"]].assign(time=_basket_numbers(histories))
+    X, y = split_last(histories, unit="basket", min_history=2, exclude_seen=exclude_seen, verbose=0)
+    if validation:
+        X, y = split_last(X, unit="basket", min_history=1, exclude_seen=exclude_seen, verbose=0)
+    label = f"{name.replace('_', ' ')} baskets, " + ("new items" if exclude_seen else "repeats allowed")
+    return Task(f"{label} validation" if validation else label, X, X, y, exclude_seen)
+
+
+def _basket_numbers(histories):
+    """Return the number of each event's basket, from 1 for each user, a list column."""
+    read = read_histories(histories)
+    basket, first = number_baskets(read.indptr, read.time)
+    number = basket - first[read.rows] + 1
+    lists = pa.ListArray.from_arrays(pa.array(read.indptr.astype(np.int32)), pa.array(number))
+    return pd.Series(lists, dtype=pd.ArrowDtype(lists.type), index=histories.index)
+
+
+def grocery(*, exclude_seen: bool = True, validation: bool = False) -> Task:
+    """Amazon Grocery, ReChorus' training part with dates: the last tenth of the time; the tenth before validates."""
+    histories = to_histories(
+        _read("rechorus_grocery_train"), user="user_id", item="item_id", time="time", time_unit="s"
+    )
+    time = read_histories(histories).time
+    assert time is not None
+    first, last = time.min(), time.max()
+    cuts = [np.datetime64(int((first + share * (last - first)) * 86_400), "s") for share in (0.8, 0.9)]
+    at, until = cuts if validation else (cuts[1], None)
+    X, y = split_time(histories, at, until=until, exclude_seen=exclude_seen, exclude_unknown=True, verbose=0)
+    known = X["item"].list.len().to_numpy() > 0
+    name = "grocery reviews, new items"
+    return Task(f"{name} validation" if validation else name, X[known], X[known], y[known], exclude_seen)

@@ -33,8 +33,16 @@ ENSEMBLES = ("blend", "hybrid")
 NEED_DATES = ("popularity-30d",)
 # better with counts where repeats are included, on the validation parts of Online Retail and Complete Journey
 COUNTED = ("rp3beta", "ease", "slim", "pure-svd", "als")
+# better on validation parts, by what the histories are: RetailRocket and Diginetica; Online Retail and Complete Journey
+# with numbers of baskets in place of dates
+_MEASURED: dict[tuple[str, str | None], dict] = {
+    ("session-knn", "sessions"): {"idf": 1.5},
+    ("buy-again", "basket"): {"half_life": 20.0, "window": None, "prior_weight": 1.0},
+}
 # the recipe of each class, by its name; the plainest where there are several
 CLASSES = {kind: name for name, (_, kind, _) in reversed(_RECIPES.items())}
+_TIMES = ("date", "number", "basket")
+_ROWS = ("users", "sessions")
 REQUEST = ("k", "exclude_seen")  # arguments of `make_recommender` rather than settings
 
 
@@ -45,8 +53,9 @@ def recipe_names(*, nets: bool = True, time: str | None = "date") -> list[str]:
     ----------
     nets : bool, default=True
         Whether to name the neural networks, which take minutes rather than seconds and need the extra ``deep``.
-    time : {"date", "number"} or None, default="date"
-        What the times of the histories are; anything but "date" leaves out the recipes that count in days.
+    time : {"date", "number", "basket"} or None, default="date"
+        What the times of the histories are, as in :func:`make_recommender`; anything but "date" leaves out the recipes
+        that count in days.
 
     Returns
     -------
@@ -74,6 +83,7 @@ def make_recommender(
     k: int = 10,
     exclude_seen: bool = True,
     time: str | None = None,
+    rows: str = "users",
     item_names=None,
 ):
     """Build a recommender by its name, with what the data at hand offer.
@@ -89,9 +99,14 @@ def make_recommender(
     exclude_seen : bool, default=True
         Whether items that a user already has come last. Where False, models that gain from it learn from counts
         rather than from which items a user has, and the ensembles get parts for repeated purchases.
-    time : {"date", "number"} or None, default=None
-        What the times of the histories are; None where they have none. With times, the ensembles learn from the last
-        10 % of the time instead of the last event of each user; with dates, recent best sellers are one of their parts.
+    time : {"date", "number", "basket"} or None, default=None
+        What the times of the histories are; None where they have none. "basket" are numbers that count the baskets of
+        each user, such as the first order, the second order. The ensembles learn from the last event of each user
+        without times, from the last basket with "basket", else from the last 10 % of the time; with dates, recent best
+        sellers are one of their parts.
+    rows : {"users", "sessions"}, default="users"
+        What a row is. With "sessions", the views of one visit, the ensembles have parts for short histories and learn
+        from the last event of each session.
     item_names : pandas.Series of shape (n_items,), default=None
         Names of the items, indexed by item id: the ensembles then get a part that recommends by text.
 
@@ -103,7 +118,8 @@ def make_recommender(
     Raises
     ------
     ValueError
-        If there is no such recipe, it needs dates and `time` is not "date", or `settings` names an unknown parameter.
+        If there is no such recipe, it needs dates and `time` is not "date", `time` or `rows` is not one of its values,
+        or `settings` names an unknown parameter.
 
     See Also
     --------
@@ -117,8 +133,12 @@ def make_recommender(
     EASE(k=5, l2=200)
     >>> [part for part, _ in make_recommender("blend", exclude_seen=False).recommenders]
     ['ease', 'next', 'session', 'again', 'tifu']
+    >>> [part for part, _ in make_recommender("blend", exclude_seen=False, rows="sessions").recommenders]
+    ['session', 'next', 'knn']
     """
     _check_name(name, time)
+    if rows not in _ROWS:
+        raise ValueError(f"rows must be 'users' or 'sessions', got {rows!r}: say what a row of the histories is")
     settings = {} if settings is None else settings
     if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
         raise TypeError(f"settings must be a dict of parameter to value, got {shown(settings)}")
@@ -127,7 +147,9 @@ def make_recommender(
         raise TypeError(f"item_names must be a pandas Series indexed by item id, got {shown(item_names)}")
     module, kind, preset = _RECIPES[name]
     if name in ENSEMBLES:
-        preset = {**preset, **_ensemble(name, exclude_seen, time, item_names)}
+        preset = {**preset, **_ensemble(name, exclude_seen, time, rows, item_names)}
+    else:
+        preset = {**preset, **_MEASURED.get((name, rows if rows == "sessions" else time), {})}
     model = getattr(importlib.import_module(module), kind)(**preset)
     counted = name in COUNTED and not exclude_seen
     if counted or ("vectorizer" in model.get_params() and any(key.startswith("vectorizer__") for key in settings)):
@@ -184,8 +206,8 @@ def recipe_grid(name: str) -> dict[str, list]:
 
 
 def _check_time(time: str | None) -> None:
-    if not (time is None or (isinstance(time, str) and time in ("date", "number"))):
-        raise ValueError(f"time must be 'date', 'number' or None, got {time!r}: say what the times are")
+    if not (time is None or (isinstance(time, str) and time in _TIMES)):
+        raise ValueError(f"time must be 'date', 'number', 'basket' or None, got {time!r}: say what the times are")
 
 
 def _check_name(name: str, time: str | None) -> None:
@@ -197,23 +219,32 @@ def _check_name(name: str, time: str | None) -> None:
         raise ValueError(f"name={name!r} needs histories whose times are dates: pass time='date' if they have them")
 
 
-def _ensemble(name: str, exclude_seen: bool, time: str | None, item_names) -> dict:
+def _ensemble(name: str, exclude_seen: bool, time: str | None, rows: str, item_names) -> dict:
     """Return the parameters of an ensemble: its parts, and what it learns from."""
     from .dummy import PopularityRecommender
     from .feature_extraction import HistoryVectorizer
     from .linear_model import EASE
-    from .neighbors import TIFUKNN, BuyAgainRecommender, ContentRecommender, SessionKNN, TransitionRecommender
+    from .neighbors import ContentRecommender, ItemKNN
 
-    parts = [
-        ("ease", EASE(vectorizer=HistoryVectorizer(binary=exclude_seen))),
-        ("next", TransitionRecommender()),
-        ("session", SessionKNN()),
-    ]
-    if not exclude_seen:
-        parts += [("again", BuyAgainRecommender()), ("tifu", TIFUKNN())]
-    if time == "date":
-        parts.append(("popular", PopularityRecommender(window="30D")))
+    def part(recipe: str):
+        return make_recommender(recipe, exclude_seen=exclude_seen, time=time, rows=rows)
+
+    if rows == "sessions":
+        recent = ItemKNN(100, vectorizer=HistoryVectorizer(recency=0.6))
+        parts = [("session", part("session-knn")), ("next", part("transition")), ("knn", recent)]
+        learned: dict = {"holdout": "last"}
+    else:
+        ease = EASE(vectorizer=HistoryVectorizer(binary=exclude_seen))
+        parts = [("ease", ease), ("next", part("transition")), ("session", part("session-knn"))]
+        if not exclude_seen:
+            parts += [("again", part("buy-again")), ("tifu", part("tifu-knn"))]
+        if time == "date":
+            parts.append(("popular", PopularityRecommender(window="30D")))
+        learned = {"holdout": {None: "last", "basket": "basket"}.get(time, "10%")}
+        if time is not None:
+            learned["n_holdouts"] = 3
+        if time == "basket" and name == "hybrid":
+            learned["windows"] = ()  # a number of one user's baskets says nothing about another's
     if item_names is not None:
         parts.append(("content", ContentRecommender(item_names.to_frame("name"), missing_features="ignore")))
-    made = {"recommenders" if name == "blend" else "retrievers": parts, "holdout": "10%" if time else "last"}
-    return made | ({"n_holdouts": 3} if time else {})
+    return {"recommenders" if name == "blend" else "retrievers": parts, **learned}

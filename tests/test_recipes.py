@@ -38,7 +38,7 @@ def test_nets_learn_to_point_back_where_repeats_are_included(name):
 
 @pytest.mark.parametrize("name", ["blend", "hybrid"])
 @pytest.mark.parametrize("exclude_seen", [True, False])
-@pytest.mark.parametrize("time", ["date", "number", None])
+@pytest.mark.parametrize("time", ["date", "number", "basket", None])
 def test_an_ensemble_takes_what_the_data_have(name, exclude_seen, time):
     names = pd.Series({1: "red mug", 2: "blue mug"})
     for item_names in (None, names):
@@ -47,7 +47,31 @@ def test_an_ensemble_takes_what_the_data_have(name, exclude_seen, time):
         expected = {"ease", "next", "session"} | (set() if exclude_seen else {"again", "tifu"})
         expected |= {"popular"} if time == "date" else set()
         assert parts == expected | (set() if item_names is None else {"content"})
-        assert model.holdout == ("last" if time is None else "10%")
+        assert model.holdout == {None: "last", "basket": "basket"}.get(time, "10%")
+
+
+@pytest.mark.parametrize("name", ["blend", "hybrid"])
+def test_ensembles_of_sessions_learn_from_their_last_events(name):
+    for time in ("date", None):
+        model = make_recommender(name, exclude_seen=False, rows="sessions", time=time)
+        parts = dict(getattr(model, PARTS[name]))
+        assert list(parts) == ["session", "next", "knn"] and model.holdout == "last" and model.n_holdouts == 1
+        assert parts["session"].idf == 1.5 and not parts["session"].exclude_seen
+    with pytest.raises(ValueError, match="rows must be 'users' or 'sessions', got 'visits'"):
+        make_recommender(name, rows="visits")
+
+
+@pytest.mark.parametrize("name", ["blend", "hybrid", "buy-again"])
+def test_recipes_answer_where_baskets_have_numbers(name):
+    events = make_histories(80, 20, random_state=0)
+    numbers = [[position // 2 + 1 for position in range(len(items))] for items in events["item"]]
+    X, y = split_last(events[["item"]].assign(time=numbers), unit="basket", min_history=2)
+    model = make_recommender(name, exclude_seen=False, time="basket").fit(X)
+    assert model.predict(X).shape == (80, 10)
+    one = X.iloc[[3]]
+    later = one.assign(time=[[moment + 1000 for moment in one["time"].iloc[0]]])
+    assert model.predict(one).tolist() == model.predict(later).tolist()  # no clock but the user's own
+    assert model.score(X, y) > 0
 
 
 def test_recipes_that_count_days_need_dates():
@@ -55,7 +79,7 @@ def test_recipes_that_count_days_need_dates():
     for time in ("number", None):
         with pytest.raises(ValueError, match=r"popularity-30d.*times are dates: pass time='date'"):
             make_recommender("popularity-30d", time=time)
-    with pytest.raises(ValueError, match="time must be 'date', 'number' or None, got True"):
+    with pytest.raises(ValueError, match="time must be 'date', 'number', 'basket' or None, got True"):
         recipe_names(time=True)
 
 

@@ -19,6 +19,7 @@ from ._parameters import (
     Paths,
     Quiet,
     Seen,
+    Sessions,
     Time,
     TimeFormat,
     TimeUnit,
@@ -91,6 +92,7 @@ def fit(
     time_unit: TimeUnit = None,
     encoding: Encoding = None,
     k: K = 10,
+    sessions: Sessions = False,
     exclude_seen: Seen = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Learn from events from here on.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Learn from events before.")] = None,
@@ -104,7 +106,7 @@ def fit(
     from ._fit import run
 
     columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
-    source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding)
+    source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding, sessions)
     run(
         context.obj,
         source,
@@ -145,7 +147,10 @@ def evaluate(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="HOW", help="time: hold out what follows a moment; last: the last item of each user."),
+        typer.Option(
+            metavar="HOW",
+            help="time: hold out what follows a moment; last, basket: the last one of each user.",
+        ),
     ] = None,
     at: Annotated[
         str | None, typer.Option(metavar="DATE", help="That moment; by default the last 10 % follow.")
@@ -157,6 +162,7 @@ def evaluate(
         bool, typer.Option("--tune", help="Search a few parameters of each model on a part of what it learns from.")
     ] = False,
     k: K = 10,
+    sessions: Sessions = False,
     exclude_seen: Seen = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report, as .html.")] = None,
     output: Annotated[
@@ -169,7 +175,7 @@ def evaluate(
     from ._evaluate import run
 
     columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
-    source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding)
+    source = Log(log, columns, where, drop_missing, time_format, time_unit, encoding, sessions)
     code = run(
         context.obj,
         source,

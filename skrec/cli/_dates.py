@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..utils._histories import read_histories
+from ..utils._histories import number_baskets, read_histories
 from ._screen import UserError
 
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?)?")
@@ -142,7 +142,17 @@ def has_dates(histories) -> bool:
 
 
 def kind_of_time(histories) -> str | None:
-    """Return what `make_recommender` must know: "date", "number", or None without times."""
+    """Return what `make_recommender` must know: "date", "number", "basket", or None without times.
+
+    Numbers count the baskets of each user where every user has 1, 2, 3 and so on, or 0, 1, 2.
+    """
     if "time" not in histories.columns:
         return None
-    return "date" if has_dates(histories) else "number"
+    if has_dates(histories):
+        return "date"
+    read = read_histories(histories)
+    filled = read.lengths > 0
+    first, last = times_of(histories)[read.indptr[:-1][filled]], times_of(histories)[read.indptr[1:][filled] - 1]
+    _, starts = number_baskets(read.indptr, times_of(histories))
+    numbered = len(first) and first[0] in (0, 1) and (first == first[0]).all() and last.max() > first[0]
+    return "basket" if numbered and (last - first + 1 == np.diff(starts)[filled]).all() else "number"

@@ -19,7 +19,8 @@ from ._screen import Screen, UserError
 
 # columns of the leaderboard that fit in a terminal
 _SHOWN = ("model", "NDCG", "interval", "p vs best", "Hit rate", "Coverage", "fit s", "peak MiB")
-_SPLITS = ("time", "last")
+_SPLITS = ("time", "last", "basket")
+_SPLIT_OF = {"date": "time", "number": "time", "basket": "basket", None: "last"}  # by what the times are
 
 
 def run(
@@ -42,11 +43,13 @@ def run(
     check_output(output, "--output", TABLES)
     check_output(report, "--report", (".html",))
     check_choice(split, "--split", _SPLITS)
-    split = split or ("time" if "time" in log.columns or at else "last")
-    if "time" not in log.columns and (split == "time" or at is not None):
-        raise UserError("--split time needs the times of the events: name their column with --time")
-    if at is not None and split == "last":
+    split = split or ("time" if at is not None else "last" if log.sessions else None)
+    if "time" not in log.columns and split in ("time", "basket"):
+        raise UserError(f"--split {split} needs the times of the events: name their column with --time")
+    if at is not None and split != "time":
         raise UserError("--at belongs to --split time: leave one of them out")
+    if log.sessions and split == "time":
+        raise UserError("--sessions holds out the last event of each session: leave --split time and --at out")
     moment = parse_moment(at, "--at", log.time_format)
     fixed = settings_by_model(settings, chosen_names(models, log.columns.get("time")))
     seen_last = exclude_seen is not False
@@ -60,8 +63,10 @@ def run(
     described = facts(histories)
     say_facts(screen, described)
     say_seen(screen, exclude_seen)
+    kind_of = kind_of_time(histories)
+    split = split or _SPLIT_OF[kind_of]
     question = hold_out(histories, split, moment, seen_last, known_only)
-    options |= {"time": kind_of_time(histories), "item_names": known_names(names, question.X)}
+    options |= {"time": kind_of, "rows": log.rows(), "item_names": known_names(names, question.X)}
     if not models or models == ["all"]:  # numbers as times have no days
         able = chosen_names(models, "time" if options["time"] == "date" else None)
         fixed = {kind: given for kind, given in fixed.items() if kind in able}
@@ -129,7 +134,11 @@ def with_searches(models: dict, question: Bunch, exclude_seen: bool, grids: dict
     for name, grid in grids.items():
         chosen[name] = GridSearchCV(models[name], grid, cv=SameUsers(), error_score="raise", refit=True)
     part = hold_out(question.X, question.split, None, exclude_seen, False)
-    kind = "the last 10 % of those events" if question.split == "time" else "the last of those events of each user"
+    kind = {
+        "time": "the last 10 % of those events",
+        "last": "the last of those events of each user",
+        "basket": "the last of those baskets of each user",
+    }[question.split]
     question.sentences.append(f"Their parameters were chosen by {kind}; then they learned from all.")
     if untuned := [name for name in models if name not in grids]:
         question.sentences.append(f"Nothing is searched for {', '.join(untuned)}.")

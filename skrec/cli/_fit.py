@@ -33,13 +33,14 @@ def run(
     end = parse_moment(until, "--until", log.time_format)
     if (start or end) and "time" not in log.columns:
         raise UserError("--since and --until need the times of the events: name their column with --time")
-    options = {"k": k, "exclude_seen": exclude_seen is not False}
+    options = {"k": k, "exclude_seen": exclude_seen is not False, "rows": log.rows()}
     build(model, given, time="date" if "time" in log.columns else None, **options)  # wrong settings cost no work
     histories, names = read_log(screen, log, check=True)
     histories = cut_log(histories, start, end)
     for sentence in echo(start, end):
         screen.say(sentence)
-    estimator = build(model, given, time=kind_of_time(histories), item_names=names, **options)
+    kind_of = kind_of_time(histories)
+    estimator = build(model, given, time=kind_of, item_names=names, **options)
     if incremental:
         keep_statistics(estimator, model)
     described = facts(histories)
@@ -50,7 +51,7 @@ def run(
         estimator.fit(histories)
     seconds = time.perf_counter() - started
     since, until = (None if one is None else str(one) for one in (start, end))
-    notes: dict = {"data": described, "since": since, "until": until, "model": model, "time": kind_of_time(histories)}
+    notes: dict = {"data": described, "since": since, "until": until, "model": model, "time": kind_of}
     if "time" in histories.columns:
         notes |= learned_until(histories)
     save_model(estimator, output, notes, log, names)

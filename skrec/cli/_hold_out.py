@@ -15,7 +15,7 @@ _TOO_FEW = "too few users to evaluate"
 
 
 def hold_out(histories, split: str, at: Moment | None, exclude_seen: bool, known_only: bool) -> Bunch:
-    """Split a log; return X, y and sentences that say what was done."""
+    """Split a log by "time", or the "last" event or "basket"; return X, y and sentences that say what was done."""
     from ..model_selection import split_last, split_time
 
     options: dict[str, Any] = {"exclude_seen": exclude_seen, "exclude_unknown": known_only, "verbose": 0}
@@ -32,11 +32,14 @@ def hold_out(histories, split: str, at: Moment | None, exclude_seen: bool, known
             X, y = split_time(histories, as_argument(histories, start), **options)
             text = moment_text(histories, start)
             how = f"events before {text}", f"from {text} on"
+        elif split == "basket":
+            X, y = split_last(histories, unit="basket", **options)
+            how = "events that are not of the last basket of their user", "in that basket"
         else:
             X, y = split_last(histories, **options)
             how = "events that are not the last of their user", "last"
     except ValueError as error:
-        if "were left out" not in str(error):
+        if not any(words in str(error) for words in ("were left out", "min_history")):
             raise
         raise UserError(f"{_TOO_FEW}: {error}; {_instead(split, exclude_seen, known_only)}") from error
     if known_only:

@@ -24,6 +24,7 @@ class Log:
     time_format: str | None = None
     time_unit: str | None = None
     encoding: str | None = None
+    sessions: bool = False
 
     def __post_init__(self):
         check_choice(self.time_unit, "--time-unit", UNITS)
@@ -54,7 +55,11 @@ class Log:
             value = getattr(self, name)
             option = "--" + name.replace("_", "-")
             words += [option] if value is True else [option, value] if value else []
-        return words
+        return words + (["--sessions"] if self.sessions else [])
+
+    def rows(self) -> str:
+        """Return what `make_recommender` must know: what a user of the log is."""
+        return "sessions" if self.sessions else "users"
 
 
 _READING = ("where", "drop_missing", "time_format", "time_unit", "encoding")

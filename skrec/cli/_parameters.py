@@ -41,6 +41,9 @@ TimeUnit = Annotated[
 ]
 Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of text files, such as latin-1.")]
 K = Annotated[int, typer.Option("-k", metavar="NUMBER", help="Number of recommendations.")]
+Sessions = Annotated[
+    bool, typer.Option("--sessions", help="A user of the log is one session, as of anonymous visitors.")
+]
 Seen = Annotated[
     bool | None,
     typer.Option("--exclude-seen/--include-seen", help="Whether items that a user already has come last."),

@@ -64,6 +64,9 @@ def run(
         screen.say(f"Wrote {len(rows):,} rows for {len(histories):,} users to {output}.")
 
 
+_NUMBERS = {"basket": "number"}  # the first days of a log may count like baskets
+
+
 def read_like_model(screen: Screen, log: Log, notes: dict):
     """Read histories and item names with the columns of a model; raise where a log has others, or other times."""
     try:
@@ -72,7 +75,7 @@ def read_like_model(screen: Screen, log: Log, notes: dict):
         if "is not a column" not in str(error):
             raise
         raise UserError(f"{error} (the model was fitted with these names: rename the column, or fit again)") from error
-    kind, learned = kind_of_time(histories), notes.get("time")
+    kind, learned = (_NUMBERS.get(one, one) for one in (kind_of_time(histories), notes.get("time")))
     if kind != learned and "time" in notes:
         raise UserError(
             f"the model learned times that are {learned}s, but the times of the log are {kind}s: give both alike, "

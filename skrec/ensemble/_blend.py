@@ -50,10 +50,11 @@ class BlendRecommender(PartsRecommender):
         nothing: the best part alone, equal weights, or learned ones, which climb from equal weights by the NDCG at `k`.
         The more complex of them is taken only where it is better beyond chance, by a paired bootstrap over users for
         whom no weights were learned. Then the parts are fitted again on everything.
-    holdout : "last", float or str, default="last"
+    holdout : "last", "basket", float or str, default="last"
         What ``weights="auto"`` holds out: the last event of each user, or what came in the last days, such as 30 or
         ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last event
-        of a basket is easily told from its others.
+        of a basket is easily told from its others. ``"basket"`` holds out each user's events of the latest time, for
+        baskets with numbers instead of dates.
     n_holdouts : int, default=1
         How often to hold out for ``weights="auto"``: 2 or more step back in time and fit the parts again on still
         shorter histories, so that one season is not all there is. With ``prefit=True`` it is 1.

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from ..feature_extraction._item_encoders import TagEncoder, _numbers
 from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._arguments import as_list
-from ..utils._histories import Histories, check_same_times
+from ..utils._histories import Histories, check_same_times, number_baskets
 from ..utils._time import as_duration, far_future, latest_time
 from ..utils._users import Users
 from ..utils._validation import factorize
@@ -30,17 +30,21 @@ class PairFeatures:
         Whether the moment of asking is that of the user's last event; else it is the latest known.
     dated : bool, default=None
         Whether the times are dates; None: not known, or there are none.
+    repeats : bool, default=False
+        Whether items that a user already has can be recommended; with times, baskets and intervals between purchases
+        are then features.
     """
 
     dated: bool | None = None  # also of files of skrec 0.1.0
+    intervals: np.ndarray | None = None
 
-    def __init__(self, part_names, windows, own_time, dated=None):
+    def __init__(self, part_names, windows, own_time, dated=None, repeats=False):
         self.part_names = list(part_names)
         lengths = [
             (window, as_duration(window, "windows", dated=dated)) for window in as_list(windows, "windows", "durations")
         ]
         self.windows = {window if isinstance(window, str) else f"{days:g}D": days for window, days in lengths}
-        self.own_time, self.dated = own_time, dated
+        self.own_time, self.dated, self.repeats = own_time, dated, repeats
 
     def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None", keep_events=False):
         """Learn the popularity of the items from histories coded on them.
@@ -59,6 +63,8 @@ class PairFeatures:
             codes, times = codes[near], times[near]
             self.first, self.last = np.full(n_items, np.inf), np.full(n_items, -np.inf)
             self._see(codes, times)
+            if self.repeats:
+                self.intervals = usual_intervals(histories.take_events(near), n_items)
         self._tabulate(codes, times)
         if keep_events and self.latest is not None:
             self._keep(codes, times)
@@ -82,6 +88,7 @@ class PairFeatures:
             wider.first = np.append(self.first, np.full(new, np.inf))
             wider.last = np.append(self.last, np.full(new, -np.inf))
             wider._see(codes, times)
+            wider._add_intervals(new)
             codes, times = np.append(self.events[0], codes), np.append(self.events[1], times)
             wider._keep(codes, times)
         wider._tabulate(codes, times)
@@ -92,6 +99,12 @@ class PairFeatures:
         np.minimum.at(self.first, codes, times)
         np.maximum.at(self.last, codes, times)
         self.longest = float(self.latest - self.first.min())
+
+    def _add_intervals(self, n_new: int) -> None:
+        """Give new items the longest of the usual intervals; updates do not learn intervals."""
+        if self.intervals is not None:
+            longest = self.intervals.max(initial=0)
+            self.intervals = np.append(self.intervals, np.full(n_new, longest, np.float32))
 
     def _keep(self, codes: np.ndarray, times: np.ndarray) -> None:
         recent = self.latest - times < max(self.windows.values(), default=0)
@@ -126,6 +139,7 @@ class PairFeatures:
         wider = self._copied()
         n_new = n_items - self.n_items
         wider.n_items, wider.columns = n_items, columns
+        wider._add_intervals(n_new)
         wider.item_table = {
             name: columns.numbers[name]
             if columns is not None and name in columns.numbers
@@ -143,6 +157,8 @@ class PairFeatures:
         past = _Past(histories, self._days(histories, at), self.longest)
         features |= past.of_user(pairs, self.own_time)
         features |= past.of_group("item", pairs, np.arange(self.n_items))
+        if self.intervals is not None and past.days is not None:
+            features |= past.of_baskets(pairs, self.intervals)
         if self.columns is not None:
             for name, codes in self.columns.groups.items():
                 features |= past.of_group(name, pairs, codes)
@@ -222,6 +238,36 @@ class _Past:
             features[f"{name} days"] = np.log1p(days)
         return features
 
+    def of_baskets(self, pairs: Pairs, usual: np.ndarray) -> dict[str, np.ndarray]:
+        """Say in how many baskets the user had the item, how many ago, and whether its usual interval is over."""
+        basket, first = number_baskets(self.histories.indptr, self.days)
+        n_baskets = np.diff(first)
+        keys = self.rows * len(usual) + self.histories.codes
+        order = np.argsort(keys, kind="stable")
+        keys, of_event = keys[order], basket[order]
+        distinct = np.ones(len(keys), dtype=bool)
+        distinct[1:] = (keys[1:] != keys[:-1]) | (of_event[1:] != of_event[:-1])
+        before = np.concatenate([[0], np.cumsum(distinct)])
+        wanted = pairs.row * len(usual) + pairs.column
+        start, stop = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+        count = before[stop] - before[start]
+        had = np.flatnonzero(count)
+        newest, oldest = order[stop[had] - 1], order[start[had]]
+        recency, due = np.zeros((2, len(wanted)), dtype=np.float32)
+        interval = usual[pairs.column]
+        recency[had] = 1 / (first[pairs.row[had] + 1] - basket[newest])
+        again = count[had] > 1
+        own = (self.days[oldest] - self.days[newest])[again] / (count[had][again] - 1)
+        interval[had[again]] = (own + interval[had[again]]) / 2  # a few of a user's own intervals say little alone
+        due[had] = np.log1p(self.days[newest]) - np.log1p(interval[had])
+        return {
+            "baskets": np.log1p(n_baskets)[pairs.row],
+            "item basket share": count / np.maximum(n_baskets, 1)[pairs.row],
+            "item basket recency": recency,
+            "item interval": np.log1p(interval),
+            "item due": due,
+        }
+
     def tag_share(self, pairs: Pairs, tags: sp.csr_array) -> np.ndarray:
         """Return the mean, over the item's tags, of the share of the history that has the tag."""
         counts = sp.csr_array(
@@ -238,6 +284,22 @@ class _Past:
         total = np.bincount(self.rows, values[self.histories.codes], minlength=len(self.length))
         mean = np.where(self.histories.lengths > 0, total / self.length, values.mean())
         return values[pairs.column] - mean[pairs.row]
+
+
+def usual_intervals(histories: Histories, n_items: int) -> np.ndarray:
+    """Return the mean time between two baskets of a user with the item, float32 of shape (n_items,).
+
+    Intervals shrink to the mean over all items, which counts as much as one interval of the item; items that nobody
+    bought again have it alone.
+    """
+    basket, _ = number_baskets(histories.indptr, histories.time)
+    order = np.lexsort((basket, histories.codes, histories.rows))
+    code, row, times = histories.codes[order], histories.rows[order], histories.time[order]
+    again = (code[1:] == code[:-1]) & (row[1:] == row[:-1]) & (basket[order][1:] != basket[order][:-1])
+    item, gaps = code[1:][again], np.diff(times)[again]
+    mean = gaps.mean() if len(gaps) else float(np.ptp(times)) if len(times) else 0.0
+    total, count = np.bincount(item, gaps, minlength=n_items), np.bincount(item, minlength=n_items)
+    return ((total + mean) / (count + 1)).astype(np.float32)
 
 
 class ItemColumns:

@@ -19,10 +19,10 @@ def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | Non
     """Cut what an ensemble learns from off the histories.
 
     Returns the histories without it, in the container of X, the items held out of each row, in a container too, and
-    the moment of the cut, the `end` of a further cut; None for ``holdout="last"``.
+    the moment of the cut, the `end` of a further cut; None for ``holdout="last"`` and ``"basket"``.
     """
-    if isinstance(holdout, str) and holdout == "last":
-        return *split_last(X, n_last), None
+    if by_user(holdout):
+        return *split_last(X, n_last, unit="event" if holdout == "last" else "basket"), None
     share = _as_share(holdout)
     dated = None if histories.time is None else histories.dated
     days = as_duration(holdout, "holdout", dated=dated) if share is None else 0.0
@@ -33,6 +33,11 @@ def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | Non
         days = share * (end - float(histories.time.min()))
     at = end - days
     return *split_time(X, at), at
+
+
+def by_user(holdout) -> bool:
+    """Tell whether the last events or baskets of each user are held out, rather than what came after a moment."""
+    return isinstance(holdout, str) and holdout in ("last", "basket")
 
 
 def _as_share(holdout) -> float | None:

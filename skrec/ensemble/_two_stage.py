@@ -19,7 +19,7 @@ from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
-from ._pairs import Pairs, draw_questions, hold_out, importances, list_ndcg, retrieve, split_repeats
+from ._pairs import Pairs, by_user, draw_questions, hold_out, importances, list_ndcg, retrieve, split_repeats
 from ._parts import NORMALIZATIONS, PartsRecommender
 from ._ranker import default_ranker
 from ._second_stage import TrainingPairs, choose_second_stage, fit_ranker
@@ -61,12 +61,13 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         How scores become comparable, as in :class:`BlendRecommender`.
     merge : {"blend", "union"}, default="blend"
         Whether candidates are the best `n_candidates` of the sum of the normalised scores, or those of each retriever.
-    holdout : "last", float or str, default="last"
+    holdout : "last", "basket", float or str, default="last"
         What the second stage learns from: the last `n_last` events of each user, or what came in the last days, such as
         30 or ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last
-        event of a basket is easily told from its others.
+        event of a basket is easily told from its others. ``"basket"`` holds out each user's events of the latest time,
+        for baskets with numbers instead of dates.
     n_last : int, default=1
-        Number of last events with ``holdout="last"``.
+        Number of last events with ``holdout="last"``, of last baskets with ``"basket"``.
     n_holdouts : int, default=1
         How often to hold out: 2 or more step back in time, fit the retrievers again on still shorter histories and
         learn and choose from all steps, so that one season is not all there is. With ``prefit=True`` it is 1.
@@ -286,7 +287,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         self._fit_parts(X, histories, names, parts)
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
         dated = histories.dated if histories.time is not None and len(histories.time) else None
-        self._pairs = PairFeatures(names, self.windows, isinstance(self.holdout, str) and self.holdout == "last", dated)
+        own_time, repeats = by_user(self.holdout), not self.exclude_seen
+        self._pairs = PairFeatures(names, self.windows, own_time, dated, repeats)
         can_update = get_tags(self).updates is not None
         self._pairs.fit(histories.on_items(self.items_), self.n_items_, columns, keep_events=can_update)
         self.user_features_, self._user_names = None, []

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._fitting import fit_context
-from ..utils._histories import Histories, read_histories, required
+from ..utils._histories import Histories, number_baskets, read_histories, required
 from ..utils._single_rows import row_values
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState
@@ -348,15 +348,10 @@ def gather(data, columns, indptr, n_columns: int, *, largest: bool) -> sp.csr_ar
 
 def event_ages(histories: Histories) -> np.ndarray:
     """Return the age of each event: the number of later moments (without times, of later events) in its row."""
-    position = np.arange(len(histories.codes), dtype=np.int64)
     if histories.time is not None:
-        new = np.ones(len(position), dtype=bool)
-        new[1:] = histories.time[1:] != histories.time[:-1]
-        starts = histories.indptr[:-1]
-        new[starts[starts < len(new)]] = True
-        position = np.cumsum(new)
-    ends = histories.indptr[1:][histories.lengths > 0] - 1
-    return np.repeat(position[ends], _nonempty(histories)) - position
+        basket, first = number_baskets(histories.indptr, histories.time)
+        return np.repeat(first[1:], histories.lengths) - 1 - basket
+    return np.repeat(histories.indptr[1:], histories.lengths) - 1 - np.arange(len(histories.codes))
 
 
 def last_times(histories: Histories) -> np.ndarray:
@@ -370,10 +365,6 @@ def last_times(histories: Histories) -> np.ndarray:
         ends = time[histories.indptr[1:][filled] - 1]
         last[filled] = np.where(np.isfinite(last[filled]), last[filled], ends)
     return last
-
-
-def _nonempty(histories: Histories) -> np.ndarray:
-    return histories.lengths[histories.lengths > 0]
 
 
 def _keep_largest(matrix: sp.csr_array) -> None:

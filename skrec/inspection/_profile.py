@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from ..utils._histories import Histories, read_histories
+from ..utils._histories import Histories, number_baskets, read_histories
 
 
 def profile_log(X) -> Bunch:
@@ -87,13 +87,10 @@ def _distinct_pairs(read: Histories) -> np.ndarray:
 
 def _baskets(read: Histories, time: np.ndarray) -> dict:
     """Return the number of baskets, and their size."""
-    begins = np.ones(len(read.codes), dtype=bool)
-    begins[1:] = time[1:] != time[:-1]
-    begins[read.indptr[:-1][read.lengths > 0]] = True
-    basket = np.cumsum(begins) - 1
-    n_baskets = int(basket[-1]) + 1
+    basket, first = number_baskets(read.indptr, time)
+    n_baskets = int(first[-1])
     n_distinct = len(np.unique(basket * len(read.ids) + read.codes))
-    per_user = np.unique(read.rows[begins], return_counts=True)[1]
+    per_user = np.diff(first)[read.lengths > 0]
     return {
         "n_baskets": n_baskets,
         "basket_size": n_distinct / n_baskets,

@@ -47,8 +47,10 @@ class BuyAgainRecommender(BaseRecommender):
         Intervals that an item rests after a purchase: 0.1 for "tomorrow", None for "in the next month".
     prior_weight : float, default=5.0
         Purchases that the prior is worth; near 0, items never had stand below all others.
-    window : float or str, default=30.0
-        How far back trend and prior look. Without times they count all events and there is no trend.
+    window : float, str or None, default=30.0
+        How far back trend and prior look. Without times they count all events and there is no trend. None does the same
+        with times, and the moment of asking is each user's own latest time: for times that number the baskets of a
+        user, which say nothing about the other users.
     repeat_power : float, default=0.25
         How much the item's repeat share counts; 0 for not at all.
     trend_power : float, default=0.5
@@ -75,7 +77,7 @@ class BuyAgainRecommender(BaseRecommender):
     prior_ : ndarray of shape (n_items,)
         The prior :math:`\mu_i`.
     latest_ : float or None
-        The latest time seen, None without times.
+        The latest time seen; None without times and with ``window=None``.
     items_ : ndarray of shape (n_items,)
         Item ids in the order of the scores.
     n_items_ : int
@@ -93,8 +95,9 @@ class BuyAgainRecommender(BaseRecommender):
     Notes
     -----
     Events at one time are one basket, and an item counts once in it; without times every event is its own basket.
-    The moment of asking is ``recommend(at=...)``, by default the latest time seen, in training or in the user's own
-    history; purchases after it have age 0. It moves ages and intervals; trend and prior stay as learned.
+    The moment of asking is ``recommend(at=...)``, by default the latest time seen, in training (unless
+    ``window=None``) or in the user's own history; purchases after it have age 0. It moves ages and intervals; trend and
+    prior stay as learned.
 
     Cost of `fit`: sorting the events; memory five numbers per item. Scoring sorts the events of a block.
 
@@ -120,7 +123,7 @@ class BuyAgainRecommender(BaseRecommender):
         "recency": [Interval(Real, 0, 1, closed="right")],
         "cooldown": [Interval(Real, 0, None, closed="neither"), None],
         "prior_weight": [Interval(Real, 0, None, closed="left")],
-        "window": "no_validation",
+        "window": "no_validation",  # as_duration says more
         "repeat_power": [Interval(Real, 0, None, closed="left")],
         "trend_power": [Interval(Real, 0, None, closed="left")],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
@@ -194,7 +197,7 @@ class BuyAgainRecommender(BaseRecommender):
     def _solve(self, statistics):
         self._times_dated = self._dated if "last" in statistics.sums else None
         self._half_life = as_duration(self.half_life, "half_life", dated=self._times_dated)
-        window = as_duration(self.window, "window", dated=self._times_dated)
+        window = None if self.window is None else as_duration(self.window, "window", dated=self._times_dated)
         n_users, buyers, again = max(1, statistics["users"]), statistics["buyers"], statistics["again"]
         self.repeat_share_ = self._shrunk(again, buyers)
         self.interval_ = self._shrunk(statistics["gap"], statistics["gaps"])
@@ -202,7 +205,7 @@ class BuyAgainRecommender(BaseRecommender):
             self.interval_[:] = np.inf
 
         weight = _relative(self.repeat_share_, again.sum() / buyers.sum()) ** self.repeat_power
-        if "last" not in statistics.sums:
+        if "last" not in statistics.sums or window is None:
             self.latest_, recent = None, buyers
         else:
             items, last = statistics["last"].columns
@@ -239,7 +242,8 @@ class BuyAgainRecommender(BaseRecommender):
             decayed = np.exp2(-age / self._half_life)
             decayed[far_future(bought.time, users.histories.dated)] = 0
         own = bought.per_pair(decayed) * self.item_weight_[items]
-        if self.cooldown is not None and (bought.time is None) == (self.latest_ is None):
+        timed = self.latest_ is not None or self._times_dated is not None
+        if self.cooldown is not None and timed == (bought.time is not None):
             own *= -np.expm1(-age[bought.starts] / (self.cooldown * self.interval_[items]))
         scores = np.repeat(np.float32(self.prior_weight) * self.prior_[None], users.shape[0], axis=0)
         scores[bought.rows[bought.starts], items] += own.astype(np.float32)

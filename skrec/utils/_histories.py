@@ -213,6 +213,18 @@ def check_same_times(histories: Histories, dated: bool | None) -> None:
         raise TypeError(f"X['time'] has {here}, but fit had {there}: convert the times to those of fit")
 
 
+def number_baskets(indptr: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the baskets of all users: events of one user at one time.
+
+    Returns the basket of each event, and the first basket of each user with one more at the end, (n_users + 1,).
+    """
+    begins = np.ones(len(times), dtype=bool)
+    begins[1:] = times[1:] != times[:-1]
+    begins[indptr[:-1][np.diff(indptr) > 0]] = True
+    total = np.concatenate([[0], np.cumsum(begins)])
+    return total[1:] - 1, total[indptr]
+
+
 def is_frame(X) -> bool:
     """Tell whether X is a pandas or polars frame, without importing either."""
     return any(

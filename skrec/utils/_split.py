@@ -6,7 +6,7 @@ import numpy as np
 
 from ._arguments import check_choice, check_flags, check_seed, check_share, check_verbose, check_whole
 from ._containers import count_rows, keep_events, keep_items, take_rows
-from ._histories import Histories, read_histories
+from ._histories import Histories, number_baskets, read_histories
 from ._time import as_moment
 
 
@@ -14,12 +14,13 @@ def split_last(
     X,
     n: int = 1,
     *,
+    unit: str = "event",
     min_history: int = 1,
     exclude_seen: bool = False,
     exclude_unknown: bool = False,
     verbose: int = 1,
 ):
-    """Hold out the last events of each user.
+    """Hold out the last events, or the last baskets, of each user.
 
     Every row stays. A user with fewer than ``n + min_history`` events keeps the whole history, for training, and gets
     an empty y, which the metrics leave out.
@@ -29,9 +30,12 @@ def split_last(
     X : sequence of histories or frame with the list column `item`
         One row per user, oldest event first.
     n : int, default=1
-        How many of the last events to hold out.
+        How many of the last events, or baskets, to hold out.
+    unit : {"event", "basket"}, default="event"
+        What is counted. A basket holds the events of one user at one time, so X needs the column `time`: dates, or the
+        numbers of the baskets. An item counts once in a y.
     min_history : int, default=1
-        How many events must remain; 0 also asks for the first event of a user.
+        How many events, or baskets, must remain; 0 also asks for the first of a user.
     exclude_seen : bool, default=False
         Leave out of y the items that stand in what remains of the user's own history: the question is then which new
         item comes, not which one is bought again.
@@ -53,7 +57,8 @@ def split_last(
     Raises
     ------
     ValueError
-        If nothing is held out: no history is long enough, or every held-out item was left out.
+        If nothing is held out: no history is long enough, or every held-out item was left out; if baskets are asked for
+        and X has no times.
     TypeError
         If X is not a form of histories.
 
@@ -83,17 +88,35 @@ def split_last(
     >>> X_train, y_val = split_last(X_test)
     >>> X_train, y_val
     ([['a'], ['b'], ['a']], [['b'], [], []])
+
+    The next basket, of baskets that have numbers instead of dates:
+
+    >>> import pandas as pd
+    >>> baskets = pd.DataFrame({"item": [["milk", "tea", "tea", "pot"], ["pot"]], "time": [[1, 1, 2, 2], [1]]})
+    >>> X_history, y = split_last(baskets, unit="basket")
+    >>> X_history["item"].tolist(), y.tolist()
+    ([['milk', 'tea'], ['pot']], [['tea', 'pot'], []])
     """
     n, min_history = check_whole(n, "n"), check_whole(min_history, "min_history", low=0)
     check_flags(exclude_seen=exclude_seen, exclude_unknown=exclude_unknown)
     check_verbose(verbose)
+    check_choice(unit, "unit", ("event", "basket"))
     histories = read_histories(X)
-    held_out = _mark_last(histories, np.where(histories.lengths >= n + min_history, n, 0))
+    if unit == "event":
+        lengths = histories.lengths
+        held_out = _mark_last(histories, np.where(lengths >= n + min_history, n, 0))
+    else:
+        held_out, lengths = _mark_last_baskets(histories, n, min_history)
     if not held_out.any():
         raise ValueError(
-            f"no history of X has the n + min_history = {n + min_history} events needed to hold out {n} (the longest "
-            f"has {histories.lengths.max(initial=0)}): lower n or min_history"
+            f"no history of X has the n + min_history = {n + min_history} {unit}s needed to hold out {n} (the longest "
+            f"has {lengths.max(initial=0)}): lower n or min_history"
         )
+    if unit == "basket":
+        held_out, kept = held_out.copy(), ~held_out
+        held_out[held_out] = _first_in_row(histories, held_out)
+        asked = _leave_out(histories, kept, held_out, exclude_seen, exclude_unknown, verbose)
+        return keep_events(X, histories, kept), keep_items(X, histories, asked)
     asked = _leave_out(histories, ~held_out, held_out, exclude_seen, exclude_unknown, verbose)
     return keep_events(X, histories, ~held_out), keep_items(X, histories, asked)
 
@@ -296,6 +319,19 @@ def _mark_last(histories: Histories, n_last: np.ndarray) -> np.ndarray:
     """Mark the last events of each row, as many as asked; shape (n_events,)."""
     runs = np.column_stack([histories.lengths - n_last, n_last]).reshape(-1)
     return np.repeat(np.tile([False, True], len(histories)), runs)
+
+
+def _mark_last_baskets(histories: Histories, n: int, min_history: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mark the events of the last baskets of users with enough, (n_events,); also return the numbers of baskets."""
+    if histories.time is None:
+        raise ValueError(
+            "unit='basket' needs histories with the list column 'time', dates or numbers of baskets, which "
+            "to_histories(..., time=...) makes"
+        )
+    basket, first = number_baskets(histories.indptr, histories.time)
+    n_baskets = np.diff(first)
+    start = np.where(n_baskets >= n + min_history, first[1:] - n, first[1:])
+    return basket >= start[histories.rows], n_baskets
 
 
 def _keys(histories: Histories, events: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender
-from skrec.ensemble._pair_features import ItemColumns, PairFeatures
+from skrec.ensemble._pair_features import ItemColumns, PairFeatures, usual_intervals
 from skrec.ensemble._pairs import Pairs, hold_out, retrieve
 from skrec.feature_extraction import BehaviorFeatures
 from skrec.linear_model import EASE
@@ -144,6 +144,33 @@ def test_features_by_hand():
     np.testing.assert_allclose(
         feature_table(own, X, items, pairs)["item days"][:4], np.log1p([96, 1, 96, 0]), rtol=1e-5
     )
+
+
+def test_features_of_baskets_by_hand():
+    items = np.array(["jam", "mug", "tea"])
+    X = pd.DataFrame(
+        {
+            "item": [["jam", "tea", "jam", "jam", "tea", "mug"], [], ["mug", "jam", "mug"]],
+            "time": [[0.0, 0, 10, 40, 40, 50], [], [20.0, 30, 60]],
+        }
+    )
+    users = read_histories(X).on_items(items)
+    # gaps: jam 10 and 30, tea 40, mug 40; their mean of 30 counts as one more of each
+    np.testing.assert_allclose(usual_intervals(users, 3), [70 / 3, 35, 35])
+    features = PairFeatures(["a"], [], False, repeats=True).fit(users, 3, None)
+    pairs = Pairs(np.array([0, 0, 0, 1, 2, 2]), np.array([0, 1, 2, 0, 0, 1]), np.zeros((6, 2)), np.arange(6), 3)
+    table = feature_table(features, X, items, pairs)
+    interval = np.array([(20 + 70 / 3) / 2, 35, (40 + 35) / 2, 70 / 3, 70 / 3, (40 + 35) / 2])
+    expected = {
+        "baskets": np.log1p([4, 4, 4, 0, 3, 3]),
+        "item basket share": [3 / 4, 1 / 4, 2 / 4, 0, 1 / 3, 2 / 3],
+        "item basket recency": [1 / 2, 1, 1 / 2, 0, 1 / 2, 1],
+        "item interval": np.log1p(interval),
+        "item due": np.log1p([20, 10, 20, 0, 30, 0]) - np.log1p(interval) * [1, 1, 1, 0, 1, 1],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(table[name], values, rtol=1e-5, err_msg=name)
+    assert "baskets" not in feature_table(PairFeatures(["a"], [], False).fit(users, 3, None), X, items, pairs)
 
 
 # ---- training ------------------------------------------------------------------------------------------------

@@ -113,6 +113,37 @@ def test_split_last_loses_and_leaks_nothing(items, n, min_history, form):
     assert rows_of(X) == [list(row) for row in items]  # the input is untouched
 
 
+baskets = st.lists(st.lists(st.text("abcdef", min_size=1, max_size=4), max_size=5), min_size=1, max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(baskets, st.integers(1, 3), st.integers(0, 2))
+def test_split_last_baskets_equal_their_definition(users, n, min_history):
+    X = pd.DataFrame(
+        {
+            "item": [[item for basket in user for item in basket] for user in users],
+            "time": [[number for number, basket in enumerate(user) for _ in basket] for user in users],
+        }
+    )
+    if max(map(len, users)) < n + min_history:
+        with pytest.raises(ValueError, match=r"no history of X has the n \+ min_history = \d baskets"):
+            split_last(X, n, unit="basket", min_history=min_history)
+        return
+    part, y = split_last(X, n, unit="basket", min_history=min_history)
+    for user, history, times, held_out in zip(users, part["item"], part["time"], y, strict=True):
+        kept = len(user) - n if len(user) >= n + min_history else len(user)
+        assert list(history) == list("".join(user[:kept]))
+        assert list(times) == [number for number, basket in enumerate(user[:kept]) for _ in basket]
+        assert list(held_out) == list(dict.fromkeys("".join(user[kept:])))
+
+
+def test_split_last_baskets_need_times():
+    with pytest.raises(ValueError, match=r"unit='basket' needs histories with the list column 'time'"):
+        split_last([["a", "b"]], unit="basket")
+    with pytest.raises(ValueError, match="unit"):
+        split_last([["a", "b"]], unit="visit")
+
+
 @settings(max_examples=100, deadline=None)
 @given(histories, st.integers(0, 8), st.integers(1, 8), st.sampled_from(FRAMES), st.randoms(use_true_random=False))
 def test_split_time_loses_and_leaks_nothing(items, at, width, form, random):

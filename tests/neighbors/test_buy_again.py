@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import protocols
 import pytest
+from sklearn.base import clone
 
 from skrec.neighbors import BuyAgainRecommender
 
@@ -105,6 +106,23 @@ def test_the_moment_of_asking_is_never_before_the_own_history():
     np.testing.assert_allclose(model.decision_function(later)[0], [0.5, 1, 0, 0], rtol=1e-6)
     scores = model.recommend(later, k=4, at=195, candidates=[2], return_scores=True)[1]
     np.testing.assert_allclose(scores, [[1]])  # a purchase after the moment has age 0
+
+
+def test_without_a_window_only_the_own_clock_counts():
+    numbered = pd.DataFrame({"item": [["a", "b", "b", "c"], ["c", "a"]], "time": [[1, 1, 2, 3], [1, 2]]})
+    shifted = numbered.assign(time=[[1, 1, 2, 3], [101, 102]])
+    model = BuyAgainRecommender(2.0, window=None, k=3)
+    first = model.fit(numbered)
+    assert first.latest_ is None and first.prior_.tolist() == [1, 0.5, 1]
+    scores = first.decision_function(numbered)
+    np.testing.assert_allclose(scores, clone(model).fit(shifted).decision_function(shifted), rtol=1e-6)
+    own = scores - 5.0 * first.prior_
+    half = 2**-0.5
+    np.testing.assert_allclose(
+        own / first.item_weight_, [[half**2, half**2 + half, 1], [1, 0, half]], rtol=1e-5, atol=1e-6
+    )
+    later = first.decision_function(numbered.iloc[:1].assign(time=[[1, 1, 2, 3]]))
+    np.testing.assert_allclose(scores[:1], later)
 
 
 def test_items_never_had_follow_by_the_prior():
