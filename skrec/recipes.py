@@ -37,6 +37,14 @@ COUNTED = ("rp3beta", "ease", "slim", "pure-svd", "als")
 # with numbers of baskets in place of dates
 _MEASURED: dict[tuple[str, str | None], dict] = {
     ("session-knn", "sessions"): {"idf": 1.5},
+    ("session-knn", "date"): {
+        "half_life": 15.0,
+        "recency": 0.98,
+        "length_penalty": 1.0,
+        "backward": 1.0,
+        "distance_decay": 0.95,
+        "idf": 1.5,
+    },
     ("buy-again", "basket"): {"half_life": 20.0, "window": None, "prior_weight": 1.0},
 }
 # the recipe of each class, by its name; the plainest where there are several

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def run(
         screen.say(f"Wrote {len(rows):,} rows for {len(histories):,} users to {output}.")
 
 
-_NUMBERS = {"basket": "number"}  # the first days of a log may count like baskets
+_NUMBERS: dict[Any, Any] = {"basket": "number"}  # the first days of a log may count like baskets
 
 
 def read_like_model(screen: Screen, log: Log, notes: dict):

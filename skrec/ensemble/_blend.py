@@ -227,8 +227,9 @@ class BlendRecommender(PartsRecommender):
             self._fit_parts(known, self._read(known), names, parts)
             held_out.append(self._held_out_pairs(known, held, rng))
         pairs = Pairs.join([one[0] for one in held_out])
+        holdout = np.repeat(np.arange(len(held_out)), [one[0].n_rows for one in held_out])
         labels, n_relevant = (np.concatenate([one[number] for one in held_out]) for number in (1, 2))
-        choice, weights, scores = choose_weights(pairs, labels, n_relevant, names, self.k, rng)
+        choice, weights, scores = choose_weights(pairs, labels, n_relevant, holdout, names, self.k, rng)
         self._record_choice(choice, scores)
         return weights
 

@@ -11,8 +11,15 @@ _FEW = 2_000  # users up to which three folds leave more to train on; two beyond
 _PSEUDO_USERS = 100  # weight of the best part alone in learned weights, in users
 
 
-def fold_of(n_users: int, rng) -> np.ndarray:
-    """Return a fold of each user, drawn at random, shape (n_users,): 3 folds of few users, 2 of many."""
+def folds_of(holdout: np.ndarray, rng) -> np.ndarray:
+    """Return a fold of each user, given the number of the holdout, shape (n_users,).
+
+    A fold is a holdout where there are several, since other users tell what became popular in the same holdout, which
+    nobody knows in advance. Else users are drawn at random: 3 folds of few, 2 of many.
+    """
+    n_users = len(holdout)
+    if n_users and holdout.min() < holdout.max():
+        return holdout
     n_folds = 3 if n_users <= _FEW else 2
     return rng.permutation(np.arange(n_users) % min(n_folds, max(1, n_users)))
 

@@ -8,12 +8,14 @@ import scipy.sparse as sp
 from ..feature_extraction._item_encoders import TagEncoder, _numbers
 from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._arguments import as_list
-from ..utils._histories import Histories, check_same_times, number_baskets
+from ..utils._histories import Histories, check_same_times, number_baskets, required
 from ..utils._time import as_duration, far_future, latest_time
 from ..utils._users import Users
 from ..utils._validation import factorize
 from ._pairs import Pairs
 
+_LEVELS = 2  # of an item's counts and ages per unit of their log: finer ones tell single items apart, and what became
+# popular in the held-out part is then learned by heart
 _TEXT = 0.5  # a column of strings with more distinct values than this share of the items is a text, and left out
 
 
@@ -126,8 +128,9 @@ class PairFeatures:
                 events = np.bincount(groups + 1, self.counts, minlength=groups.max(initial=-1) + 2)
                 events[0] = 0
                 table[f"{name} popularity"] = np.log1p(events)[groups + 1]
-            table |= self.columns.numbers
-        self.item_table = {name: values.astype(np.float32) for name, values in table.items()}
+        coarse = {name: np.round(_LEVELS * values) / _LEVELS for name, values in table.items()}
+        numbers = {} if self.columns is None else self.columns.numbers
+        self.item_table = {name: values.astype(np.float32) for name, values in (coarse | numbers).items()}
 
     def _copied(self) -> "PairFeatures":
         other = PairFeatures(self.part_names, [], self.own_time)
@@ -240,7 +243,8 @@ class _Past:
 
     def of_baskets(self, pairs: Pairs, usual: np.ndarray) -> dict[str, np.ndarray]:
         """Say in how many baskets the user had the item, how many ago, and whether its usual interval is over."""
-        basket, first = number_baskets(self.histories.indptr, self.days)
+        days: Any = self.days
+        basket, first = number_baskets(self.histories.indptr, days)
         n_baskets = np.diff(first)
         keys = self.rows * len(usual) + self.histories.codes
         order = np.argsort(keys, kind="stable")
@@ -257,9 +261,9 @@ class _Past:
         interval = usual[pairs.column]
         recency[had] = 1 / (first[pairs.row[had] + 1] - basket[newest])
         again = count[had] > 1
-        own = (self.days[oldest] - self.days[newest])[again] / (count[had][again] - 1)
+        own = (days[oldest] - days[newest])[again] / (count[had][again] - 1)
         interval[had[again]] = (own + interval[had[again]]) / 2  # a few of a user's own intervals say little alone
-        due[had] = np.log1p(self.days[newest]) - np.log1p(interval[had])
+        due[had] = np.log1p(days[newest]) - np.log1p(interval[had])
         return {
             "baskets": np.log1p(n_baskets)[pairs.row],
             "item basket share": count / np.maximum(n_baskets, 1)[pairs.row],
@@ -292,9 +296,10 @@ def usual_intervals(histories: Histories, n_items: int) -> np.ndarray:
     Intervals shrink to the mean over all items, which counts as much as one interval of the item; items that nobody
     bought again have it alone.
     """
-    basket, _ = number_baskets(histories.indptr, histories.time)
+    times = required(histories.time, "time")
+    basket, _ = number_baskets(histories.indptr, times)
     order = np.lexsort((basket, histories.codes, histories.rows))
-    code, row, times = histories.codes[order], histories.rows[order], histories.time[order]
+    code, row, times = histories.codes[order], histories.rows[order], times[order]
     again = (code[1:] == code[:-1]) & (row[1:] == row[:-1]) & (basket[order][1:] != basket[order][:-1])
     item, gaps = code[1:][again], np.diff(times)[again]
     mean = gaps.mean() if len(gaps) else float(np.ptp(times)) if len(times) else 0.0

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from ..utils._threads import single_threaded_openmp
-from ._choice import choose, cross_fitted, fold_of, shrunk
+from ._choice import choose, cross_fitted, folds_of, shrunk
 from ._listwise import FEW_PAIRS, listwise_ranker
 from ._pairs import Pairs, pair_ndcg
 from ._ranker import default_ranker
@@ -32,6 +32,8 @@ class TrainingPairs:
         Number of relevant items of each held-out user, with a hit or not.
     has_hit : bool ndarray of shape (n_users,)
         Whether one of the user's candidates is relevant.
+    holdout : int ndarray of shape (n_users,)
+        Number of the holdout.
     parts : ndarray of shape (n_users, n_parts), or None
         NDCG at k that each part alone reaches; NaN where nothing is relevant.
     """
@@ -41,26 +43,27 @@ class TrainingPairs:
     table: np.ndarray
     n_relevant: np.ndarray
     has_hit: np.ndarray
+    holdout: np.ndarray
     parts: np.ndarray | None
 
     @staticmethod
     def join(blocks: list["TrainingPairs"]) -> "TrainingPairs":
         """Put blocks of users behind each other."""
         pairs = Pairs.join([block.pairs for block in blocks])
-        labels, table, n_relevant, has_hit = (
+        labels, table, n_relevant, has_hit, holdout = (
             np.concatenate([getattr(block, name) for block in blocks])
-            for name in ("labels", "table", "n_relevant", "has_hit")
+            for name in ("labels", "table", "n_relevant", "has_hit", "holdout")
         )
         parts = None if blocks[0].parts is None else np.concatenate([block.parts for block in blocks])
-        return TrainingPairs(pairs, labels, table, n_relevant, has_hit, parts)
+        return TrainingPairs(pairs, labels, table, n_relevant, has_hit, holdout, parts)
 
     def keep(self, users: np.ndarray) -> "TrainingPairs":
         """Keep some of the users with a hit, given as a mask; without the others."""
         of_pairs = users[self.pairs.row]
-        n_relevant = self.n_relevant[self.has_hit][users]
+        n_relevant, holdout = (values[self.has_hit][users] for values in (self.n_relevant, self.holdout))
         some = np.ones(len(n_relevant), dtype=bool)
         return TrainingPairs(
-            self.pairs.keep(users), self.labels[of_pairs], self.table[of_pairs], n_relevant, some, None
+            self.pairs.keep(users), self.labels[of_pairs], self.table[of_pairs], n_relevant, some, holdout, None
         )
 
     def ndcg(self, k: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -108,14 +111,14 @@ def choose_second_stage(training: TrainingPairs, names: list[str], rank: Callabl
     weights : ndarray of shape (n_parts,)
         Weights of the parts in the blend.
     scores : dict of str to ndarray of shape (n_users,)
-        NDCG at k of each held-out user, from what was fitted on other users.
+        NDCG at k of each held-out user, from what was fitted on other holdouts, or on other users of a single one.
     """
     alone = np.asarray(training.parts)
     seed, pairs, ndcg = rng.randint(np.iinfo(np.int32).max), training.pairs, training.ndcg(k)
     rankers = {"ranker": default_ranker(seed)}
     if (listwise := listwise_ranker(seed)) is not None:
         rankers["listwise ranker"] = listwise
-    folds, n_parts = fold_of(pairs.n_rows, rng), len(names)
+    folds, n_parts = folds_of(training.holdout[training.has_hit], rng), len(names)
     equal = np.full(n_parts, 1 / n_parts)
     best = int(np.argmax(np.nanmean(alone, axis=0)))
     scores = {f"part {name}": alone[:, number] for number, name in enumerate(names)}

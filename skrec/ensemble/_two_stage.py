@@ -244,11 +244,11 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         histories, X = self._read_training(X), as_passed(X)
         rng = check_random_state(self.random_state)
         ranker = self._checked_ranker(rng)
-        known, end, blocks = X, None, []
-        for _ in range(1 if self.prefit else self.n_holdouts):
+        known, end, blocks, self.repeats_ = X, None, [], False
+        for number in range(1 if self.prefit else self.n_holdouts):
             known, held, end = hold_out(known, self._read(known), self.holdout, self.n_last, end)
             self._fit_first_stage(known, self._read(known), names, parts)
-            blocks += self._training_pairs(known, held, rng)
+            blocks += self._training_pairs(known, held, number, rng)
         self._fit_second_stage(ranker, TrainingPairs.join(blocks), rng)
         weights = self.weights_
         self._fit_first_stage(X, histories, names, parts)
@@ -299,13 +299,14 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             names = range(as_table(self.user_features_.transform(X)).shape[1]) if names is None else names
             self._user_names = [f"user {name}" for name in names]
 
-    def _training_pairs(self, X, held, rng) -> list[TrainingPairs]:
+    def _training_pairs(self, X, held, number: int, rng) -> list[TrainingPairs]:
         """Return candidates of held-out users, by block of users."""
         asked, relevant = draw_questions(X, held, self.max_users, rng)
         users = self._encode(asked)
-        relevant, self.repeats_ = split_repeats(self._presence(relevant), users.matrix, self.exclude_seen)
+        relevant, repeats = split_repeats(self._presence(relevant), users.matrix, self.exclude_seen)
+        self.repeats_ |= repeats
         n_relevant, scorers = np.diff(relevant.indptr), self._scorers(None)
-        keep_seen, (order, _) = self.repeats_ and not self.exclude_seen, item_order(self)
+        keep_seen, (order, _) = repeats and not self.exclude_seen, item_order(self)
 
         def training(block):
             part = users[block]
@@ -319,7 +320,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             if isinstance(self.ranker, str):
                 seen = None if keep_seen else part.matrix
                 alone = np.column_stack([list_ndcg(one, relevant[block], seen, order, self.k) for one in scores])
-            return TrainingPairs(pairs.keep(has_hit), labels[kept], table[kept], n_relevant[block], has_hit, alone)
+            n_held, of_holdout = n_relevant[block], np.full(len(has_hit), number)
+            return TrainingPairs(pairs.keep(has_hit), labels[kept], table[kept], n_held, has_hit, of_holdout, alone)
 
         return map_blocks(training, len(users), 4 * self._block_width())
 
@@ -380,13 +382,20 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     def _scorer(self, at):
         if self.ranker_ is None:
-            return self._blend_scorer(at)
+            blend = self._blend_scorer(at)
+            return lambda users: self._without_repeats(blend(users), users.matrix)
         sourced = self._sourced_scorer(at)
         return lambda users: sourced(users)[0]
 
     def _sourced_scorer(self, at):
         if self.ranker_ is None:
-            return self._sourced_blend_scorer(at)
+            blend = self._sourced_blend_scorer(at)
+
+            def score_blend(users):
+                scores, sources = blend(users)
+                return self._without_repeats(scores, users.matrix), sources
+
+            return score_blend
         scorers, names = self._scorers(at), np.array([*self._names, "blend"], dtype=object)
 
         def score(users):
@@ -415,11 +424,19 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     def _score_single(self, user, at):
         if self.ranker_ is None:
-            return self._blend_single(user, at)
+            return self._without_repeats(self._blend_single(user, at)[None], user.matrix)[0]
         scores = [self._normalized_single(user, at, number) for number in range(len(self._parts))]
         pairs, blend = self._choose(scores, user.matrix, keep_seen=self.repeats_)
         self._place_candidates(user.described, pairs, blend, at)
         return blend[0]
+
+    def _without_repeats(self, scores: np.ndarray, seen) -> np.ndarray:
+        """Bring seen items below all others where nobody came back to one in the held-out items, in place."""
+        if not self.repeats_ and not self.exclude_seen and seen.nnz:
+            rows = np.repeat(np.arange(len(scores)), np.diff(seen.indptr))
+            fall = np.ptp(scores, axis=1) + 1
+            scores[rows, seen.indices] -= fall[rows]
+        return scores
 
     def _best_placed(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
         """Return for each pair which retriever places it best among the candidates, and at which place, from 0."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._choice import choose, cross_fitted, fold_of, shrunk
+from ._choice import choose, cross_fitted, folds_of, shrunk
 from ._pairs import Pairs, pair_ndcg
 
 
@@ -54,7 +54,7 @@ def climb(scores: np.ndarray, pairs: Pairs, labels: np.ndarray, n_relevant: np.n
     return weights / weights.sum()
 
 
-def choose_weights(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, names: list[str], k: int, rng):
+def choose_weights(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, holdout, names: list[str], k: int, rng):
     """Choose between the best part alone, equal weights and learned weights.
 
     Parameters
@@ -65,6 +65,8 @@ def choose_weights(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, nam
         Which pairs are relevant.
     n_relevant : int ndarray of shape (n_users,)
         Number of relevant items of each user.
+    holdout : int ndarray of shape (n_users,)
+        Number of the holdout of each user.
     names : list of str
         Names of the parts.
     k : int
@@ -79,7 +81,7 @@ def choose_weights(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, nam
     weights : ndarray of shape (n_parts,)
         Weights that sum to 1.
     scores : dict of str to ndarray of shape (n_users,)
-        NDCG at k of each user, learned weights by what was learned from other users; NaN where nothing is relevant.
+        NDCG at k of each user, learned weights by what was learned from other holdouts or users; NaN where nothing is relevant.
     """
     ndcg, n_parts = pair_ndcg(pairs, labels, n_relevant, k), len(names)
     if not (n_relevant > 0).any():
@@ -99,7 +101,7 @@ def choose_weights(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, nam
 
     weights = {**alone, "equal weights": np.full(n_parts, 1 / n_parts)}
     scores["equal weights"] = ndcg(pairs.scores @ weights["equal weights"].astype(np.float32))
-    scores["learned weights"] = cross_fitted(fold_of(pairs.n_rows, rng), of_others)
+    scores["learned weights"] = cross_fitted(folds_of(holdout, rng), of_others)
     choice = choose(scores, [list(alone), ["equal weights"], ["learned weights"]])
     if choice == "learned weights":
         weights[choice] = learned(np.ones(pairs.n_rows, dtype=bool))

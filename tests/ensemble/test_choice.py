@@ -1,19 +1,20 @@
 """Hybrids choose on held-out items, and are not below their best part."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import skrec
 from skrec.base import BaseRecommender
 from skrec.datasets import make_histories
 from skrec.ensemble import BlendRecommender, TwoStageRecommender
-from skrec.ensemble._choice import choose, cross_fitted, fold_of, shrunk
+from skrec.ensemble._choice import choose, cross_fitted, folds_of, shrunk
 from skrec.ensemble._listwise import ListwiseRanker
 from skrec.ensemble._pairs import Pairs, list_ndcg, pair_ndcg
 from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k, paired_bootstrap, ranking_scores
-from skrec.model_selection import split_last
-from skrec.neighbors import ItemKNN, TransitionRecommender
+from skrec.model_selection import split_last, split_time
+from skrec.neighbors import BuyAgainRecommender, ItemKNN, TransitionRecommender
 
 
 class Noise(BaseRecommender):
@@ -150,8 +151,40 @@ def test_the_more_complex_candidate_must_be_better_beyond_chance():
     assert choose({"a": simple, "b": unknown}, [["a"], ["b"]]) == "a"
 
 
+def fashions(n_users, n_periods, seed):
+    """Users who alternate between two items of their own, and buy an item of the month, at random each month."""
+    rng = np.random.default_rng(seed)
+    items, times = [], []
+    for _ in range(n_users):
+        own = rng.choice(60, 2, replace=False)
+        items.append([])
+        times.append([])
+        for month in range(n_periods):
+            days = 30 * month + np.sort(rng.uniform(0, 30, 4))
+            fashion = np.random.default_rng(1000 * seed + month).choice(60, 3, replace=False)
+            items[-1] += [own[0], fashion[month % 3], own[1], rng.integers(60)]
+            times[-1] += days.tolist()
+    return pd.DataFrame({"item": items, "time": times})
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_is_popular_in_a_holdout_is_not_learned_for_the_next(seed):
+    X, y = split_time(fashions(200, 8, seed), at=210, verbose=0)
+    parts = [("again", BuyAgainRecommender()), ("next", TransitionRecommender())]
+    model = TwoStageRecommender(parts, holdout=30, n_holdouts=3, exclude_seen=False, random_state=seed).fit(X)
+    alone = {name: part.score(X, y) for name, part in model.named_retrievers_.items()}
+    reached = model.score(X, y)
+    assert reached > max(alone.values()) - 0.02
+    assert abs(model.validation_scores_[model.choice_] - reached) < 0.05
+
+
+def test_folds_are_the_holdouts_where_there_are_several():
+    holdout = np.repeat([0, 1, 2], [5, 3, 9])
+    np.testing.assert_array_equal(folds_of(holdout, np.random.RandomState(0)), holdout)
+
+
 def test_scores_of_a_fold_come_from_the_other_folds():
-    folds = fold_of(10, np.random.RandomState(0))
+    folds = folds_of(np.zeros(10, int), np.random.RandomState(0))
     assert sorted(np.bincount(folds)) == [3, 3, 4]
     seen = []
 
@@ -162,8 +195,8 @@ def test_scores_of_a_fold_come_from_the_other_folds():
     scores = cross_fitted(folds, fit_and_score)
     np.testing.assert_array_equal(scores, 10 - np.bincount(folds)[folds])
     np.testing.assert_array_equal(np.sum(seen, axis=0), 2)
-    assert len(np.unique(fold_of(5000, np.random.RandomState(0)))) == 2
-    assert cross_fitted(fold_of(1, np.random.RandomState(0)), fit_and_score) == [0]
+    assert len(np.unique(folds_of(np.zeros(5000, int), np.random.RandomState(0)))) == 2
+    assert cross_fitted(folds_of(np.zeros(1, int), np.random.RandomState(0)), fit_and_score) == [0]
 
 
 def test_learned_weights_are_drawn_towards_the_best_part():

@@ -17,7 +17,7 @@ from sklearn.svm import LinearSVC
 
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
-from skrec.ensemble import BlendRecommender, TwoStageRecommender
+from skrec.ensemble import BlendRecommender, TwoStageRecommender, _choice
 from skrec.ensemble._pair_features import ItemColumns, PairFeatures, usual_intervals
 from skrec.ensemble._pairs import Pairs, hold_out, retrieve
 from skrec.feature_extraction import BehaviorFeatures
@@ -111,15 +111,19 @@ def test_features_by_hand():
     features = PairFeatures(["a"], ["7D", "100D"], False).fit(read_histories(X).on_items(items), 4, columns)
     pairs = Pairs(np.array([0, 0, 0, 0, 2]), np.array([0, 1, 2, 3, 1]), np.arange(10.0).reshape(5, 2), np.arange(5), 3)
     table = feature_table(features, X, items, pairs)
+
+    def coarse(counts):
+        return np.round(2 * np.log1p(counts)) / 2
+
     expected = {
         "a score": [0, 2, 4, 6, 8],
         "a place": np.log1p([3, 2, 1, 0, 0]),
-        "popularity": np.log1p([0, 1, 1, 2, 1]),
-        "popularity 7D": np.log1p([0, 0, 1, 0, 0]),
-        "popularity 100D": np.log1p([0, 1, 1, 2, 1]),
-        "item age": np.log1p([0, 55, 0, 95, 55]),
-        "item idle": np.log1p([95, 55, 0, 54, 55]),
-        "shelf popularity": np.log1p([2, 2, 2, 2, 2]),
+        "popularity": coarse([0, 1, 1, 2, 1]),
+        "popularity 7D": coarse([0, 0, 1, 0, 0]),
+        "popularity 100D": coarse([0, 1, 1, 2, 1]),
+        "item age": coarse([0, 55, 0, 95, 55]),
+        "item idle": coarse([95, 55, 0, 54, 55]),
+        "shelf popularity": coarse([2, 2, 2, 2, 2]),
         "price": [2, 8, 32, 4, 8],
         "score": [0, -1, 0, 1, -1],
         "history length": np.log1p([3, 3, 3, 3, 0]),
@@ -277,6 +281,22 @@ def test_repeats_and_discovery_in_one_list():
     assert "item count" in free.feature_names_
     with pytest.raises(ValueError, match="no held-out item is among the n_candidates=100"):
         TwoStageRecommender(parts, exclude_seen=True).fit(X)  # nobody buys anything new
+
+
+def test_seen_items_come_last_without_a_ranker_where_nobody_came_back(planted, monkeypatch):
+    X, _ = planted
+    monkeypatch.setattr(_choice, "_better", lambda ours, others: False)
+    model = TwoStageRecommender(PARTS, exclude_seen=False, random_state=0).fit(X)
+    assert model.choice_.startswith("part ") and model.ranker_ is None and not model.repeats_
+    answer = model.recommend(X, k=5)
+    assert all(not set(row) & set(history) for row, history in zip(answer, X["item"], strict=True))
+    assert answer.tolist() == model.recommend(X, k=5, exclude_seen=True).tolist()
+    one = model.recommend([X["item"].iloc[3]], k=5)  # the way of a single user
+    assert one.tolist() == answer[3:4].tolist()
+    scores = model.decision_function(X)
+    assert np.isfinite(scores).all()
+    model.repeats_ = True
+    assert any(set(row) & set(history) for row, history in zip(model.predict(X), X["item"], strict=True))
 
 
 def test_candidates_stand_above_the_rest_in_the_order_of_the_blend(planted):
