@@ -162,7 +162,17 @@ class PPMISVD(EmbeddingMixin, RecencyMixin, BaseRecommender):
     def _changing(self, after, before):
         return near_new_events(after, before, self.window)
 
+    def _check_updatable(self):
+        super()._check_updatable()
+        counted = getattr(self, "_counted_window", self.window)
+        if self.window != counted:
+            raise ValueError(
+                f"window must be that of fit, {counted}, for updates, got {self.window}: set it back, or fit again on "
+                "all events"
+            )
+
     def _solve(self, statistics):
+        self._counted_window = self.window
         counts = statistics["counts"].tocsr()
         rank = self._id_rank()  # the randomized SVD depends on the order of the items
         if rank is not None:
