@@ -40,6 +40,7 @@ MIN_DF = {"retailrocket EASE": 10}  # 13,585 items instead of 25,520, whose inve
 SMALLER = {  # more components would take minutes a setting
     "beauty ALS": {"n_components": [32, 64]},
     "retailrocket PureSVD": {"n_components": [20, 64, "auto"]},
+    "retailrocket PPMISVD": {"n_components": [128, 256]},
 }
 PLAIN = {"online_retail ItemKNN", "dunnhumby ItemKNN"}  # counts mislead the cosine: the plain vectorizer suits better
 # passed over unless named: minutes per setting on one thread

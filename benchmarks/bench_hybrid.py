@@ -6,10 +6,11 @@ hybrid gains over its best part on the same users, with a 95 % bootstrap interva
 for one user. Parts are fitted once per training set: the hybrids of one task share them. ``--ablation`` leaves out
 one part after the other, ``--users N`` asks N random users who have something held out, ``--validation`` measures on
 the validation parts, on which parameters were chosen, ``--with-net`` adds SASRec, ``--net-features`` as well, but one
-that reads item features where the set has some, and ``--seed`` (0) is that of everything drawn. MovieLens-100k is not
-here: its official test is a random part of the ratings, which the last event does not resemble.
+that reads item features where the set has some, and ``--seed`` (0) is that of everything drawn. ``--vectors`` has two
+parts alone, SessionKNN and PPMISVD. MovieLens-100k is not here: its official test is a random part of the ratings,
+which the last event does not resemble.
 
-    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net | --net-features] [--seed 0]
+    python benchmarks/bench_hybrid.py [--validation] [--ablation] [--with-net | --net-features] [--vectors] [--seed 0]
         [--users 5000] [beauty sports ml1m online_retail online_retail_new dunnhumby dunnhumby_new retailrocket
         diginetica]
 """
@@ -23,6 +24,7 @@ import numpy as np
 import protocols
 from sklearn.base import clone
 
+from skrec.decomposition import PPMISVD
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender, _parts
 from skrec.feature_extraction import HistoryVectorizer
@@ -186,8 +188,10 @@ def gain_over(ndcg, best):
     return f"{difference / base:+.1%} ({low / base:+.1%} to {high / base:+.1%})"
 
 
-def run(name, seed, validation, ablation, net, n_users):
+def run(name, seed, validation, ablation, net, vectors, n_users):
     task, parts, learning = task_and_parts(name, validation)
+    if vectors:
+        parts = {"session": parts.get("session", SessionKNN()), "vectors": PPMISVD(random_state=seed)}
     task, k = fewer_users(task, n_users), 20 if name in ("retailrocket", "diginetica") else 10
     if net:
         from skrec.neural_network import SASRec
@@ -239,7 +243,7 @@ def main(arguments):
     _parts._fit_part = fit_once
     print(f"{'task':38}{'model':34}{'HR':>8}{'NDCG':>8}  {'95 % interval':13}{'fit s':>8}{'ask s':>8}  over best")
     for name in [name for name in arguments if name in SETS] or SETS:
-        run(name, seed, validation, ablation, net, n_users)
+        run(name, seed, validation, ablation, net, "--vectors" in arguments, n_users)
         _fitted.clear()
 
 

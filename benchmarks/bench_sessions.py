@@ -24,6 +24,7 @@ import protocols
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skrec.decomposition import PPMISVD
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer
 from skrec.metrics import bootstrap_interval, ranking_scores
@@ -89,6 +90,8 @@ def models(nets: bool, changes: dict) -> dict:
         "TransitionRecommender": TransitionRecommender(),
         "Transition..., backward .5": TransitionRecommender(backward=0.5),
         "SessionKNN": SessionKNN(),
+        "PPMISVD": PPMISVD(random_state=0),
+        "PPMISVD, 512": PPMISVD(512, random_state=0),
     }
     if nets:
         from skrec.neural_network import GRU4Rec, SASRec

@@ -1,6 +1,7 @@
 """Updates of fitted recommenders: learning what came since, and unlearning users."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -304,6 +305,33 @@ def new_events(after: Histories, before: Histories) -> np.ndarray | None:
     if after.time is not None and (before.time is None or (after.time[~new] != before.time).any()):
         return None
     return new
+
+
+def near_new_events(after: Users, before: Users, window: int) -> tuple[Users, Users]:
+    """Leave out all but the last events that were known: pairs of known events cancel.
+
+    Parameters
+    ----------
+    after, before : Users of shape (n_users,)
+        The same users, coded alike.
+    window : int
+        Largest number of steps between two events of a pair that counts.
+
+    Returns
+    -------
+    pair of Users
+        Both with the new events, if any, and the last `window` known events of each user.
+    """
+    assert after.histories is not None and before.histories is not None
+    if (new := new_events(after.histories, before.histories)) is None:
+        return after, before
+    behind = np.concatenate([[0], np.cumsum(~new)])  # known events before each event
+    left = np.repeat(behind[after.histories.indptr[1:]], after.histories.lengths) - behind[:-1]
+    near = left <= window  # an event that is not new has `left` known ones from itself to the last
+    return (
+        replace(after, histories=after.histories.take_events(near | new)),
+        replace(before, histories=before.histories.take_events(near[~new])),
+    )
 
 
 def known_events(histories: Histories, since) -> np.ndarray:

@@ -20,6 +20,7 @@ _RECIPES: dict[str, tuple[str, str, dict]] = {
     "ease": ("skrec.linear_model", "EASE", {}),
     "slim": ("skrec.linear_model", "SLIM", {}),
     "pure-svd": ("skrec.decomposition", "PureSVD", {"random_state": 0}),
+    "ppmi-svd": ("skrec.decomposition", "PPMISVD", {"random_state": 0}),
     "bpr": ("skrec.decomposition", "BPR", {"random_state": 0}),
     "als": ("skrec.decomposition", "ALS", {"random_state": 0}),
     "blend": ("skrec.ensemble", "BlendRecommender", {"weights": "auto", "random_state": 0}),

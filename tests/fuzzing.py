@@ -24,7 +24,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 import skrec
-from skrec.decomposition import ALS, BPR, PureSVD
+from skrec.decomposition import ALS, BPR, PPMISVD, PureSVD
 from skrec.dummy import PopularityRecommender, RandomRecommender
 from skrec.ensemble import BlendRecommender, Reranker, TwoStageRecommender
 from skrec.feature_extraction import BehaviorFeatures, BM25Transformer, HistoryVectorizer, check_events, to_histories
@@ -505,6 +505,7 @@ def _models() -> Iterator[Target]:
         (ContentRecommender, {"item_features": features()}),
         (ALS, {"n_components": 2, "max_iter": 2, "n_jobs": 1, "random_state": 0}),
         (BPR, {"n_components": 2, "max_iter": 2, "n_jobs": 1, "random_state": 0}),
+        (PPMISVD, {"random_state": 0}),
         (PureSVD, {"random_state": 0}),
         (PopularityRecommender, {}),
         (RandomRecommender, {"random_state": 0}),

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrec.decomposition import ALS, BPR, PureSVD
+from skrec.decomposition import ALS, BPR, PPMISVD, PureSVD
 from skrec.dummy import PopularityRecommender, RandomRecommender
 from skrec.ensemble import BlendRecommender, Reranker, TwoStageRecommender
 from skrec.feature_extraction import BM25Transformer
@@ -48,6 +48,8 @@ RECOMMENDERS = [
     ALS(n_components=8, l2=0.1, l2_exponent=0, unobserved_weight=0.1, random_state=0),
     BPR(n_components=8, max_iter=200, random_state=0),
     PureSVD(n_components=2, random_state=0),  # more would split the tied singular values of the checkerboard
+    PPMISVD(2, random_state=0),
+    PPMISVD(8, window=2, shift=0.1, singular_exponent=1.0, recency=1.0, random_state=0),
     ContentRecommender(planted_features(), column_weights={"cluster": 0.6}),
     Reranker(EASE(l2=1.0)),
     BlendRecommender([("ease", EASE(l2=1.0)), ("next", TransitionRecommender())]),

@@ -13,7 +13,7 @@ ROOT = Path(skrec.__file__).parent
 LAYERS = (
     {"utils", "metrics"},
     {"feature_extraction"},
-    {"base", "_similar_items", "_updates", "datasets"},
+    {"base", "_recency", "_similar_items", "_updates", "datasets"},
     {"dummy", "neighbors", "linear_model", "decomposition", "neural_network"},
     {"ensemble"},
     {"recipes", "advice", "inspection", "model_selection", "persistence"},

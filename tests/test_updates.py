@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from skrec import persistence
+from skrec.decomposition import PPMISVD
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, Reranker, TwoStageRecommender
 from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
@@ -36,6 +37,7 @@ MODELS = [
     EASE(5, dropout=0.3, length_exponent=0.5, popularity_exponent=0.2, method="sparse", n_neighbors=6),
     SLIM(0.1, 1, vectorizer=WEIGHTED),
     TransitionRecommender(3, gap_decay=0.37),
+    PPMISVD(4, window=2, min_count=3),
     SessionKNN(8, n_candidates=6, half_life=9.0),
     TIFUKNN(7, n_groups=2),
     BlendRecommender(

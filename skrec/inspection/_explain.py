@@ -16,7 +16,7 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
     ----------
     model : recommender
         A fitted recommender whose score is a sum over the history: EASE, SLIM, ItemKNN, RP3beta,
-        TransitionRecommender, PureSVD, ALS.
+        TransitionRecommender, PureSVD, PPMISVD, ALS.
     X : histories of shape (n_users,)
         The users to explain; a few, since each takes a row per item and reason.
     items : array-like of ids, or one such list per user, default=None

@@ -17,6 +17,7 @@ _GRIDS: dict[str, dict[str, list]] = {
     "SLIM": {"l1": [1.0, 3.0], "l2": [30.0, 200.0, 500.0]},
     "ALS": {"l2": [0.003, 0.01, 0.03], "n_components": [32, 64, 128]},
     "BPR": {"n_components": [32, 64, 128], "l2": [0.001, 0.003, 0.01]},
+    "PPMISVD": {"n_components": [128, 256, 512], "singular_exponent": [0.5, 1.0], "recency": [0.4, 0.6, 0.8]},
     "PureSVD": {"n_components": [20, 64, "auto", 512], "scaling": [0.5, 0.7, 1.0]},
 }
 

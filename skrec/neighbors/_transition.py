@@ -1,21 +1,20 @@
 """Item-to-item transitions."""
 
-from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
 
-from .._updates import new_events
+from .._recency import RecencyMixin
+from .._updates import near_new_events
 from ..base import BaseRecommender
-from ..feature_extraction._vectorizer import event_ages
 from ..utils._cooccurrence import Cooccurrence
 from ..utils._sklearn import Interval
 from ..utils._statistics import Statistics
 from ..utils._transitions import count_transitions
 
 
-class TransitionRecommender(BaseRecommender):
+class TransitionRecommender(RecencyMixin, BaseRecommender):
     r"""Recommend what usually follows the latest items: a Markov chain that also counts steps further apart.
 
     Item :math:`i` is followed by item :math:`j`, with `window` :math:`w` and `gap_decay` :math:`g`,
@@ -146,16 +145,7 @@ class TransitionRecommender(BaseRecommender):
         return Statistics({"transitions": Cooccurrence.of(counts)})
 
     def _changing(self, after, before):
-        """Leave out all but the last events that were known: pairs of known events cancel."""
-        if (new := new_events(after.histories, before.histories)) is None:
-            return after, before
-        behind = np.concatenate([[0], np.cumsum(~new)])  # known events before each event
-        left = np.repeat(behind[after.histories.indptr[1:]], after.histories.lengths) - behind[:-1]
-        near = left <= self.window  # an event that is not new has `left` known ones from itself to the last
-        return tuple(
-            replace(users, histories=users.histories.take_events(keep))
-            for users, keep in ((after, near | new), (before, near[~new]))
-        )
+        return near_new_events(after, before, self.window)
 
     def _solve(self, statistics):
         counts = statistics["transitions"].tocsr()
@@ -164,19 +154,6 @@ class TransitionRecommender(BaseRecommender):
         target = np.maximum(self.popularity_, 1) ** -float(self.damping)
         scale = np.repeat(source, np.diff(counts.indptr)).astype(np.float32) * target.astype(np.float32)[counts.indices]
         self.similarity_ = sp.csr_array((counts.data * scale, counts.indices, counts.indptr), shape=counts.shape)
-
-    def _weigh(self, users):
-        return users.histories.to_matrix(float(self.recency) ** event_ages(users.histories), self.n_items_)
-
-    def _weigh_single(self, user):
-        codes = np.array(user.codes, dtype=np.int64)
-        ages = event_ages(user.histories) if user.timed else np.arange(len(codes) - 1, -1, -1)
-        values = (float(self.recency) ** ages).astype(np.float32)
-        if len(user.columns) < len(codes):  # items that come back are summed as in a matrix
-            row = user.histories.to_matrix(values, self.n_items_)
-            return row.indices, row.data
-        order = np.argsort(codes)
-        return codes[order], values[order]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,10 +1,9 @@
-"""Vectors of items and words by whom they stand beside, to start a net from."""
+"""Co-occurrence embeddings (PPMI and SVD) of items and words, to initialise nets."""
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.extmath import randomized_svd
 
-from skrec.utils._transitions import count_transitions
+from skrec.utils._ppmi import positive_pmi, truncated_svd, window_counts
 
 _WINDOW = 5  # steps to each side that count as the neighbourhood
 
@@ -36,18 +35,12 @@ def neighbour_vectors(codes: np.ndarray, size: int, n_components: int, seed: int
         The vectors; zeros where nothing stands beside a code.
     """
     rows = np.repeat(np.arange(len(codes)), np.count_nonzero(codes, axis=1))
-    counts = count_transitions(codes[codes > 0], rows, size, 1 / np.arange(1, _WINDOW + 1))
-    counts = sp.coo_array(counts + counts.T)
+    counts = sp.coo_array(window_counts(codes[codes > 0], rows, size, _WINDOW))
     known = (counts.row >= first) & (counts.col >= first)
-    row, column, count = counts.row[known], counts.col[known], counts.data[known]
+    counts = sp.coo_array((counts.data[known], (counts.row[known], counts.col[known])), shape=(size, size))
     vectors = np.zeros((size, min(n_components, size - 1)), dtype=np.float32)
-    if len(count):
-        total = np.bincount(row, count, minlength=size)
-        context = total**0.75 / (total**0.75).sum()
-        information = np.log(count / (total[row] * context[column])).astype(np.float32)
-        kept = information > 0
-        matrix = sp.csr_array((information[kept], (row[kept], column[kept])), shape=(size, size))
-        left, values, _ = randomized_svd(matrix, vectors.shape[1], n_iter=3, random_state=seed)
+    if counts.nnz:
+        left, values = truncated_svd(positive_pmi(counts), vectors.shape[1], seed)
         vectors = (left * np.sqrt(values)).astype(np.float32)
         vectors *= spread / max(vectors[first:].std(), 1e-12)
     vectors[:first] = np.nan

@@ -4,6 +4,7 @@ SKREC = frozenset(
     {
         "skrec.decomposition._als.ALS",
         "skrec.decomposition._bpr.BPR",
+        "skrec.decomposition._ppmi_svd.PPMISVD",
         "skrec.decomposition._pure_svd.PureSVD",
         "skrec.dummy.PopularityRecommender",
         "skrec.dummy.RandomRecommender",

@@ -126,6 +126,7 @@ def test_few_users_are_a_warning(folder, run, events):
         ("Item_KNN", "item-knn"),
         ("EASE", "ease"),
         ("PureSVD", "pure-svd"),
+        ("PPMISVD", "ppmi-svd"),
         ("TwoStageRecommender", "hybrid"),
         ("session", "session-knn"),
     ],

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from skrec.datasets import make_histories
-from skrec.decomposition import ALS, PureSVD
+from skrec.decomposition import ALS, PPMISVD, PureSVD
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer
 from skrec.inspection import explain
@@ -20,6 +20,7 @@ MODELS = [
     TransitionRecommender(),
     SLIM(l1=0.1, l2=1),
     PureSVD(6, random_state=0),
+    PPMISVD(6, random_state=0),
     ALS(8, random_state=0),
     ALS(8, l2=0.3, l2_exponent=0, unobserved_weight=0.2, alpha=2, random_state=0),
 ]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from skrec.datasets import make_histories
+from skrec.decomposition import PPMISVD
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, RP3beta, TransitionRecommender
 from skrec.utils._cooccurrence import Cooccurrence
@@ -24,6 +25,7 @@ MODELS = [
     ItemKNN(5, metric="tversky"),
     RP3beta(5),
     TransitionRecommender(),
+    PPMISVD(6, random_state=0),
     BuyAgainRecommender(),
 ]
 

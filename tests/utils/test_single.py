@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 import skrec.base
 from skrec.datasets import make_histories
-from skrec.decomposition import ALS, BPR, PureSVD
+from skrec.decomposition import ALS, BPR, PPMISVD, PureSVD
 from skrec.dummy import PopularityRecommender, RandomRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender
 from skrec.feature_extraction import HistoryVectorizer
@@ -52,6 +52,7 @@ MODELS = {
     "als": ALS(8, max_iter=2, random_state=0),
     "als counts": ALS(8, max_iter=2, random_state=0, alpha=3.0, vectorizer=HistoryVectorizer(binary=False)),
     "svd": PureSVD(8, random_state=0),
+    "ppmi": PPMISVD(8, random_state=0),
     "bpr": BPR(8, max_iter=2, random_state=0, n_jobs=1),
     "blend": BlendRecommender(PARTS, weights=[1, 0, 2, 1]),
     "blend of ranks": BlendRecommender(PARTS, normalization="rank"),
