@@ -1,11 +1,14 @@
 """What do the features of TwoStageRecommender's ranker give? Each group left out, on validation parts.
 
-Prints NDCG at 10 (20 for sessions) with all features and, for each group of features, the loss without it, relative,
-with a 95 % paired bootstrap interval over users; in the last columns the seconds of learning and the number of
-features. Parts and settings are those of `bench_hybrid.py`, the ranker is LambdaMART where LightGBM is installed
-(`--ranker default`: that of scikit-learn), seeds 0 to 2 (`--seeds`), averaged per user. No test part is touched.
+Prints NDCG at 10 with all features and, for each group of features, the relative loss without it with a 95 % paired
+bootstrap interval over users; in the last columns the processor seconds of learning and the number of features.
+Retrievers and settings are those of the recipe "hybrid" for the set (`bench_recipes.py`), the ranker is LambdaMART
+(`--ranker default`: that of scikit-learn), seeds 0 to 2 (`--seeds`), averaged per user. "fine counts and ages" has
+those of items without their coarse steps. `--folds` prints instead what the validation scores of ``ranker="auto"``
+promise, by other holdouts and by other users of the same holdouts, beside what the chosen candidate reaches on the
+validation part. No test part is touched.
 
-    python benchmarks/bench_ranker_features.py [--ranker listwise|default] [--seeds 0 1 2] [set ...]
+    python benchmarks/bench_ranker_features.py [set ...] [--ranker listwise|default] [--seeds 0 1 2] [--folds]
 """
 
 import argparse
@@ -13,14 +16,18 @@ import re
 import time
 
 import bench_hybrid
+import bench_recipes
 import numpy as np
 
-from skrec.ensemble import TwoStageRecommender, _parts
+from skrec.ensemble import _pair_features, _parts, _second_stage
+from skrec.ensemble._choice import folds_of
 from skrec.ensemble._listwise import listwise_ranker
 from skrec.ensemble._pair_features import PairFeatures
 from skrec.metrics import paired_bootstrap
+from skrec.recipes import make_recommender
 
-SETS = ["online_retail", "online_retail_new", "dunnhumby", "beauty"]
+SETS = ["online_retail", "online_retail_new", "dunnhumby", "grocery"]
+FINE = "fine counts and ages"
 GROUPS = {  # regular expressions of names
     "places": r".* place",
     "popularity in windows": r"popularity \d+D",
@@ -44,34 +51,46 @@ def leave_out(pattern: str | None) -> None:
     PairFeatures.table = _table if pattern is None else table
 
 
+def task_and_model(name: str, seed: int):
+    """Return the validation task of a set and the recipe."""
+    make, said = bench_recipes.SETS[name]
+    task = bench_hybrid.fewer_users(make(True), 0)
+    return task, make_recommender("hybrid", {"random_state": seed}, exclude_seen=task.exclude_seen, **said)
+
+
+def promises(name: str, seeds: list[int]) -> None:
+    """Print what validation scores promise, and what is reached."""
+    by_users = {"other holdouts": folds_of, "other users": lambda holdout, rng: folds_of(np.zeros_like(holdout), rng)}
+    for seed in seeds:
+        for folds, function in by_users.items():
+            _second_stage.folds_of = function
+            task, model = task_and_model(name, seed)
+            model, _, ndcg, _, _ = bench_hybrid.measure(task, model, 10)
+            promised = {one: round(value, 4) for one, value in model.validation_scores_.items()}
+            reached = f"{model.choice_} {np.nanmean(ndcg):.4f}"
+            print(f"{task.name:36}seed {seed}, by {folds}: {reached}, promised {promised}", flush=True)
+    _second_stage.folds_of = folds_of
+
+
 def measure(name: str, ranker: str, seeds: list[int]) -> None:
     """Print the rows of one set."""
-    task, parts, learning = bench_hybrid.task_and_parts(name, validation=True)
-    task, k = bench_hybrid.fewer_users(task, 0), 20 if name in ("retailrocket", "diginetica") else 10
-    steps = {"n_holdouts": 3} if "holdout" in learning else {}
-    whole, all_names = None, None
-    for group, pattern in {"all features": None, **GROUPS}.items():
-        if all_names is not None and not any(re.fullmatch(pattern, one) for one in all_names):
+    whole, all_names, levels = None, None, _pair_features._LEVELS
+    for group, pattern in {"all features": None, FINE: None, **GROUPS}.items():
+        if pattern is not None and not any(re.fullmatch(pattern, one) for one in all_names or []):
             continue
         leave_out(pattern)
+        _pair_features._LEVELS = 1_000_000 if group == FINE else levels
         reached, seconds = [], 0.0
         for seed in seeds:
-            model = TwoStageRecommender(
-                list(parts.items()),
-                ranker=listwise_ranker(seed) if ranker == "listwise" else None,
-                exclude_seen=task.exclude_seen,
-                random_state=seed,
-                **learning,
-                **steps,
-            )
+            task, model = task_and_model(name, seed)
+            model.set_params(ranker=listwise_ranker(seed) if ranker == "listwise" else None)
             start = time.process_time()
             model.fit(task.X_train)
             seconds += time.process_time() - start
-            reached.append(bench_hybrid.measure(task, model, k)[2])
-        ndcg = np.mean(reached, axis=0)
+            reached.append(bench_hybrid.measure(task, model, 10)[2])
+        ndcg, loss = np.mean(reached, axis=0), ""
         if whole is None:
             whole, all_names = ndcg, model.feature_names_
-            loss = ""
         else:
             difference, low, high, _ = paired_bootstrap(whole, ndcg, random_state=0)
             base = np.nanmean(whole)
@@ -89,11 +108,16 @@ def main():
     parser.add_argument("names", nargs="*", default=SETS)
     parser.add_argument("--ranker", choices=["listwise", "default"], default="listwise")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--folds", action="store_true")
     arguments = parser.parse_args()
     _parts._fit_part = bench_hybrid.fit_once
-    print(f"{'set':36}{'features':26}{'NDCG':>8}  {'lost without the group':34}{'CPU s':>8}{'n':>5}")
+    if not arguments.folds:
+        print(f"{'set':36}{'features':26}{'NDCG':>8}  {'lost without the group':34}{'CPU s':>8}{'n':>5}")
     for name in arguments.names:
-        measure(name, arguments.ranker, arguments.seeds)
+        if arguments.folds:
+            promises(name, arguments.seeds)
+        else:
+            measure(name, arguments.ranker, arguments.seeds)
         bench_hybrid._fitted.clear()
 
 

@@ -4,9 +4,9 @@ For each set, `skrec.recipes.make_recommender` builds the models from what a use
 whether repeats count) and nothing else. Prints HR and NDCG at 10 (20 for sessions), seconds of fitting and of asking
 all users, and for "blend" and "hybrid" what was chosen, the gain over the best of their parts on the same users with a
 95 % paired bootstrap interval, and the milliseconds of one request. `--validation` measures on the validation parts,
-`--seed` (0) is that of the ensembles. Names of recipes after `--models` measure these alone.
+`--seed` (0) is that of the ensembles. `--users N` asks N random users who have something held out.
 
-    python benchmarks/bench_recipes.py [--validation] [--seed 0] [--models ease hybrid ...] [set ...]
+    python benchmarks/bench_recipes.py [--validation] [--seed 0] [--users 5000] [set ...]
 """
 
 import argparse
@@ -51,10 +51,10 @@ SETS = {  # name: the task, and what `make_recommender` is told of the data
 }
 
 
-def measure(name: str, seed: int, validation: bool, models: list[str]) -> None:
+def measure(name: str, seed: int, validation: bool, n_users: int) -> None:
     """Print the rows of one set."""
     make, said = SETS[name]
-    task, k = bench_hybrid.fewer_users(make(validation), 0), 20 if said.get("rows") == "sessions" else 10
+    task, k = bench_hybrid.fewer_users(make(validation), n_users), 20 if said.get("rows") == "sessions" else 10
     given = {"exclude_seen": task.exclude_seen, **said}
     alone = ["popularity-30d" if said.get("time") == "date" else "popularity"]
     best = None
@@ -62,8 +62,6 @@ def measure(name: str, seed: int, validation: bool, models: list[str]) -> None:
     parts = dict(built["blend"].recommenders)
     simple = {recipe: make_recommender(recipe, **given) for recipe in alone if "popular" not in parts}
     for label, model in {**simple, **parts, **built}.items():
-        if models and label not in models:
-            continue
         start = time.perf_counter()
         if label not in ENSEMBLES:
             model = bench_hybrid.fit_once("parts", label, model, task.X_train)
@@ -85,12 +83,12 @@ def main():
     parser.add_argument("names", nargs="*", default=list(SETS))
     parser.add_argument("--validation", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--models", nargs="+", default=[])
+    parser.add_argument("--users", type=int, default=0)
     arguments = parser.parse_args()
     _parts._fit_part = bench_hybrid.fit_once
     print(f"{'task':38}{'model':34}{'HR':>8}{'NDCG':>8}  {'95 % interval':13}{'fit s':>8}{'ask s':>8}  over best")
     for name in arguments.names:
-        measure(name, arguments.seed, arguments.validation, arguments.models)
+        measure(name, arguments.seed, arguments.validation, arguments.users)
         bench_hybrid._fitted.clear()
 
 

@@ -11,7 +11,7 @@ from ..utils._histories import Histories, as_passed
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._topk import map_blocks, popularity_order
 from ..utils._validation import type_name
-from ._pairs import Pairs, draw_questions, hold_out, retrieve, split_repeats
+from ._pairs import Pairs, draw_questions, retrieve, split_repeats
 from ._parts import NORMALIZATIONS, PartsRecommender
 from ._weights import choose_weights
 
@@ -221,9 +221,8 @@ class BlendRecommender(PartsRecommender):
     def _learn_weights(self, X, histories: Histories, names, parts) -> np.ndarray:
         """Return the weights chosen on held-out items, of the best part alone, equal ones and learned ones."""
         rng = check_random_state(self.random_state)
-        known, end, held_out = X, None, []
-        for _ in range(1 if self.prefit else self.n_holdouts):
-            known, held, end = hold_out(known, self._read(known), self.holdout, end=end)
+        held_out = []
+        for known, held in self._holdouts(X):
             self._fit_parts(known, self._read(known), names, parts)
             held_out.append(self._held_out_pairs(known, held, rng))
         pairs = Pairs.join([one[0] for one in held_out])

@@ -1,5 +1,6 @@
 """What ensembles of recommenders share: their parts, fitted and asked together, on one scale."""
 
+import logging
 from abc import abstractmethod
 
 import numpy as np
@@ -21,8 +22,10 @@ from ..utils._single_rows import row_values
 from ..utils._sklearn import _BaseComposition
 from ..utils._users import Users, read_only
 from ..utils._validation import join_ids, lookup
+from ._pairs import hold_out
 from ._part_updates import PartUpdatesMixin, named_errors
 
+logger = logging.getLogger("skrec")
 NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")
 _RRF = 60  # of Cormack et al.
 
@@ -115,6 +118,21 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
         if not len(histories.codes):
             raise ValueError("X has no item in any history: nothing can be learned from it")
         return histories
+
+    def _holdouts(self, X, n_last: int = 1):
+        """Yield the histories without the held-out items of each step back, and these; fewer where events run out."""
+        known, end = X, None
+        for number in range(1 if self.prefit else self.n_holdouts):
+            try:
+                known, held, end = hold_out(known, self._read(known), self.holdout, n_last, end)
+            except ValueError as error:
+                if number == 0:
+                    raise
+                logger.warning(
+                    "n_holdouts=%d, but histories are too short for more than %d: %s", self.n_holdouts, number, error
+                )
+                return
+            yield known, held
 
     def _fit_parts(self, X, histories: Histories, names, parts) -> None:
         """Fit clones of the parts and of the fallback on histories, and learn the items of all."""

@@ -19,7 +19,7 @@ from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks
 from ._explain import explain_ranking
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
-from ._pairs import Pairs, by_user, draw_questions, hold_out, importances, list_ndcg, retrieve, split_repeats
+from ._pairs import Pairs, by_user, draw_questions, importances, list_ndcg, retrieve, split_repeats
 from ._parts import NORMALIZATIONS, PartsRecommender
 from ._ranker import default_ranker
 from ._second_stage import TrainingPairs, choose_second_stage, fit_ranker
@@ -70,7 +70,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         Number of last events with ``holdout="last"``, of last baskets with ``"basket"``.
     n_holdouts : int, default=1
         How often to hold out: 2 or more step back in time, fit the retrievers again on still shorter histories and
-        learn and choose from all steps, so that one season is not all there is. With ``prefit=True`` it is 1.
+        learn and choose from all steps, so that one season is not all there is; fewer where events run out. With
+        ``prefit=True`` it is 1.
     max_users : int, default=10000
         Number of users, drawn at random in each holdout, on whom the second stage learns; None takes all.
     item_features : pandas or polars DataFrame of shape (n_items, n_columns), default=None
@@ -244,9 +245,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         histories, X = self._read_training(X), as_passed(X)
         rng = check_random_state(self.random_state)
         ranker = self._checked_ranker(rng)
-        known, end, blocks, self.repeats_ = X, None, [], False
-        for number in range(1 if self.prefit else self.n_holdouts):
-            known, held, end = hold_out(known, self._read(known), self.holdout, self.n_last, end)
+        blocks, self.repeats_ = [], False
+        for number, (known, held) in enumerate(self._holdouts(X, self.n_last)):
             self._fit_first_stage(known, self._read(known), names, parts)
             blocks += self._training_pairs(known, held, number, rng)
         self._fit_second_stage(ranker, TrainingPairs.join(blocks), rng)

@@ -81,7 +81,7 @@ def choose_weights(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, hol
     weights : ndarray of shape (n_parts,)
         Weights that sum to 1.
     scores : dict of str to ndarray of shape (n_users,)
-        NDCG at k of each user, learned weights by what was learned from other holdouts or users; NaN where nothing is relevant.
+        NDCG at k of each user, NaN where nothing is relevant; learned weights are those of other holdouts or users.
     """
     ndcg, n_parts = pair_ndcg(pairs, labels, n_relevant, k), len(names)
     if not (n_relevant > 0).any():

@@ -35,6 +35,48 @@ def test_all_failed(folder, run, monkeypatch):
     assert code == 1 and "every model failed" in err and err.count("\n") == 1
 
 
+def baskets(first):
+    """A log of two items a basket; the numbers of each user's baskets begin with `first`."""
+    rows = [
+        (user, f"i{(user + basket + place) % 9}", first + basket)
+        for user in range(40)
+        for basket in range(2 + user % 3)
+        for place in range(2)
+    ]
+    return pd.DataFrame(rows, columns=["user", "item", "time"])
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_of_baskets_are_recognised(folder, run, first):
+    baskets(first).to_csv("baskets.csv", index=False)
+    words = ["baskets.csv", *TIMED, "--include-seen"]
+    code, out, _ = run("evaluate", *words, "--model", "buy-again", "--model", "blend")
+    assert code == 0 and "They were asked which items came in that basket" in out
+    assert "of 40 users" in out
+    assert run("fit", *words, "--model", "blend", "-o", "blend.skrec")[0] == 0
+    model = load("blend.skrec")
+    assert model.holdout == "basket" and dict(model.recommenders)["again"].window is None
+    assert run("recommend", "blend.skrec", "baskets.csv", "--users", "3")[0] == 0
+    later = baskets(first).assign(time=lambda log: log["time"] * 2 + 5)  # numbers, but of no baskets
+    later.to_csv("later.csv", index=False)
+    code, out, _ = run("evaluate", "later.csv", *TIMED, "--include-seen", "--model", "buy-again")
+    assert "in that basket" not in out
+    code, out, _ = run("evaluate", "later.csv", *TIMED, "--split", "basket", "--model", "popularity", "--include-seen")
+    assert code == 0 and "in that basket" in out
+
+
+def test_sessions_are_asked_for_their_last_event(folder, run):
+    code, out, _ = run("evaluate", "log.csv", *TIMED, "--sessions", "--include-seen", "--model", "session-knn")
+    assert code == 0 and "They were asked which items came last" in out
+    assert out.splitlines()[-1].strip().startswith("skrec fit log.csv --user user --item item --time time --sessions")
+    assert run(*shlex.split(out.splitlines()[-1])[1:])[0] == 0
+    assert load("model.skrec").idf == 1.5
+    code, _, err = run("evaluate", "log.csv", *TIMED, "--sessions", "--split", "time")
+    assert code == 2 and "--sessions holds out the last event of each session" in err
+    code, _, err = run("evaluate", "log.csv", "--user", "user", "--item", "item", "--split", "basket")
+    assert code == 2 and "--split basket needs the times of the events" in err
+
+
 @pytest.mark.parametrize(
     ("options", "command"),
     [

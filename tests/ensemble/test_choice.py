@@ -246,3 +246,15 @@ def test_the_listwise_ranker_predicts_as_lightgbm(missing, tmp_path):
     state["_tree_nodes"]["left"][0] = 10**6
     with pytest.raises(ValueError, match="the ranker's trees are damaged"):
         ListwiseRanker().__setstate__(state)
+
+
+@pytest.mark.parametrize("kind", [BlendRecommender, TwoStageRecommender])
+def test_holdouts_end_where_events_run_out(kind, caplog):
+    X = [[f"i{(user + place) % 7}" for place in range(3)] for user in range(60)]
+    learned = {"weights": "auto"} if kind is BlendRecommender else {}
+    parts = [("next", TransitionRecommender()), ("knn", ItemKNN())]
+    model = kind(parts, n_holdouts=5, random_state=0, **learned).fit(X)
+    assert model.n_validation_users_ == 120  # the last event and the one before, of 60 users
+    assert "n_holdouts=5, but histories are too short for more than 2" in caplog.text
+    with pytest.raises(ValueError, match="no history of X has the n"):
+        kind(parts, n_holdouts=2, random_state=0, **learned).fit([["a"], ["b"]])
