@@ -25,22 +25,26 @@ def listwise_ranker(seed: int) -> "ListwiseRanker | None":
 
 
 class ListwiseRanker(BaseEstimator):
-    """LambdaMART [1]_: trees boosted for NDCG over each user's list, trained by LightGBM.
+    """LambdaMART [1]_: trees boosted for NDCG over each user's list, trained by LightGBM; the mean of a few seeds.
 
     What is stored are numbers, which are checked when they are loaded, and prediction needs no LightGBM.
 
     Parameters
     ----------
-    n_estimators : int, default=200
-        Number of trees.
-    learning_rate : float, default=0.05
+    n_members : int, default=3
+        Number of seeds whose scores are averaged.
+    n_estimators : int, default=70
+        Number of trees of each.
+    learning_rate : float, default=0.12
         Shrinkage of each tree.
     num_leaves : int, default=8
         Leaves of a tree; up to 9 the trees of a request are applied as tables.
     min_child_samples : int, default=100
         Least number of pairs in a leaf.
+    colsample_bytree : float, default=0.5
+        Share of the features that a tree may use.
     random_state : int, default=0
-        Seed of LightGBM.
+        First seed of LightGBM.
 
     Attributes
     ----------
@@ -52,11 +56,22 @@ class ListwiseRanker(BaseEstimator):
     .. [1] C. J. C. Burges, "From RankNet to LambdaRank to LambdaMART: An Overview", MSR-TR-2010-82, 2010.
     """
 
-    def __init__(self, n_estimators=200, learning_rate=0.05, num_leaves=8, min_child_samples=100, random_state=0):
+    def __init__(
+        self,
+        n_members=3,
+        n_estimators=70,
+        learning_rate=0.12,
+        num_leaves=8,
+        min_child_samples=100,
+        colsample_bytree=0.5,
+        random_state=0,
+    ):
+        self.n_members = n_members
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
         self.num_leaves = num_leaves
         self.min_child_samples = min_child_samples
+        self.colsample_bytree = colsample_bytree
         self.random_state = random_state
 
     def fit(self, X, y, group) -> "ListwiseRanker":
@@ -73,17 +88,22 @@ class ListwiseRanker(BaseEstimator):
         """
         from lightgbm import LGBMRanker
 
-        model = LGBMRanker(
-            **self.get_params(),
-            verbose=-1,
-            deterministic=True,
-            force_row_wise=True,
-            n_jobs=None,
-            importance_type="gain",
-        ).fit(X, y, group=group)
-        trees = model.booster_.dump_model()["tree_info"]
-        self.n_features_in_ = X.shape[1]
-        self._trees = [tree_predictor(_nodes(tree["tree_structure"])) for tree in trees]
+        parameters = self.get_params()
+        n_members, seed = parameters.pop("n_members"), parameters.pop("random_state")
+        self.n_features_in_, self._trees = X.shape[1], []
+        for member in range(n_members):
+            model = LGBMRanker(
+                **parameters,
+                random_state=(seed + member) % np.iinfo(np.int32).max,
+                verbose=-1,
+                deterministic=True,
+                force_row_wise=True,
+                n_jobs=None,
+            ).fit(X, y, group=group)
+            for tree in model.booster_.dump_model()["tree_info"]:
+                nodes = _nodes(tree["tree_structure"])
+                nodes["value"] /= n_members
+                self._trees.append(tree_predictor(nodes))
         return self
 
     def predict(self, X) -> np.ndarray:

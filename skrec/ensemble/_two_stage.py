@@ -53,8 +53,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         The second stage: anything with `predict_proba`, a ranker whose `fit` takes `group`, such as LightGBM's
         ``LGBMRanker``, or a regressor. None is a HistGradientBoostingClassifier of 100 small trees. "auto" chooses on
         the held-out items: the best retriever alone, the blend with equal or with learned weights, the ranker of None,
-        or, where LightGBM is installed, LambdaMART of 200 small trees. The more complex one is taken only where its
-        NDCG at `k` is higher beyond chance, by a paired bootstrap over users from whom it has not learned.
+        or, where LightGBM is installed, LambdaMART, three times 70 small trees. The more complex one is taken only
+        where its NDCG at `k` is higher beyond chance, by a paired bootstrap over users from whom it has not learned.
     n_candidates : int, default=100
         Number of items to retrieve.
     normalization : {"auto", "zscore", "rank", "softmax", "rrf"}, or one of them per retriever, default="auto"

@@ -231,13 +231,17 @@ def test_the_listwise_ranker_predicts_as_lightgbm(missing, tmp_path):
     if missing:
         X[rng.random(X.shape) < 0.1] = np.nan
     group = np.full(40, 100)
-    ranker = ListwiseRanker(n_estimators=30).fit(X, y, group)
-    settings = {"verbose": -1, "deterministic": True, "force_row_wise": True}
-    theirs = lightgbm.LGBMRanker(**ranker.get_params(), **settings).fit(X, y, group=group)
+    ranker = ListwiseRanker(n_estimators=10).fit(X, y, group)
+    settings = ranker.get_params() | {"verbose": -1, "deterministic": True, "force_row_wise": True}
+    n_members = settings.pop("n_members")
+    theirs = [
+        lightgbm.LGBMRanker(**(settings | {"random_state": seed})).fit(X, y, group=group) for seed in range(n_members)
+    ]
     asked = X.copy()
     asked[:50, 0] = np.nan
     asked[50:90, 3] = 0
-    expected = theirs.predict(asked)
+    expected = np.mean([one.predict(asked) for one in theirs], axis=0)
+    assert n_members > 1 and not np.allclose(expected, theirs[0].predict(asked))
     np.testing.assert_allclose(ranker.predict(asked), expected, rtol=0, atol=1e-12)
     np.testing.assert_allclose(ranker.predict(asked[100:200]), expected[100:200], rtol=0, atol=1e-12)  # tables
     again = skrec.load(skrec.save(ranker, tmp_path / "ranker.skrec"))
