@@ -24,7 +24,7 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
 
     .. math::
 
-        h^{(l)} = \operatorname{pool}\big(\operatorname{relu}(W^{(l)} * h^{(l-1)} + b^{(l)})\big), \qquad
+        h^{(l)} = \operatorname{relu}\big(\operatorname{pool}(W^{(l)} * h^{(l-1)} + b^{(l)})\big), \qquad
         z = \operatorname{relu}\big(V \operatorname{vec} h^{(L)} + c\big), \qquad p = \operatorname{softmax}(U z + d),
 
     with one dense layer for each of `hidden`. The last of them, :math:`z`, are the *features*: `transform` gives them
