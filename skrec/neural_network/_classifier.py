@@ -24,6 +24,20 @@ def classification_head(features, n_classes: int):
     return layers.Dense(n_classes, activation="softmax", dtype="float32", name="probability")(features)
 
 
+def smoothed(target, n_classes: int, share: float, training: bool = True):
+    """Return the target of the cross-entropy when a share of each label goes to all classes alike.
+
+    Codes of two classes become floats; codes of several become rows of shape (n_samples, n_classes), in validation too,
+    which has no smoothing. Without smoothing codes of several classes stay as they are.
+    """
+    used = share if training else 0.0
+    if n_classes == 2:
+        return target.astype(np.float32) * (1 - used) + used / 2
+    if share > 0:
+        return np.eye(n_classes, dtype=np.float32)[target] * (1 - used) + used / n_classes
+    return target
+
+
 class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
     """Base of the nets that classify.
 

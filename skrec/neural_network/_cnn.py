@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import Interval, StrOptions
-from ._classifier import NetClassifier, classification_head
+from ._classifier import NetClassifier, classification_head, smoothed
 from ._keras import from_bytes, load_keras, part_up_to, take, to_bytes
 from ._nets import _convolution
 from ._rows import read_rows
@@ -24,7 +24,7 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
 
     .. math::
 
-        h^{(l)} = \operatorname{pool}\big(\operatorname{relu}(W^{(l)} * h^{(l-1)} + b^{(l)})\big), \qquad
+        h^{(l)} = \operatorname{relu}\big(\operatorname{pool}(W^{(l)} * h^{(l-1)} + b^{(l)})\big), \qquad
         z = \operatorname{relu}\big(V \operatorname{vec} h^{(L)} + c\big), \qquad p = \operatorname{softmax}(U z + d),
 
     with one dense layer for each of `hidden`. The last of them, :math:`z`, are the *features*: `transform` gives them
@@ -83,6 +83,12 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
         Number, or share, of texts that must hold a word.
     embedding_dim : int, default=64
         Size of a word's vector.
+    label_smoothing : float, default=0.0
+        Share of the label that is given to all classes alike in training.
+    test_time_augmentation : bool, default=False
+        Whether `predict_proba` and `predict` average the probabilities of a picture and of its mirror image, for twice
+        the time. For pictures in which left and right may be exchanged, together with ``"flip"`` of `augmentation`.
+        `transform` gives the features of the picture as it is.
     epochs : int, default=6
         Passes over the training data.
     batch_size : int, default=64
@@ -188,6 +194,8 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
         "batch_normalization": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "augmentation": ["array-like", None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "test_time_augmentation": ["boolean"],
         "self_supervised": [StrOptions({"autoencoder", "contrastive"})],
         "pretrained": [str, os.PathLike, callable, None],
         "fine_tune": ["boolean"],
@@ -217,6 +225,8 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
         max_features=20000,
         min_df=1,
         embedding_dim=64,
+        label_smoothing=0.0,
+        test_time_augmentation=False,
         epochs=6,
         batch_size=64,
         learning_rate=0.002,
@@ -251,6 +261,8 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
         self.max_features = max_features
         self.min_df = min_df
         self.embedding_dim = embedding_dim
+        self.label_smoothing = label_smoothing
+        self.test_time_augmentation = test_time_augmentation
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -292,6 +304,13 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
     def _build(self, inputs, n_classes):
         x, features = _convolution.encoder(self)
         return load_keras().Model(x, classification_head(features, n_classes))
+
+    def _loss(self, n_classes):
+        smooth = n_classes > 2 and self.label_smoothing > 0
+        return "categorical_crossentropy" if smooth else super()._loss(n_classes)
+
+    def _feed(self, inputs, target, weight, training):
+        return inputs, smoothed(target, len(self.classes_), self.label_smoothing, training), weight
 
     def _fit_alone(self, inputs, **how):
         target, validation = np.zeros(len(inputs), dtype=np.float32), None
@@ -351,6 +370,13 @@ class CNNEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetClassifie
                 f"this {type(self).__name__} has learned without labels: it has features and no classes; fit it with y"
             )
         return super().predict_proba(X)
+
+    def _outputs(self, inputs, layer=None):
+        """Return the probabilities, averaged over mirror images where asked for, or what a layer gives."""
+        given = super()._outputs(inputs, layer)
+        if layer is None and self.test_time_augmentation:
+            given = (given + super()._outputs(inputs[:, :, ::-1])) / 2
+        return given
 
     @property
     def _n_features_out(self):

@@ -26,7 +26,8 @@ def export_net(estimator, path, format: str = "onnx") -> Path:
     (n_users, n_components), and ``scores`` (n_users, n_items) in the order of `items_`; items that the user has are
     not pushed down, and a history without events has no meaningful score. With ``time_gaps=True`` it also reads
     ``gaps``, the class of time between an event and the one before. Any other net reads what its layers read, after
-    scaling and coding, and gives what they give.
+    scaling and coding, and gives what they give: the members of a `PurchaseClassifier` one by one, the probabilities
+    of a `CNNEncoder` without `test_time_augmentation`.
 
     Parameters
     ----------

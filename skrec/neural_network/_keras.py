@@ -19,6 +19,7 @@ from skrec.utils._keras_archive import check_keras
 from skrec.utils._optional import import_optional
 
 from ..utils._sklearn import Interval, StrOptions
+from ..utils._state import fill_parameters
 
 try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -373,6 +374,7 @@ class NetMixin(CallbackSupportMixin):
         state = dict(state)
         stored = state.pop("net_", None)
         super().__setstate__(state)
+        fill_parameters(self)
         if stored is not None:
             model = from_bytes(stored)
             alone(model.optimizer)

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from ..utils._sklearn import Interval, StrOptions
-from ._classifier import NetClassifier
+from ._classifier import NetClassifier, smoothed
 from ._nets._tabular import ACTIVATIONS, ARCHITECTURES, build_tabular
 from ._tables import Table
 
@@ -258,11 +258,7 @@ class PurchaseClassifier(NetClassifier):
     def _feed(self, inputs, target, weight, training):
         """Smooth the labels in training, and give every member its copy of them."""
         n_classes = len(self.classes_)
-        share = self.label_smoothing if training else 0.0
-        if n_classes == 2:
-            target = target.astype(np.float32) * (1 - share) + share / 2
-        elif self.label_smoothing > 0:
-            target = np.eye(n_classes, dtype=np.float32)[target] * (1 - share) + share / n_classes
+        target = smoothed(target, n_classes, self.label_smoothing, training)
         if self.n_members > 1:
             target = np.repeat(target[:, np.newaxis], self.n_members, axis=1)
             if n_classes > 2 and weight is not None:  # Keras has a loss for each member here, and their mean above

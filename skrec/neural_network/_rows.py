@@ -17,6 +17,11 @@ def read_rows(net, X, reset):
     if reset:
         _check_parameters(net)
         net.kind_ = _decide_kind(net, X)
+        if net.test_time_augmentation and net.kind_ != "image":
+            raise ValueError(
+                f"test_time_augmentation=True averages over mirror images, and X is of kind {net.kind_!r}: set it to "
+                "False, or give image_shape if the rows are pictures"
+            )
     if net.kind_ == "text":
         if reset:
             net.tokens_ = Tokens(net.max_length, net.max_features, net.min_df, keep="first", texts=True)

@@ -29,15 +29,16 @@ class CompactIdState:
             self.__dict__.update(state)
         else:
             parent(state)
-        self._fill_parameters()
+        fill_parameters(self)
 
-    def _fill_parameters(self) -> None:
-        """Give parameters that the version which saved the estimator did not have their defaults."""
-        names: list[str] = getattr(type(self), "_get_param_names", list)()
-        missing = [name for name in names if name not in self.__dict__]
-        if missing:
-            defaults = inspect.signature(type(self).__init__).parameters
-            self.__dict__.update({name: defaults[name].default for name in missing if name in defaults})
+
+def fill_parameters(estimator) -> None:
+    """Give parameters that the version which saved the estimator did not have their defaults."""
+    names: list[str] = getattr(type(estimator), "_get_param_names", list)()
+    missing = [name for name in names if name not in vars(estimator)]
+    if missing:
+        defaults = inspect.signature(type(estimator).__init__).parameters
+        vars(estimator).update({name: defaults[name].default for name in missing if name in defaults})
 
 
 def _is_id_array(value) -> bool:

@@ -1,6 +1,7 @@
 """CNNEncoder: pictures, grids and texts; with labels and without; alone and beside other transformers."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ pytest.importorskip("scikeras", reason="scikeras is not installed")
 import skrec
 from skrec.datasets import load_fashion_mnist
 from skrec.neural_network import CNNEncoder
+from skrec.neural_network._classifier import smoothed
 
 SMALL = {"filters": (4,), "hidden": (6,), "epochs": 2, "random_state": 0}
 
@@ -118,6 +120,81 @@ def test_every_net_trains_travels_and_goes_on(name, tmp_path):
     assert np.array_equal(copy.partial_fit(rows, y).transform(rows), net.partial_fit(rows, y).transform(rows))
     assert net.n_iter_ == 3
     assert not np.array_equal(net.transform(rows), features)
+
+
+@pytest.mark.parametrize("architecture", ["plain", "residual"])
+def test_pooling_before_relu_is_pooling_after_it(architecture):
+    """Convolve, normalise, ReLU and pool in the usual order, by the weights of the net: the same numbers."""
+    import keras
+
+    net = small(architecture=architecture, pool_size=3, epochs=3).fit(X, Y)
+    model = net.net_.model_
+    x = model.get_layer("scaled")(X[..., None])
+    x = model.get_layer("conv_0")(x)
+    if architecture == "residual":
+        normal = model.get_layer("conv_0_normal")
+        normal.gamma.assign(np.abs(normal.gamma.numpy()))
+        x = normal(x, training=False)
+    usual = model.get_layer("pool_0")(keras.ops.relu(x))
+    ours = keras.Model(model.inputs[0], model.get_layer("conv_0_relu").output)(X[..., None], training=False)
+    assert np.asarray(ours) == pytest.approx(np.asarray(usual), abs=1e-6)
+    assert np.asarray(ours).max() > 0
+
+
+def test_smoothed_labels():
+    codes = np.array([0, 2, 1])
+    assert smoothed(codes, 3, 0.0) is codes
+    expected = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]])
+    assert smoothed(codes, 3, 0.3) == pytest.approx(expected)
+    assert smoothed(codes, 3, 0.3, training=False) == pytest.approx(np.eye(3)[codes])
+    assert smoothed(np.array([0, 1]), 2, 0.3) == pytest.approx(np.array([0.15, 0.85]))
+    assert smoothed(np.array([0, 1]), 2, 0.3, training=False).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_label_smoothing_keeps_probabilities_from_the_ends(n_classes):
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % n_classes
+    rows = (rng.integers(0, 60, (90, 6, 6)) + 60 * y[:, None, None]).astype(np.uint8)
+    how = {"epochs": 40, "batch_size": 16, "learning_rate": 0.01, "hidden": (16,)}
+    sharp = small(**how).fit(rows, y)
+    smooth = small(label_smoothing=0.3, **how).fit(rows, y)
+    assert sharp.score(rows, y) > 0.9 and smooth.score(rows, y) > 0.9
+    assert smooth.predict_proba(rows).sum(axis=1) == pytest.approx(np.ones(90), abs=1e-5)
+    assert sharp.predict_proba(rows).max(axis=1).mean() > smooth.predict_proba(rows).max(axis=1).mean() + 0.05
+    stopped = small(label_smoothing=0.3, early_stopping=True, validation_fraction=0.2).fit(rows, y)
+    assert np.isfinite(stopped.history_["val_loss"]).all()
+    weighted = small(label_smoothing=0.3, class_weight="balanced").fit(rows, y, sample_weight=np.ones(90))
+    assert np.isfinite(weighted.history_["loss"]).all()
+
+
+def test_probabilities_are_averaged_over_mirror_images(tmp_path):
+    rows = X.copy()
+    rows[:, :, :4] //= 2
+    plain, mirrored = small().fit(rows, Y), small(test_time_augmentation=True).fit(rows, Y)
+    given = mirrored.predict_proba(rows)
+    one, two = plain.predict_proba(rows), plain.predict_proba(rows[:, :, ::-1])
+    assert np.abs(one - two).max() > 1e-3
+    assert given == pytest.approx((one + two) / 2, abs=1e-6)
+    assert mirrored.predict_proba(rows[:, :, ::-1]) == pytest.approx(given, abs=1e-6)
+    assert np.array_equal(mirrored.transform(rows), plain.transform(rows))
+    copy = skrec.load(skrec.save(mirrored, tmp_path / "net.skrec"))
+    assert np.array_equal(copy.predict_proba(rows), given)
+    flat = small(test_time_augmentation=True, image_shape=(9, 9)).fit(rows.reshape(len(rows), -1), Y)
+    assert np.array_equal(flat.predict_proba(rows.reshape(len(rows), -1)), given)
+
+
+def test_a_file_without_the_newer_parameters_has_their_defaults():
+    """A file of 0.1.0 knows neither; `get_params`, `clone` and further fits need both."""
+    older = skrec.load(Path(__file__).parents[1] / "data" / "saved_0.1.0" / "cnn.skrec")
+    assert older.label_smoothing == 0.0
+    assert older.test_time_augmentation is False
+    assert clone(older).get_params() == older.get_params()
+    state = small().fit(X, Y).__getstate__()
+    del state["label_smoothing"], state["test_time_augmentation"]
+    copy = CNNEncoder.__new__(CNNEncoder)
+    copy.__setstate__(state)
+    assert copy.partial_fit(X, Y).predict_proba(X).shape == (96, 2)
 
 
 def test_self_supervised_features_tell_the_halves_apart():
@@ -231,6 +308,9 @@ RAGGED = [np.zeros((9, 9)), np.zeros((8, 9))]
         ({"hidden": (0,)}, X, Y, "hidden must hold whole numbers above 0"),
         ({"hidden": 5}, X, Y, "'hidden' parameter"),
         ({"kernel_size": 0}, X, Y, "'kernel_size' parameter"),
+        ({"label_smoothing": 1.0}, X, Y, "'label_smoothing' parameter"),
+        ({"test_time_augmentation": True}, FLAT, Y, "mirror images, and X is of kind 'grid': set it to False"),
+        ({"test_time_augmentation": True, "kind": "text"}, TEXTS, Y, "mirror images, and X is of kind 'text'"),
         ({"augmentation": ("flop",)}, X, Y, "augmentation has 'flop', which is none of"),
         ({"pretrained": dict}, X, Y, "pretrained must be a keras.Model .* got dict"),
         ({"kind": "text", "pretrained": dict}, TEXTS, Y, "pretrained takes a model of pictures or grids"),

@@ -105,18 +105,19 @@ def _convolutions(x, filters, *, kernel_size, pool_size, architecture, batch_nor
     convolution, pooling = (layers.Conv1D, layers.MaxPooling1D) if dims == 1 else (layers.Conv2D, layers.MaxPooling2D)
     residual = architecture == "residual"
 
-    def convolve(x, width, name, relu=True):
+    def convolve(x, width, name, relu=True, pool=None):
         roomy = dims == 2 and min(x.shape[1:-1]) >= 3 * kernel_size
         padding = "valid" if roomy and not residual else "same"
         normal = batch_normalization or residual
         x = convolution(width, kernel_size, padding=padding, use_bias=not normal, name=name)(x)
+        if pool is not None:  # the largest before ReLU is the largest after it, and the rest is a quarter of the work
+            x = pooling(pool_size, padding="same", name=pool)(x)
         if normal:
             x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normal")(x)
         return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
     for number, width in enumerate(filters):
-        x = convolve(x, width, f"conv_{number}")
-        x = pooling(pool_size, padding="same", name=f"pool_{number}")(x)
+        x = convolve(x, width, f"conv_{number}", pool=f"pool_{number}")
         if residual and number:
             inner = convolve(x, width, f"block_{number}_a")
             inner = convolve(inner, width, f"block_{number}_b", relu=False)
