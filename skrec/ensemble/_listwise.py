@@ -110,7 +110,7 @@ class ListwiseRanker(BaseEstimator):
         """Return the score of each pair, shape (n_pairs,)."""
         X = np.ascontiguousarray(X, dtype=np.float64)
         if len(X) in FEW and not np.isnan(X).any():
-            tables = prepared(self, f"tables of {len(self._trees)} trees", tables_of, [[tree] for tree in self._trees])
+            tables = prepared(self, "tables of trees", _tables_of, self._trees)
             if tables is not None:
                 return tables(X, np.zeros(1))
         total = np.zeros(len(X))
@@ -132,6 +132,10 @@ class ListwiseRanker(BaseEstimator):
             nodes, sizes = state.pop("_tree_nodes"), state.pop("_tree_sizes")
             state["_trees"] = trees_from(nodes, sizes, state["n_features_in_"])
         super().__setstate__(state)
+
+
+def _tables_of(trees: list):
+    return tables_of([[tree] for tree in trees])
 
 
 def _nodes(root: dict) -> np.ndarray:

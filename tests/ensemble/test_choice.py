@@ -7,7 +7,7 @@ import pytest
 import skrec
 from skrec.base import BaseRecommender
 from skrec.datasets import make_histories
-from skrec.ensemble import BlendRecommender, TwoStageRecommender
+from skrec.ensemble import BlendRecommender, TwoStageRecommender, _listwise
 from skrec.ensemble._choice import choose, cross_fitted, folds_of, shrunk
 from skrec.ensemble._listwise import ListwiseRanker
 from skrec.ensemble._pairs import Pairs, list_ndcg, pair_ndcg
@@ -15,6 +15,7 @@ from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k, paired_bootstrap, ranking_scores
 from skrec.model_selection import split_last, split_time
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, TransitionRecommender
+from skrec.utils._prepared import prepared
 
 
 class Noise(BaseRecommender):
@@ -244,6 +245,9 @@ def test_the_listwise_ranker_predicts_as_lightgbm(missing, tmp_path):
     assert n_members > 1 and not np.allclose(expected, theirs[0].predict(asked))
     np.testing.assert_allclose(ranker.predict(asked), expected, rtol=0, atol=1e-12)
     np.testing.assert_allclose(ranker.predict(asked[100:200]), expected[100:200], rtol=0, atol=1e-12)  # tables
+    kept = prepared(ranker, "tables of trees", _listwise._tables_of, ranker._trees)
+    ranker.predict(asked[100:200])
+    assert prepared(ranker, "tables of trees", pytest.fail, ranker._trees) is kept  # made once, not for each request
     again = skrec.load(skrec.save(ranker, tmp_path / "ranker.skrec"))
     np.testing.assert_array_equal(again.predict(asked), ranker.predict(asked))
     state = ranker.__getstate__()
