@@ -158,7 +158,8 @@ def make_recommender(
     if name in ENSEMBLES:
         preset = {**preset, **_ensemble(name, exclude_seen, time, rows, item_names)}
     else:
-        preset = {**preset, **_MEASURED.get((name, rows if rows == "sessions" else time), {})}
+        measured = _MEASURED.get((name, rows)) or _MEASURED.get((name, time)) or {}
+        preset = {**preset, **measured}
     model = getattr(importlib.import_module(module), kind)(**preset)
     counted = name in COUNTED and not exclude_seen
     if counted or ("vectorizer" in model.get_params() and any(key.startswith("vectorizer__") for key in settings)):
@@ -252,8 +253,8 @@ def _ensemble(name: str, exclude_seen: bool, time: str | None, rows: str, item_n
         learned = {"holdout": {None: "last", "basket": "basket"}.get(time, "10%")}
         if time is not None:
             learned["n_holdouts"] = 3
-        if time == "basket" and name == "hybrid":
-            learned["windows"] = ()  # a number of one user's baskets says nothing about another's
+    if time == "basket" and name == "hybrid":
+        learned["windows"] = ()  # a number of one user's baskets says nothing about another's
     if item_names is not None:
         parts.append(("content", ContentRecommender(item_names.to_frame("name"), missing_features="ignore")))
     return {"recommenders" if name == "blend" else "retrievers": parts, **learned}

@@ -57,6 +57,7 @@ def test_ensembles_of_sessions_learn_from_their_last_events(name):
         parts = dict(getattr(model, PARTS[name]))
         assert list(parts) == ["session", "next", "knn"] and model.holdout == "last" and model.n_holdouts == 1
         assert parts["session"].idf == 1.5 and not parts["session"].exclude_seen
+    assert make_recommender("hybrid", rows="sessions", time="basket").windows == ()
     with pytest.raises(ValueError, match="rows must be 'users' or 'sessions', got 'visits'"):
         make_recommender(name, rows="visits")
 

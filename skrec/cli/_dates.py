@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..utils._histories import number_baskets, read_histories
+from ..utils._histories import read_histories
 from ._screen import UserError
 
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?)?")
@@ -150,9 +150,18 @@ def kind_of_time(histories) -> str | None:
         return None
     if has_dates(histories):
         return "date"
-    read = read_histories(histories)
-    filled = read.lengths > 0
-    first, last = times_of(histories)[read.indptr[:-1][filled]], times_of(histories)[read.indptr[1:][filled] - 1]
-    _, starts = number_baskets(read.indptr, times_of(histories))
-    numbered = len(first) and first[0] in (0, 1) and (first == first[0]).all() and last.max() > first[0]
-    return "basket" if numbered and (last - first + 1 == np.diff(starts)[filled]).all() else "number"
+    read, times = read_histories(histories), times_of(histories)
+    if not len(times):
+        return "number"
+    begins = np.zeros(len(times), dtype=bool)
+    begins[read.indptr[:-1][read.lengths > 0]] = True
+    steps = np.diff(times)[~begins[1:]]
+    numbered = times[0] in (0, 1) and (times[begins] == times[0]).all() and np.isin(steps, (0, 1)).all() and steps.any()
+    return "basket" if numbered else "number"
+
+
+def say_baskets(kind: str | None) -> list[str]:
+    """Say that times are taken for numbers of baskets."""
+    if kind != "basket":
+        return []
+    return ["The times are 1, 2, 3 and so on for each user: they are taken for the numbers of the user's baskets."]

@@ -11,7 +11,7 @@ from ..recipes import recipe_grid
 from ..utils._histories import read_histories
 from ._advice import advice, next_command
 from ._data import TABLES, check_output, facts, say_facts, say_seen, write_table
-from ._dates import echo, kind_of_time, parse_moment
+from ._dates import echo, kind_of_time, parse_moment, say_baskets
 from ._hold_out import hold_out, known_names
 from ._log import read_log
 from ._options import Log, build, check_choice, check_k, chosen_names, settings_by_model
@@ -64,6 +64,8 @@ def run(
     say_facts(screen, described)
     say_seen(screen, exclude_seen)
     kind_of = kind_of_time(histories)
+    for sentence in say_baskets(kind_of):
+        screen.say(sentence)
     split = split or _SPLIT_OF[kind_of]
     question = hold_out(histories, split, moment, seen_last, known_only)
     options |= {"time": kind_of, "rows": log.rows(), "item_names": known_names(names, question.X)}

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from ._data import check_output, cut_log, facts, say_facts, say_seen
-from ._dates import echo, kind_of_time, parse_moment
+from ._dates import echo, kind_of_time, parse_moment, say_baskets
 from ._log import read_log
 from ._model_files import learned_until, save_model
 from ._options import Log, build, check_k, check_name, parse_settings
@@ -36,10 +36,12 @@ def run(
     options = {"k": k, "exclude_seen": exclude_seen is not False, "rows": log.rows()}
     build(model, given, time="date" if "time" in log.columns else None, **options)  # wrong settings cost no work
     histories, names = read_log(screen, log, check=True)
-    histories = cut_log(histories, start, end)
-    for sentence in echo(start, end):
-        screen.say(sentence)
     kind_of = kind_of_time(histories)
+    histories = cut_log(histories, start, end)
+    for sentence in (*echo(start, end), *say_baskets(kind_of)):
+        screen.say(sentence)
+    if incremental and kind_of == "basket":
+        raise UserError("--incremental: the times number the baskets of each user, which do not tell what is new later")
     estimator = build(model, given, time=kind_of, item_names=names, **options)
     if incremental:
         keep_statistics(estimator, model)

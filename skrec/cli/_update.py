@@ -66,6 +66,10 @@ def check_updatable(estimator, notes: dict, path: Path) -> None:
     if not hasattr(estimator, "partial_fit"):
         name = type(estimator).__name__
         raise UserError(f"{path} holds a {name} that cannot be updated: fit it with --incremental, or fit it again")
+    if notes.get("time") == "basket":
+        raise UserError(
+            f"{path} learned times that number the baskets of each user, which do not tell what is new: fit it again"
+        )
     if not isinstance(notes.get("learned_until"), float):
         raise UserError(f"{path} does not say until when it has learned: fit it again, with --time")
 

@@ -222,9 +222,12 @@ class BlendRecommender(PartsRecommender):
         """Return the weights chosen on held-out items, of the best part alone, equal ones and learned ones."""
         rng = check_random_state(self.random_state)
         held_out = []
-        for known, held in self._holdouts(X):
+
+        def learn(known, held, number):
             self._fit_parts(known, self._read(known), names, parts)
             held_out.append(self._held_out_pairs(known, held, rng))
+
+        self._step_back(X, learn)
         pairs = Pairs.join([one[0] for one in held_out])
         holdout = np.repeat(np.arange(len(held_out)), [one[0].n_rows for one in held_out])
         labels, n_relevant = (np.concatenate([one[number] for one in held_out]) for number in (1, 2))

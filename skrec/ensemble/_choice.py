@@ -15,10 +15,11 @@ def folds_of(holdout: np.ndarray, rng) -> np.ndarray:
     """Return a fold of each user, given the number of the holdout, shape (n_users,).
 
     A fold is a holdout where there are several, since other users tell what became popular in the same holdout, which
-    nobody knows in advance. Else users are drawn at random: 3 folds of few, 2 of many.
+    nobody knows in advance. Where one of them has more than two thirds of the users, too little remains to learn from,
+    and users are drawn at random as with a single holdout: 3 folds of few, 2 of many.
     """
     n_users = len(holdout)
-    if n_users and holdout.min() < holdout.max():
+    if n_users and 3 * np.bincount(holdout).max() <= 2 * n_users:
         return holdout
     n_folds = 3 if n_users <= _FEW else 2
     return rng.permutation(np.arange(n_users) % min(n_folds, max(1, n_users)))

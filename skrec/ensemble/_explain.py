@@ -36,6 +36,9 @@ def explain_ranking(model, X, items, k: int, n_reasons: int):
         if model.ranker_ is None:
             names, table = model._names, pairs.scores[:, :-1]
             scores = table @ model.weights_.astype(np.float32)
+            if not model.repeats_ and not model.exclude_seen:  # as `_without_repeats`
+                had = np.isin(pairs.column, row.matrix.indices)
+                scores[had] -= np.ptp(scores) + 1
         else:
             names, table = model._pairs.table(row, pairs, model._user_names, None)
             scores = model._rank(model.ranker_, pairs, table)

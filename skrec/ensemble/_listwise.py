@@ -127,7 +127,7 @@ class ListwiseRanker(BaseEstimator):
         return state
 
     def __setstate__(self, state):
-        state = dict(state)
+        state = {"n_members": 1, "colsample_bytree": 1.0, **state}  # what older files do not have
         if "_tree_nodes" in state:
             nodes, sizes = state.pop("_tree_nodes"), state.pop("_tree_sizes")
             state["_trees"] = trees_from(nodes, sizes, state["n_features_in_"])

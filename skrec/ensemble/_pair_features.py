@@ -39,6 +39,7 @@ class PairFeatures:
 
     dated: bool | None = None  # also of files of skrec 0.1.0
     intervals: np.ndarray | None = None
+    levels: int | None = None
 
     def __init__(self, part_names, windows, own_time, dated=None, repeats=False):
         self.part_names = list(part_names)
@@ -53,7 +54,7 @@ class PairFeatures:
 
         With `keep_events` the events of the longest window are kept, for `update`.
         """
-        self.n_items, self.columns = n_items, columns
+        self.n_items, self.columns, self.levels = n_items, columns, _LEVELS
         codes: Any = histories.codes
         times: Any = histories.time
         self.counts = np.bincount(codes, minlength=n_items)
@@ -128,9 +129,10 @@ class PairFeatures:
                 events = np.bincount(groups + 1, self.counts, minlength=groups.max(initial=-1) + 2)
                 events[0] = 0
                 table[f"{name} popularity"] = np.log1p(events)[groups + 1]
-        coarse = {name: np.round(_LEVELS * values) / _LEVELS for name, values in table.items()}
+        if self.levels is not None:
+            table = {name: np.round(self.levels * values) / self.levels for name, values in table.items()}
         numbers = {} if self.columns is None else self.columns.numbers
-        self.item_table = {name: values.astype(np.float32) for name, values in (coarse | numbers).items()}
+        self.item_table = {name: values.astype(np.float32) for name, values in (table | numbers).items()}
 
     def _copied(self) -> "PairFeatures":
         other = PairFeatures(self.part_names, [], self.own_time)

@@ -28,10 +28,11 @@ def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | Non
     days = as_duration(holdout, "holdout", dated=dated) if share is None else 0.0
     if histories.time is None:
         raise ValueError(f"holdout={holdout!r} needs histories with the column 'time': see to_histories(time=)")
-    end = latest_time(histories.time, histories.dated) if end is None else end
+    latest = latest_time(histories.time, histories.dated, tell=end is None) if len(histories.time) else -np.inf
+    end = latest if end is None else end
     if share is not None:
         days = share * (end - float(histories.time.min()))
-    at = end - days
+    at = (end if latest >= end - days else latest) - days  # not in a gap without events
     return *split_time(X, at), at
 
 

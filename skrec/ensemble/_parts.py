@@ -2,6 +2,7 @@
 
 import logging
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse as sp
@@ -119,20 +120,18 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
             raise ValueError("X has no item in any history: nothing can be learned from it")
         return histories
 
-    def _holdouts(self, X, n_last: int = 1):
-        """Yield the histories without the held-out items of each step back, and these; fewer where events run out."""
+    def _step_back(self, X, learn: Callable, n_last: int = 1) -> None:
+        """Call ``learn(known, held, number)`` for each holdout, back in time; fewer where events run out."""
         known, end = X, None
         for number in range(1 if self.prefit else self.n_holdouts):
             try:
                 known, held, end = hold_out(known, self._read(known), self.holdout, n_last, end)
+                learn(known, held, number)
             except ValueError as error:
                 if number == 0:
                     raise
-                logger.warning(
-                    "n_holdouts=%d, but histories are too short for more than %d: %s", self.n_holdouts, number, error
-                )
+                logger.warning("n_holdouts=%d, but only %d can be learned from: %s", self.n_holdouts, number, error)
                 return
-            yield known, held
 
     def _fit_parts(self, X, histories: Histories, names, parts) -> None:
         """Fit clones of the parts and of the fallback on histories, and learn the items of all."""

@@ -144,8 +144,8 @@ def choose_second_stage(training: TrainingPairs, names: list[str], rank: Callabl
         scores[name] = of_all(
             lambda users, ranker=ranker: ndcg(rank(fit_ranker(ranker, training.keep(users)), pairs, training.table))
         )
-    blends = [[name] for name in ("equal weights", "learned weights") if name in scores]
-    choice = choose(scores, [[f"part {name}" for name in names], *blends, list(rankers)])
+    unlearned = [f"part {name}" for name in names] + (["equal weights"] if n_parts > 1 else [])
+    choice = choose(scores, [unlearned, ["learned weights"] if n_parts > 1 else [], list(rankers)])
     if choice == "learned weights":
         weights[choice] = learned(training)
     return choice, rankers.get(choice), weights.get(choice, equal), scores

@@ -246,9 +246,12 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         rng = check_random_state(self.random_state)
         ranker = self._checked_ranker(rng)
         blocks, self.repeats_ = [], False
-        for number, (known, held) in enumerate(self._holdouts(X, self.n_last)):
+
+        def learn(known, held, number):
             self._fit_first_stage(known, self._read(known), names, parts)
-            blocks += self._training_pairs(known, held, number, rng)
+            blocks.extend(self._training_pairs(known, held, number, rng))
+
+        self._step_back(X, learn, self.n_last)
         self._fit_second_stage(ranker, TrainingPairs.join(blocks), rng)
         weights = self.weights_
         self._fit_first_stage(X, histories, names, parts)

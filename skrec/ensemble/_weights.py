@@ -102,7 +102,7 @@ def choose_weights(pairs: Pairs, labels: np.ndarray, n_relevant: np.ndarray, hol
     weights = {**alone, "equal weights": np.full(n_parts, 1 / n_parts)}
     scores["equal weights"] = ndcg(pairs.scores @ weights["equal weights"].astype(np.float32))
     scores["learned weights"] = cross_fitted(folds_of(holdout, rng), of_others)
-    choice = choose(scores, [list(alone), ["equal weights"], ["learned weights"]])
+    choice = choose(scores, [[*alone, "equal weights"], ["learned weights"]])
     if choice == "learned weights":
         weights[choice] = learned(np.ones(pairs.n_rows, dtype=bool))
     return choice, weights[choice], scores

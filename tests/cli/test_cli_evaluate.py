@@ -52,11 +52,17 @@ def test_numbers_of_baskets_are_recognised(folder, run, first):
     words = ["baskets.csv", *TIMED, "--include-seen"]
     code, out, _ = run("evaluate", *words, "--model", "buy-again", "--model", "blend")
     assert code == 0 and "They were asked which items came in that basket" in out
-    assert "of 40 users" in out
+    assert "of 40 users" in out and "they are taken for the numbers of the user's baskets" in out
     assert run("fit", *words, "--model", "blend", "-o", "blend.skrec")[0] == 0
     model = load("blend.skrec")
     assert model.holdout == "basket" and dict(model.recommenders)["again"].window is None
     assert run("recommend", "blend.skrec", "baskets.csv", "--users", "3")[0] == 0
+    code, out, _ = run("fit", *words, "--model", "buy-again", "--since", str(first + 1), "-o", "since.skrec")
+    assert code == 0 and load("since.skrec").window is None and "taken for the numbers" in out
+    code, _, err = run("update", "since.skrec", "baskets.csv")
+    assert code == 2 and ("which do not tell what is new" in err or "--incremental" in err)
+    code, _, err = run("fit", *words, "--model", "buy-again", "--incremental", "-o", "kept.skrec")
+    assert code == 2 and "--incremental: the times number the baskets" in err
     later = baskets(first).assign(time=lambda log: log["time"] * 2 + 5)  # numbers, but of no baskets
     later.to_csv("later.csv", index=False)
     code, out, _ = run("evaluate", "later.csv", *TIMED, "--include-seen", "--model", "buy-again")

@@ -11,6 +11,7 @@ from skrec.ensemble import BlendRecommender, TwoStageRecommender, _listwise
 from skrec.ensemble._choice import choose, cross_fitted, folds_of, shrunk
 from skrec.ensemble._listwise import ListwiseRanker
 from skrec.ensemble._pairs import Pairs, list_ndcg, pair_ndcg
+from skrec.feature_extraction import HistoryVectorizer
 from skrec.linear_model import EASE
 from skrec.metrics import ndcg_at_k, paired_bootstrap, ranking_scores
 from skrec.model_selection import split_last, split_time
@@ -182,6 +183,38 @@ def test_what_is_popular_in_a_holdout_is_not_learned_for_the_next(seed):
 def test_folds_are_the_holdouts_where_there_are_several():
     holdout = np.repeat([0, 1, 2], [5, 3, 9])
     np.testing.assert_array_equal(folds_of(holdout, np.random.RandomState(0)), holdout)
+    few = np.repeat([0, 1], [1500, 6])  # six users cannot teach what 1,500 are judged by
+    assert np.bincount(folds_of(few, np.random.RandomState(0))).tolist() == [502, 502, 502]
+
+
+def test_a_gap_in_time_ends_no_holdouts(caplog):
+    rng = np.random.default_rng(0)
+    times = [np.r_[np.sort(rng.uniform(0, 100, 8)), np.sort(rng.uniform(190, 200, 3))].tolist() for _ in range(200)]
+    X = pd.DataFrame({"item": [[f"i{item}" for item in rng.integers(0, 30, 11)] for _ in times], "time": times})
+    parts = [("next", TransitionRecommender()), ("ease", EASE())]
+    model = BlendRecommender(parts, weights="auto", holdout=15, n_holdouts=3, random_state=0).fit(X)
+    assert not caplog.records and model.n_validation_users_ > 400
+
+
+def test_a_holdout_that_a_part_cannot_learn_from_ends_them(caplog):
+    early = [["x1", "x2", "x3"]] + [["abcd"[(user + place) % 4] for place in range(4)] for user in range(150)]
+    times = [[0.0, 0.0, 0.0]] + [[96.0, 97.0, 98.5, 99.5]] * 150
+    X = pd.DataFrame({"item": early, "time": times})
+    parts = [("ease", EASE(vectorizer=HistoryVectorizer(min_df=5))), ("next", TransitionRecommender())]
+    for kind, learned in ((BlendRecommender, {"weights": "auto"}), (TwoStageRecommender, {})):
+        model = kind(parts, holdout=2, n_holdouts=4, random_state=0, **learned).fit(X)
+        assert model.n_validation_users_ == 150
+    assert "can be learned from" in caplog.text
+
+
+def test_equal_weights_stand_beside_the_parts():
+    """Neither has learned anything on the held-out items: the better mean counts."""
+    X, _ = split_last(make_histories(300, 40, random_state=3))
+    parts = [("next", GOOD), ("ease", EASE(l2=1.0))]
+    model = BlendRecommender(parts, weights="auto", random_state=0).fit(X)
+    scores = model.validation_scores_
+    if model.choice_ != "learned weights":
+        assert model.choice_ == max(list(scores)[:3], key=scores.get)
 
 
 def test_scores_of_a_fold_come_from_the_other_folds():
@@ -250,6 +283,12 @@ def test_the_listwise_ranker_predicts_as_lightgbm(missing, tmp_path):
     assert prepared(ranker, "tables of trees", pytest.fail, ranker._trees) is kept  # made once, not for each request
     again = skrec.load(skrec.save(ranker, tmp_path / "ranker.skrec"))
     np.testing.assert_array_equal(again.predict(asked), ranker.predict(asked))
+    old = {
+        name: value for name, value in ranker.__getstate__().items() if name not in ("n_members", "colsample_bytree")
+    }
+    older = ListwiseRanker()
+    older.__setstate__(old)
+    assert "n_members=1" in repr(older) and older.predict(asked).tolist() == ranker.predict(asked).tolist()
     state = ranker.__getstate__()
     state["_tree_nodes"]["left"][0] = 10**6
     with pytest.raises(ValueError, match="the ranker's trees are damaged"):
@@ -263,6 +302,6 @@ def test_holdouts_end_where_events_run_out(kind, caplog):
     parts = [("next", TransitionRecommender()), ("knn", ItemKNN())]
     model = kind(parts, n_holdouts=5, random_state=0, **learned).fit(X)
     assert model.n_validation_users_ == 120  # the last event and the one before, of 60 users
-    assert "n_holdouts=5, but histories are too short for more than 2" in caplog.text
+    assert "n_holdouts=5, but only 2 can be learned from" in caplog.text
     with pytest.raises(ValueError, match="no history of X has the n"):
         kind(parts, n_holdouts=2, random_state=0, **learned).fit([["a"], ["b"]])

@@ -287,7 +287,7 @@ def test_seen_items_come_last_without_a_ranker_where_nobody_came_back(planted, m
     X, _ = planted
     monkeypatch.setattr(_choice, "_better", lambda ours, others: False)
     model = TwoStageRecommender(PARTS, exclude_seen=False, random_state=0).fit(X)
-    assert model.choice_.startswith("part ") and model.ranker_ is None and not model.repeats_
+    assert model.ranker_ is None and not model.repeats_
     answer = model.recommend(X, k=5)
     assert all(not set(row) & set(history) for row, history in zip(answer, X["item"], strict=True))
     assert answer.tolist() == model.recommend(X, k=5, exclude_seen=True).tolist()
@@ -295,6 +295,10 @@ def test_seen_items_come_last_without_a_ranker_where_nobody_came_back(planted, m
     assert one.tolist() == answer[3:4].tolist()
     scores = model.decision_function(X)
     assert np.isfinite(scores).all()
+    reasons = model.explain(X[:3], k=model.n_items_, n_reasons=1).set_index("user")
+    ids, values = model.recommend(X[:3], k=model.n_items_, return_scores=True)
+    np.testing.assert_array_equal(reasons.loc[X.index[0], "item"], ids[0])
+    np.testing.assert_allclose(reasons.loc[X.index[0], "score"], values[0], rtol=1e-3, atol=1e-3)
     model.repeats_ = True
     assert any(set(row) & set(history) for row, history in zip(model.predict(X), X["item"], strict=True))
 
