@@ -84,11 +84,11 @@ def task_and_parts(name: str, validation: bool):
         return protocols.ml1m(validation=validation), parts, {}
     if name in ("retailrocket", "diginetica"):
         parts = {
-            "session": SessionKNN(),
+            "session": SessionKNN(idf=1.5),
             "next": TransitionRecommender(),
             "knn": ItemKNN(100, vectorizer=RECENT),
         }
-        return bench_sessions.sessions(name, validation=validation), parts, {}
+        return bench_sessions.sessions(name, validation=validation), parts, {"holdout": "sessions"}
     exclude_seen = name.endswith("_new")
     task = getattr(protocols, name.removesuffix("_new"))(exclude_seen=exclude_seen, validation=validation)
     least = 100 if name.startswith("dunnhumby") else 1
@@ -110,7 +110,7 @@ def hybrids(parts: dict, learning: dict, seed: int, rankers: bool = True):
     named = list(parts.items())
     held_out = {name: value for name, value in learning.items() if name == "holdout"}
     yield "blend", BlendRecommender(named)
-    steps = {"n_holdouts": 3} if held_out else {}
+    steps = {"n_holdouts": 3} if held_out.get("holdout") == "30D" else {}
     yield "blend, learned weights", BlendRecommender(named, weights="auto", random_state=seed, **held_out, **steps)
     two = TwoStageRecommender(named, random_state=seed, **learning, **steps)
     yield "two stages", two

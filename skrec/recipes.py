@@ -115,7 +115,7 @@ def make_recommender(
         sellers are one of their parts.
     rows : {"users", "sessions"}, default="users"
         What a row is. With "sessions", the views of one visit, the ensembles have parts for short histories and learn
-        from the last event of each session.
+        from the newest sessions, which their parts do not know.
     item_names : pandas.Series of shape (n_items,), default=None
         Names of the items, indexed by item id: the ensembles then get a part that recommends by text.
 
@@ -242,7 +242,7 @@ def _ensemble(name: str, exclude_seen: bool, time: str | None, rows: str, item_n
     if rows == "sessions":
         recent = ItemKNN(100, vectorizer=HistoryVectorizer(recency=0.6))
         parts = [("session", part("session-knn")), ("next", part("transition")), ("knn", recent)]
-        learned: dict = {"holdout": "last"}
+        learned: dict = {"holdout": "sessions"}
     else:
         ease = EASE(vectorizer=HistoryVectorizer(binary=exclude_seen))
         parts = [("ease", ease), ("next", part("transition")), ("session", part("session-knn"))]

@@ -51,11 +51,11 @@ def test_an_ensemble_takes_what_the_data_have(name, exclude_seen, time):
 
 
 @pytest.mark.parametrize("name", ["blend", "hybrid"])
-def test_ensembles_of_sessions_learn_from_their_last_events(name):
+def test_ensembles_of_sessions_learn_from_whole_sessions(name):
     for time in ("date", None):
         model = make_recommender(name, exclude_seen=False, rows="sessions", time=time)
         parts = dict(getattr(model, PARTS[name]))
-        assert list(parts) == ["session", "next", "knn"] and model.holdout == "last" and model.n_holdouts == 1
+        assert list(parts) == ["session", "next", "knn"] and model.holdout == "sessions" and model.n_holdouts == 1
         assert parts["session"].idf == 1.5 and not parts["session"].exclude_seen
     assert make_recommender("hybrid", rows="sessions", time="basket").windows == ()
     with pytest.raises(ValueError, match="rows must be 'users' or 'sessions', got 'visits'"):

@@ -11,8 +11,9 @@ from ..utils._histories import Histories, as_passed
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._topk import map_blocks, popularity_order
 from ..utils._validation import type_name
+from ._normalization import NORMALIZATIONS
 from ._pairs import Pairs, draw_questions, retrieve, split_repeats
-from ._parts import NORMALIZATIONS, PartsRecommender
+from ._parts import PartsRecommender
 from ._weights import choose_weights
 
 _N_RETRIEVED = 200  # items of each part among which the weights are learned
@@ -50,11 +51,12 @@ class BlendRecommender(PartsRecommender):
         nothing: the best part alone, equal weights, or learned ones, which climb from equal weights by the NDCG at `k`.
         The more complex of them is taken only where it is better beyond chance, by a paired bootstrap over users for
         whom no weights were learned. Then the parts are fitted again on everything.
-    holdout : "last", "basket", float or str, default="last"
+    holdout : "last", "basket", "sessions", float or str, default="last"
         What ``weights="auto"`` holds out: the last event of each user, or what came in the last days, such as 30 or
         ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last event
         of a basket is easily told from its others. ``"basket"`` holds out each user's events of the latest time, for
-        baskets with numbers instead of dates.
+        baskets with numbers instead of dates; ``"sessions"`` the newest tenth of the rows whole, those that end last,
+        each asked with its beginning for the event that follows.
     n_holdouts : int, default=1
         How often to hold out for ``weights="auto"``: 2 or more step back in time and fit the parts again on still
         shorter histories, so that one season is not all there is. With ``prefit=True`` it is 1.
@@ -223,9 +225,9 @@ class BlendRecommender(PartsRecommender):
         rng = check_random_state(self.random_state)
         held_out = []
 
-        def learn(known, held, number):
+        def learn(known, asked, held, number):
             self._fit_parts(known, self._read(known), names, parts)
-            held_out.append(self._held_out_pairs(known, held, rng))
+            held_out.append(self._held_out_pairs(asked, held, rng))
 
         self._step_back(X, learn)
         pairs = Pairs.join([one[0] for one in held_out])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from ..utils._containers import count_rows, take_rows
+from ..utils._containers import count_rows, keep_events, keep_items, take_rows
 from ..utils._held_out import ndcg
 from ..utils._histories import Histories, read_histories
 from ..utils._split import split_last, split_time
@@ -18,11 +18,14 @@ _N_JUDGED = 1000  # users on whom the importance of features is measured
 def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | None = None):
     """Cut what an ensemble learns from off the histories.
 
-    Returns the histories without it, in the container of X, the items held out of each row, in a container too, and
-    the moment of the cut, the `end` of a further cut; None for ``holdout="last"`` and ``"basket"``.
+    Returns what the parts may learn from, what they are asked with, the items held out of each row, all in containers
+    as X, and the moment of the cut, the `end` of a further cut; None where each row has a cut of its own.
     """
-    if by_user(holdout):
-        return *split_last(X, n_last, unit="event" if holdout == "last" else "basket"), None
+    if by_row(holdout):
+        if holdout == "sessions":
+            return *_hold_out_sessions(X, histories), None
+        known, held = split_last(X, n_last, unit="event" if holdout == "last" else "basket")
+        return known, known, held, None
     share = _as_share(holdout)
     dated = None if histories.time is None else histories.dated
     days = as_duration(holdout, "holdout", dated=dated) if share is None else 0.0
@@ -33,12 +36,44 @@ def hold_out(X, histories: Histories, holdout, n_last: int = 1, end: float | Non
     if share is not None:
         days = share * (end - float(histories.time.min()))
     at = (end if latest >= end - days else latest) - days  # not in a gap without events
-    return *split_time(X, at), at
+    known, held = split_time(X, at)
+    return known, known, held, at
 
 
-def by_user(holdout) -> bool:
-    """Tell whether the last events or baskets of each user are held out, rather than what came after a moment."""
-    return isinstance(holdout, str) and holdout in ("last", "basket")
+def _hold_out_sessions(X, histories: Histories):
+    """Hold out the newest tenth of the sessions, whole; each is asked with its beginning for the event that follows.
+
+    The parts do not know a session that is asked, as at request time. The newest are those that end last, without times
+    the last rows; the beginning is of random length.
+    """
+    sessions = np.flatnonzero(histories.lengths)
+    if histories.time is not None:
+        sessions = sessions[np.argsort(histories.time[histories.indptr[1:][sessions] - 1], kind="stable")]
+    newest = sessions[len(sessions) - max(1, len(sessions) // 10) :]
+    asked = newest[histories.lengths[newest] > 1]
+    if not len(asked) or len(newest) == len(sessions):
+        raise ValueError(
+            f"holdout='sessions' holds out {len(newest)} of {len(sessions)} sessions, {len(asked)} of them with two "
+            "events or more: pass more sessions"
+        )
+    known = np.ones(len(histories), dtype=bool)
+    known[newest] = False
+    cut = histories.indptr[:-1].copy()  # nobody else is asked
+    cut[asked] += np.random.RandomState(0).randint(1, histories.lengths[asked])
+    position = np.arange(len(histories.codes))
+    before = position < cut[histories.rows]
+    held = np.zeros(len(position), dtype=bool)
+    held[cut[asked]] = True
+    return (
+        keep_events(X, histories, known[histories.rows]),
+        keep_events(X, histories, before),
+        keep_items(X, histories, held),
+    )
+
+
+def by_row(holdout) -> bool:
+    """Tell whether events of each row are held out for its own sake, rather than what came after one moment."""
+    return isinstance(holdout, str) and holdout in ("last", "basket", "sessions")
 
 
 def _as_share(holdout) -> float | None:

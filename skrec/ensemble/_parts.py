@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 from joblib import Parallel, delayed
-from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import Bunch, get_tags
 
@@ -23,12 +22,11 @@ from ..utils._single_rows import row_values
 from ..utils._sklearn import _BaseComposition
 from ..utils._users import Users, read_only
 from ..utils._validation import join_ids, lookup
+from ._normalization import NORMALIZATIONS, normalize
 from ._pairs import hold_out
 from ._part_updates import PartUpdatesMixin, named_errors
 
 logger = logging.getLogger("skrec")
-NORMALIZATIONS = ("zscore", "rank", "softmax", "rrf")
-_RRF = 60  # of Cormack et al.
 
 
 class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
@@ -121,12 +119,12 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
         return histories
 
     def _step_back(self, X, learn: Callable, n_last: int = 1) -> None:
-        """Call ``learn(known, held, number)`` for each holdout, back in time; fewer where events run out."""
+        """Call ``learn(known, asked, held, number)`` for each holdout, back in time; fewer where events run out."""
         known, end = X, None
         for number in range(1 if self.prefit else self.n_holdouts):
             try:
-                known, held, end = hold_out(known, self._read(known), self.holdout, n_last, end)
-                learn(known, held, number)
+                known, asked, held, end = hold_out(known, self._read(known), self.holdout, n_last, end)
+                learn(known, asked, held, number)
             except ValueError as error:
                 if number == 0:
                     raise
@@ -350,16 +348,3 @@ def takes_new_items(part: BaseRecommender) -> bool:
     if isinstance(part, PartsRecommender):
         return any(map(takes_new_items, part._parts))
     return type(part)._with_new_items is not BaseRecommender._with_new_items
-
-
-def normalize(scores: np.ndarray, how: str) -> np.ndarray:
-    """Bring the scores of each user, shape (n_users, n_items), to one scale, perhaps in place."""
-    if how in ("rank", "rrf"):
-        place = rankdata(-scores, axis=1).astype(np.float32)
-        return (len(scores.T) - place) / max(1, len(scores.T) - 1) if how == "rank" else (_RRF + 1) / (_RRF + place)
-    if how == "softmax":
-        scores = np.exp((scores - scores.max(axis=1, keepdims=True)) / 2)
-    scores -= scores.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
-    spread = np.sqrt(np.einsum("ij,ij->i", scores, scores) / scores.shape[1])[:, None]
-    scores /= np.where(spread > 0, spread, 1)
-    return scores

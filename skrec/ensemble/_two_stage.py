@@ -18,9 +18,10 @@ from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks
 from ._explain import explain_ranking
+from ._normalization import NORMALIZATIONS
 from ._pair_features import ItemColumns, PairFeatures, as_table, joined
-from ._pairs import Pairs, by_user, draw_questions, importances, list_ndcg, retrieve, split_repeats
-from ._parts import NORMALIZATIONS, PartsRecommender
+from ._pairs import Pairs, by_row, draw_questions, importances, list_ndcg, retrieve, split_repeats
+from ._parts import PartsRecommender
 from ._ranker import default_ranker
 from ._second_stage import TrainingPairs, choose_second_stage, fit_ranker
 
@@ -61,11 +62,12 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         How scores become comparable, as in :class:`BlendRecommender`.
     merge : {"blend", "union"}, default="blend"
         Whether candidates are the best `n_candidates` of the sum of the normalised scores, or those of each retriever.
-    holdout : "last", "basket", float or str, default="last"
+    holdout : "last", "basket", "sessions", float or str, default="last"
         What the second stage learns from: the last `n_last` events of each user, or what came in the last days, such as
         30 or ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last
         event of a basket is easily told from its others. ``"basket"`` holds out each user's events of the latest time,
-        for baskets with numbers instead of dates.
+        for baskets with numbers instead of dates. ``"sessions"`` holds out the newest tenth of the rows whole, those
+        that end last, and asks each with its beginning for the event that follows.
     n_last : int, default=1
         Number of last events with ``holdout="last"``, of last baskets with ``"basket"``.
     n_holdouts : int, default=1
@@ -247,9 +249,9 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         ranker = self._checked_ranker(rng)
         blocks, self.repeats_ = [], False
 
-        def learn(known, held, number):
+        def learn(known, asked, held, number):
             self._fit_first_stage(known, self._read(known), names, parts)
-            blocks.extend(self._training_pairs(known, held, number, rng))
+            blocks.extend(self._training_pairs(asked, held, number, rng))
 
         self._step_back(X, learn, self.n_last)
         self._fit_second_stage(ranker, TrainingPairs.join(blocks), rng)
@@ -290,7 +292,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         self._fit_parts(X, histories, names, parts)
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
         dated = histories.dated if histories.time is not None and len(histories.time) else None
-        own_time, repeats = by_user(self.holdout), not self.exclude_seen
+        own_time, repeats = by_row(self.holdout), not self.exclude_seen
         self._pairs = PairFeatures(names, self.windows, own_time, dated, repeats)
         can_update = get_tags(self).updates is not None
         self._pairs.fit(histories.on_items(self.items_), self.n_items_, columns, keep_events=can_update)

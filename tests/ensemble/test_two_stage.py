@@ -177,6 +177,32 @@ def test_features_of_baskets_by_hand():
     assert "baskets" not in feature_table(PairFeatures(["a"], [], False).fit(users, 3, None), X, items, pairs)
 
 
+@pytest.mark.parametrize("timed", [False, True])
+def test_held_out_sessions_are_unknown_to_the_parts(timed):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"item": [[f"{row}-{place}" for place in range(rng.integers(0, 6))] for row in range(200)]})
+    ends = rng.permutation(200)
+    if timed:
+        X["time"] = [[float(ends[row])] * len(items) for row, items in enumerate(X["item"])]
+    known, asked, held, _ = hold_out(X, read_histories(X), "sessions")
+    filled = np.flatnonzero(X["item"].str.len() > 0)
+    newest = set((filled[np.argsort(ends[filled])] if timed else filled)[-(len(filled) // 10) :])
+    for row in range(200):
+        items, before, after = list(X["item"][row]), list(asked["item"][row]), list(held[row])
+        assert list(known["item"][row]) == ([] if row in newest else items)
+        if row in newest and len(items) > 1:
+            assert len(after) == 1 and before and items[: len(before) + 1] == before + after
+        else:
+            assert not after
+    further = hold_out(known, read_histories(known), "sessions")
+    assert not {row for row in newest if len(further[1]["item"][row])}
+    with pytest.raises(ValueError, match="holds out 1 of 1 sessions, 1 of them"):
+        hold_out([["a", "b"]], read_histories([["a", "b"]]), "sessions")
+    model = TwoStageRecommender([("next", TransitionRecommender()), ("knn", ItemKNN())], holdout="sessions")
+    X = make_histories(200, 30, random_state=0)
+    assert model.set_params(random_state=0).fit(X).n_validation_users_ <= 20
+
+
 # ---- training ------------------------------------------------------------------------------------------------
 
 
@@ -200,11 +226,11 @@ def test_holdouts_by_time_step_back():
     histories = read_histories(X)
     with pytest.raises(ValueError, match="holdout='30D' has a unit, but the times are numbers of unknown unit"):
         hold_out(X, histories, "30D")
-    known, held, end = hold_out(X, histories, 30)
+    known, _, held, end = hold_out(X, histories, 30)
     assert (known["item"][0], held[0], end) == ([1, 2], [3, 4], 70)
-    known, held, end = hold_out(known, read_histories(known), 30, end=end)
+    known, _, held, end = hold_out(known, read_histories(known), 30, end=end)
     assert (known["item"][0], held[0], end) == ([1], [2], 40)
-    assert hold_out(X, histories, "20%")[2] == 80 and hold_out(X, histories, "50%", end=80)[2] == 40
+    assert hold_out(X, histories, "20%")[3] == 80 and hold_out(X, histories, "50%", end=80)[3] == 40
 
 
 def test_the_second_stage_learns_whom_to_trust():
