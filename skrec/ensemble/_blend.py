@@ -49,8 +49,8 @@ class BlendRecommender(PartsRecommender):
     weights : array-like of shape (n_parts,), "auto" or None, default=None
         Weight of each part; None weighs all alike. ``"auto"`` chooses them on held-out items, of which the parts know
         nothing: the best part alone, equal weights, or learned ones, which climb from equal weights by the NDCG at `k`.
-        Learned ones are taken only where they are better beyond chance, by a paired bootstrap over users of holdouts, or
-        of a part of a single one, from which they were not learned. Then the parts are fitted again on everything.
+        Learned ones are taken only where they are better beyond chance, by a paired bootstrap over users of holdouts,
+        or of a part of a single one, from which they were not learned. Then the parts are fitted again on everything.
     holdout : "last", "basket", "sessions", float or str, default="last"
         What ``weights="auto"`` holds out: the last event of each user, or what came in the last days, such as 30 or
         ``"30D"``, or in the last part of the time, ``"10%"``. Say one of these where people buy baskets: the last event
