@@ -36,7 +36,7 @@ def explain_ranking(model, X, items, k: int, n_reasons: int):
         if model.ranker_ is None:
             names, table = model._names, pairs.scores[:, :-1]
             scores = table @ model.weights_.astype(np.float32)
-            if not model.repeats_ and not model.exclude_seen:  # as `_without_repeats`
+            if not model.repeats_:  # as `_without_repeats`
                 had = np.isin(pairs.column, row.matrix.indices)
                 scores[had] -= np.ptp(scores) + 1
         else:

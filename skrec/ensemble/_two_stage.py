@@ -437,7 +437,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
 
     def _without_repeats(self, scores: np.ndarray, seen) -> np.ndarray:
         """Bring seen items below all others where nobody came back to one in the held-out items, in place."""
-        if not self.repeats_ and not self.exclude_seen and seen.nnz:
+        if not self.repeats_ and seen.nnz:
             rows = np.repeat(np.arange(len(scores)), np.diff(seen.indptr))
             fall = np.ptp(scores, axis=1) + 1
             scores[rows, seen.indices] -= fall[rows]

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from ..utils._threads import drain, single_threaded_blas
 
 _DENSE_SHARE = 0.25  # above this share of stored entries a dense matrix takes little more memory than a sparse one
+_LONG = 1000  # mean number of entries of rows from which on a binary search is faster than reading them
 _PIECE = 64  # columns that a thread solves in one go
 
 
@@ -30,6 +31,8 @@ class ItemProducts:
     def __init__(self, products: sp.csr_array):
         self.norms = np.sqrt(products.diagonal().astype(np.float64))
         self.products = products
+        if not products.has_sorted_indices:
+            self.products = products.sorted_indices()
         if products.nnz > _DENSE_SHARE * np.prod(products.shape):
             self.products = products.toarray()
 
@@ -48,6 +51,8 @@ class ItemProducts:
             return self.products[np.ix_(items, items)].astype(np.float64)
         starts = self.products.indptr[items]  # by hand: indexing of scipy takes longer than all the rest
         lengths = self.products.indptr[items + 1] - starts
+        if lengths.sum() > _LONG * len(items):
+            return self._square_of_long_rows(items, starts, lengths)
         ends = np.cumsum(lengths)
         stored = np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
         place = np.full(len(self.norms), -1, dtype=np.int32)
@@ -57,6 +62,18 @@ class ItemProducts:
         of = np.searchsorted(ends, inside, side="right")
         square = np.zeros((len(items), len(items)))
         square[of, columns[inside]] = self.products.data[stored[inside]]
+        return square
+
+    def _square_of_long_rows(self, items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Return the same by a binary search in each row: rows of frequent items are longer than all else."""
+        square = np.zeros((len(items), len(items)))
+        items = items.astype(self.products.indices.dtype)  # else every row is copied
+        for place, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+            columns = self.products.indices[start : start + length]
+            at = np.searchsorted(columns, items)
+            at[at == length] = 0
+            found = columns[at] == items if length else np.zeros(len(items), dtype=bool)
+            square[place, found] = self.products.data[start + at[found]]
         return square
 
     def combine(self, items: np.ndarray, weights: np.ndarray) -> np.ndarray:

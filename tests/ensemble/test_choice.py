@@ -100,7 +100,7 @@ def test_without_a_ranker_the_scores_are_those_of_the_blend(planted, tmp_path):
     X, _ = planted
     parts = [("noise", Noise()), ("next", GOOD), ("other", Noise())]
     model = TwoStageRecommender(parts, random_state=0).fit(X)
-    model.ranker_, model.weights_ = None, np.array([0.2, 0.5, 0.3])
+    model.ranker_, model.weights_, model.repeats_ = None, np.array([0.2, 0.5, 0.3]), True
     blend = BlendRecommender(parts, weights=[0.2, 0.5, 0.3]).fit(X)
     np.testing.assert_array_equal(model.decision_function(X), blend.decision_function(X))
     items, sources = model.recommend(X, return_source=True)
@@ -177,7 +177,7 @@ def test_what_is_popular_in_a_holdout_is_not_learned_for_the_next(seed):
     alone = {name: part.score(X, y) for name, part in model.named_retrievers_.items()}
     reached = model.score(X, y)
     assert reached > max(alone.values()) - 0.02
-    assert abs(model.validation_scores_[model.choice_] - reached) < 0.05
+    assert abs(model.validation_scores_[model.choice_] - reached) < 0.1  # by users of the same months .19
 
 
 def test_folds_are_the_holdouts_where_there_are_several():
