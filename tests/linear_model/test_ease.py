@@ -253,6 +253,7 @@ def test_files_keep_parameters_and_what_updates_need(tmp_path):
         )
 
 
+@pytest.mark.filterwarnings("ignore:Trying to unpickle estimator Pipeline")  # of scikit-learn 1.9, read with the lowest
 @pytest.mark.parametrize("name", ["ease", "ease_sparse"])
 def test_files_of_earlier_versions_have_no_dropout(name):
     model = persistence.load(Path(__file__).parents[1] / "data" / "saved_0.1.0" / f"{name}.skrec")
