@@ -11,6 +11,9 @@ _EXTRA = {
     "keras": "deep",
     "scikeras": "deep",
     "tf2onnx": "onnx",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "sqlalchemy": "serve",
 }
 
 

@@ -209,6 +209,8 @@ def _is_ready(model) -> bool:
 
 def _history_of(X):
     """Return the history of the only user in X: a list, tuple, array or Histories; None for anything else."""
+    if isinstance(X, Histories):
+        return X if len(X) == 1 else None
     if type(X) in (list, tuple):
         row = X[0] if len(X) == 1 else None
     elif is_frame(X) and len(X) == 1 and "item" in X.columns:

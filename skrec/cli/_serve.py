@@ -1,0 +1,300 @@
+"""The steps of `skrec serve`."""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..utils._histories import read_histories
+from ..utils._optional import import_optional
+from ._model_files import learned_until, load_model, save_model
+from ._options import Log
+from ._recommend import read_like_model
+from ._screen import Screen, UserError
+
+_DAY = 86_400_000_000  # microseconds
+_DEMO = Path("skrec-demo") / "service"
+
+
+def run(
+    screen: Screen,
+    model_file: Path | None,
+    log: Log,
+    *,
+    config: Path | None,
+    demo: bool,
+    check: bool,
+    add_key: str | None,
+    role: str,
+    **options: Any,
+) -> None:
+    """Prepare store and model, and serve until the process is stopped."""
+    for package in ("fastapi", "uvicorn", "sqlalchemy"):
+        import_optional(package, "skrec serve")
+    from ..serving._settings import Settings
+
+    if demo:
+        options = {"demo": True, "update_minutes": 0.0, "refit_at": ""} | _given(options)
+        options = {"database": f"sqlite:///{_DEMO / 'skrec.db'}", "models": str(_DEMO / "models")} | options
+    try:
+        settings = Settings.read(config, **options)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if check:
+        return _check(screen, settings)
+    with _opened(settings) as store:
+        if add_key is not None:
+            return _add_key(screen, store, add_key, role)
+        if not settings.is_loopback and not store.keys():
+            raise UserError(
+                f"host {settings.host} can be reached by other machines, which needs a key: make one with "
+                "skrec serve --add-key NAME --role admin and the same --database, or listen at 127.0.0.1"
+            )
+        store.start()
+        if demo:
+            _prepare_demo(screen, settings, store)
+        else:
+            _prepare(screen, settings, store, model_file, log)
+    _serve(screen, settings)
+
+
+def _given(options: dict) -> dict:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+class _opened:
+    """The store, closed behind the block; its errors are errors of the user."""
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def __enter__(self):
+        from ..serving._store import StoreUnavailable, open_store
+
+        try:
+            self.store = open_store(self.settings.database)
+        except (StoreUnavailable, ValueError, OSError) as error:
+            raise UserError(f"the database cannot be opened: {error}") from error
+        return self.store
+
+    def __exit__(self, *_):
+        self.store.close()
+
+
+def _check(screen: Screen, settings) -> None:
+    """Say what holds, and whether the service could start with it."""
+    for name, value in settings.shown().items():
+        screen.say(f"{name} = {value!r}")
+    with _opened(settings) as store:
+        keys, counts, current = store.keys(), store.counts(), store.current()
+    if not settings.is_loopback and not keys:
+        raise UserError(f"host {settings.host} can be reached by other machines, which needs a key: use --add-key")
+    try:
+        Path(settings.models).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.models):
+            pass
+    except OSError as error:
+        raise UserError(f"models {settings.models} cannot be written: {error.strerror}") from error
+    version = "none" if current is None else current["version"]
+    screen.say(f"The database has {counts['events']:,} events; {len(keys)} keys; model version {version}.")
+    screen.say("The settings are valid.")
+
+
+def _add_key(screen: Screen, store, name: str, role: str) -> None:
+    from ..serving._security import ROLES, digest_of, make_key
+
+    if role not in ROLES:
+        raise UserError(f"--role must be one of {', '.join(ROLES)}, got {role!r}")
+    known = store.keys()
+    if any(row["name"] == name for row in known):
+        raise UserError(f"there is a key with the name {name!r} already: take another name")
+    key = make_key()
+    store.add_key(name, role, digest_of(key))
+    screen.say("The key is shown once; the database keeps its SHA-256 digest alone.")
+    screen.show(key)
+
+
+def _prepare(screen: Screen, settings, store, model_file: Path | None, log: Log) -> None:
+    """Bring the model file and the log into the store, where they are not there yet."""
+    estimator = notes = None
+    if model_file is not None:
+        with screen.working("Loading the model"):
+            estimator, notes = load_model(model_file)
+    if log.paths:
+        if store.last_seq():
+            n = store.counts()["events"]
+            screen.say(
+                f"The database has {n:,} events already: the log is not read again (send new ones to /v1/events)."
+            )
+        else:
+            _add_log(screen, store, log, notes)
+    if model_file is not None and estimator is not None:
+        _add_model(screen, settings, store, model_file)
+
+
+def _add_model(screen: Screen, settings, store, path: Path) -> None:
+    from ..serving._models import Models, NotPromoted, RefusedModel
+
+    digest = f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+    if any(digest in (row["note"] or "") for row in store.versions()):
+        return screen.say(f"{path} is known already; the version in use stays.")
+    models = Models(settings, store)
+    try:
+        with screen.working("Adding the model"):
+            version = models.add_file(path, note=f"{path.name}, {digest}")
+            models.promote(version, force=store.current() is None)
+    except (RefusedModel, NotPromoted) as error:
+        raise UserError(str(error)) from error
+    screen.say(f"{path} is version {version} of the model, and in use.")
+
+
+def _add_log(screen: Screen, store, log: Log, notes: dict | None) -> None:
+    from ._log import read_log
+
+    if notes is not None and not log.columns:
+        log = replace(log, columns=notes["columns"]).like(notes.get("reading", {}))
+        histories, names = read_like_model(screen, log, notes)
+    elif {"user", "item", "time"} <= set(log.columns):
+        histories, names = read_log(screen, log)
+    else:
+        raise UserError("--log needs --user, --item and --time, or a model that was fitted with names of columns")
+    add_histories(screen, store, histories, names)
+
+
+def add_histories(screen: Screen, store, histories, names=None, item_rows: list[dict] | None = None) -> None:
+    """Write histories into an empty store, and the names of the items into its catalogue."""
+    with screen.working("Writing the log into the database"):
+        added, _ = store.add_log(_events_of(histories))
+        rows = item_rows
+        if rows is None and names is not None:
+            texts = {item: name for item, name in names.items() if isinstance(name, str) and name}
+            rows = [{"item": _plain(item), "name": name} for item, name in texts.items()]
+        for start in range(0, len(rows or []), 5000):
+            store.put_items((rows or [])[start : start + 5000], partial=True)
+    screen.say(f"Wrote {added:,} events of {len(histories):,} users into the database.")
+
+
+def _plain(item):
+    return item.item() if isinstance(item, np.generic) else item
+
+
+def _events_of(histories):
+    """Return histories as a table of events."""
+    import pyarrow as pa
+
+    read = read_histories(histories)
+    if read.time is None or not read.dated:
+        raise UserError("the times of a log for the service must be dates: pass --time, and --time-unit for numbers")
+    users = histories.index.to_numpy()
+    columns: dict[str, Any] = {
+        "user": pa.array(np.repeat(users, read.lengths)),
+        "item": pa.array(read.ids[read.codes]),
+        "time": pa.array(np.rint(read.time * _DAY).astype(np.int64)),
+    }
+    if read.weight is not None:
+        columns["value"] = pa.array(read.weight.astype(np.float64))
+    if read.event_ids is not None:
+        columns["event"] = pa.array(read.event_ids[read.event_codes])
+    return pa.table(columns)
+
+
+def _prepare_demo(screen: Screen, settings, store) -> None:
+    """Fit a model to Online Retail until November 2011; what customers bought later shows how good it is."""
+    if store.current() is not None:
+        return
+    from ..datasets import load_online_retail
+    from ..model_selection import split_time
+    from ..recipes import make_recommender
+    from ._data import facts
+
+    with screen.working("Reading Online Retail"):
+        data = load_online_retail()
+    if not store.last_seq():
+        add_histories(screen, store, data.histories, item_rows=_catalogue_of(data))
+    started = time.perf_counter()
+    with screen.working("Fitting EASE to the purchases until 2011-11-01"):
+        past = split_time(data.histories, at="2011-11-01")[0]
+        past = past[[len(items) > 0 for items in past["item"]]]
+        model = make_recommender("ease", exclude_seen=False, time="date").set_params(incremental=True).fit(past)
+        notes = {"data": facts(past), "since": None, "until": "2011-11-01", "model": "ease", "time": "date"}
+        notes |= learned_until(past)
+        columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate"}
+        _DEMO.mkdir(parents=True, exist_ok=True)
+        path = _DEMO / "model.skrec"
+        save_model(model, path, notes, Log([], columns))
+    screen.say(f"Fitted in {time.perf_counter() - started:.0f} s to {len(past):,} customers.")
+    _add_model(screen, settings, store, path)
+
+
+def _catalogue_of(data) -> list[dict]:
+    features = data.item_features
+    prices = data.events.groupby("StockCode")["UnitPrice"].median() if "UnitPrice" in data.events else {}
+    return [
+        {
+            "item": _plain(item),
+            "name": name if isinstance(name, str) else None,
+            "price": round(float(prices[item]), 2) if item in prices else None,
+            "category": _kind_of_product(name),
+        }
+        for item, name in features["description"].items()
+    ]
+
+
+def _kind_of_product(name) -> str | None:
+    """Return the last word of a name, which in this shop says what a thing is: a bag, a mug, a holder."""
+    words = [word for word in str(name).lower().split() if word.isalpha()] if isinstance(name, str) else []
+    return words[-1] if words else None
+
+
+def _serve(screen: Screen, settings) -> None:
+    """Run the API processes and the trainer until a signal stops them."""
+    import orjson
+    import uvicorn
+
+    from ..serving._app import SETTINGS, App
+    from ..serving._logs import configure
+    from ..serving._trainer import start as start_trainer
+
+    logging.getLogger("skrec").removeHandler(screen.notes)  # from here on the log has it
+    configure(settings)
+    trainer = start_trainer(settings) if settings.trainer else None
+    metrics = None
+    how: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+        "timeout_keep_alive": 75,
+        "backlog": 2048,
+    }
+    place = f"[{settings.host}]" if ":" in settings.host else settings.host
+    screen.say(
+        f"Serving at http://{place}:{settings.port}/ (the page; the API is described by /openapi.json). Ctrl+C stops."
+    )
+    try:
+        if settings.workers == 1:
+            uvicorn.run(App(settings), **how)
+        else:
+            from dataclasses import asdict
+
+            metrics = tempfile.mkdtemp(prefix="skrec-metrics-")
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+            os.environ[SETTINGS] = orjson.dumps(asdict(settings)).decode()
+            uvicorn.run("skrec.serving._app:create", factory=True, workers=settings.workers, **how)
+    except SystemExit as error:
+        raise UserError(f"the service did not start: is port {settings.port} in use?") from error
+    finally:
+        if trainer is not None:
+            trainer.terminate()
+            trainer.wait(30)
+        if metrics is not None:
+            shutil.rmtree(metrics, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""A recommendation service: events in, recommendations out, models that update themselves (extra ``serve``)."""

@@ -1,0 +1,63 @@
+"""Rules of a scenario: pinned and buried items, factors, items a category, exploration."""
+
+from functools import lru_cache
+from typing import Any
+
+from ..ensemble import Reranker
+
+
+class Scenario:
+    """The rules of one scenario, as a body of `RulesIn` that was checked.
+
+    Parameters
+    ----------
+    body : dict
+        ``pin``, ``bury``, ``boost``, ``max_per_category``, ``diversity``, ``explore``, each optional.
+    """
+
+    def __init__(self, body: dict[str, Any]):
+        self.body = body
+        self.pin: list = body.get("pin") or []
+        self.explore: float | None = body.get("explore")
+        self.reorders = any(body.get(name) for name in ("bury", "boost", "max_per_category", "diversity"))
+        self._reranker = lru_cache(maxsize=16)(self._build)
+
+    @staticmethod
+    def reranker(scenario: "Scenario | None", model, catalogue, diversity: float | None, exclude_seen: bool):
+        """Return a `Reranker` of a model by the rules of a scenario, or None, and the diversity of a request."""
+        scenario = _PLAIN if scenario is None else scenario
+        return scenario._reranker(model, catalogue, diversity, exclude_seen)
+
+    def _build(self, model, catalogue, diversity: float | None, exclude_seen: bool):
+        body = self.body
+        factors = {item: float(factor) for item, factor in self._factors(model)}
+        categories = {item: row["category"] for item, row in catalogue.rows.items() if row["category"] is not None}
+        trade_off = body.get("diversity") if diversity is None else diversity
+        varied = bool(trade_off) and (bool(categories) or hasattr(model.estimator, "item_factors_"))
+        most = body.get("max_per_category") if categories else None
+        reranker = Reranker(
+            model.estimator,
+            diversity="mmr" if varied else None,
+            trade_off=trade_off if varied else 0.3,
+            categories=categories or None,
+            max_per_category=most,
+            boost=factors or None,
+            prefit=True,
+            exclude_seen=exclude_seen,
+            random_state=0,
+        )
+        return reranker.fit([])
+
+    def _factors(self, model):
+        """Yield the factor of the relevance of each item that a rule names; the keys of JSON are texts."""
+        whole = model.kind == "integer"
+        for item, factor in (self.body.get("boost") or {}).items():
+            key = int(item) if whole and isinstance(item, str) and item.lstrip("-").isdecimal() else item
+            if key in model.position:
+                yield key, factor
+        for item in self.body.get("bury") or []:
+            if item in model.position:
+                yield item, 0.0
+
+
+_PLAIN = Scenario({})

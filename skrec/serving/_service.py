@@ -1,0 +1,339 @@
+"""One process of the service: store, models, answers, and the requests that must be fast."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from ._answers import Answer, Answers, now
+from ._models import Models
+from ._problems import Problem, field_errors
+from ._schemas import BasketIn, EventIn, RecommendIn, SimilarIn
+from ._security import Gate
+from ._settings import Settings
+from ._store import Event, Impression, StoreUnavailable, open_store
+from ._telemetry import Telemetry
+
+logger = logging.getLogger("skrec.serving")
+_REFRESH = 0.5  # seconds between looks at models, keys and catalogue
+_POPULAR = 30.0  # seconds between counts of what is popular
+
+
+class Service:
+    """What the routes work on.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    """
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.store = open_store(settings.database)
+        self.models = Models(settings, self.store)
+        self.answers = Answers(settings, self.store, self.models)
+        self.telemetry = Telemetry()
+        self.gate = Gate(settings.is_loopback, settings.rate_limit)
+        self.ready = False
+        self._keys_version = -1
+        self._models_version = -1
+        self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool = ThreadPoolExecutor(1, "skrec-answers")
+        self._refresher = threading.Thread(target=self._refresh_often, name="skrec-refresh", daemon=True)
+
+    # ---- life ------------------------------------------------------------------------------------------------
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the threads; the first look at the store is done before."""
+        sys.setswitchinterval(0.0005)  # a thread that computes must not keep the event loop waiting
+        self._loop = loop
+        self.store.on_commit = lambda answers: loop.call_soon_threadsafe(_resolve, answers)
+        self.store.start()
+        self.refresh()
+        self.answers.refresh_popular()
+        self._refresher.start()
+        self.ready = True
+
+    def close(self) -> None:
+        """Stop the threads; what is queued is committed."""
+        self.ready = False
+        self._stopping.set()
+        if self._refresher.is_alive():
+            self._refresher.join(5)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.store.close()
+
+    def refresh(self) -> None:
+        """Bring catalogue, rules, model and keys to what the store has."""
+        state = self.store.state()
+        self.answers.refresh(state)
+        if state.models != self._models_version:
+            if self.models.refresh():
+                current = self.models.current
+                logger.info("model version %s is in use", None if current is None else current.version)
+                self.answers.refresh_popular()
+            self._models_version = state.models
+        if state.keys != self._keys_version:
+            self.gate.load(self.store.keys())
+            self._keys_version = state.keys
+        self.answers.view()
+
+    def _refresh_often(self) -> None:
+        counted = time.monotonic()
+        while not self._stopping.wait(_REFRESH):
+            try:
+                self.refresh()
+                if time.monotonic() - counted > _POPULAR:
+                    self.answers.refresh_popular()
+                    counted = time.monotonic()
+            except StoreUnavailable as error:
+                logger.warning("the store is unavailable, trying again: %s", error)
+            except Exception:
+                logger.exception("refreshing failed, trying again")
+
+    # ---- ids -------------------------------------------------------------------------------------------------
+
+    def user_id(self, value, field: str = "user"):
+        """Bring a user id to the kind of the store."""
+        return _as_kind(value, self.store.kinds.user, field)
+
+    def item_id(self, value, field: str = "item"):
+        """Bring an item id to the kind of the store."""
+        return _as_kind(value, self.store.kinds.item, field)
+
+    def item_ids(self, values, field: str):
+        """Bring item ids to the kind of the store; None stays."""
+        if values is None:
+            return None
+        kind = self.store.kinds.item
+        return [_as_kind(value, kind, f"{field}.{place}") for place, value in enumerate(values)]
+
+    # ---- events ----------------------------------------------------------------------------------------------
+
+    async def events(self, body: bytes) -> dict[str, Any]:
+        """Write the events of a body; answered after the commit."""
+        first = body.lstrip()[:1]
+        if first != b"[":
+            event = self._event(parse(EventIn, body))
+            accepted = await self._submit([event])
+            rejected: list[dict] = []
+        else:
+            given = loads(body)
+            if len(given) > self.settings.max_batch:
+                limit = self.settings.max_batch
+                raise Problem(413, f"a request may have {limit:,} events, got {len(given):,}: send several requests")
+            events, rejected = [], []
+            for index, one in enumerate(given):
+                try:
+                    events.append(self._event(EventIn.model_validate(one)))
+                except ValidationError as error:
+                    rejected += [{"index": index, **found} for found in field_errors(_errors(error))[:3]]
+                except Problem as problem:
+                    rejected += [{"index": index, **found} for found in problem.errors]
+            accepted = await self._submit(events) if events else []
+        n_accepted = sum(accepted)
+        counts = {"accepted": n_accepted, "duplicates": len(accepted) - n_accepted}
+        n_rejected = len({one["index"] for one in rejected})
+        for outcome, count in [*counts.items(), ("rejected", n_rejected)]:
+            if count:
+                self.telemetry.events.labels(outcome).inc(count)
+        return {**counts, "rejected": rejected}
+
+    def _event(self, given: EventIn) -> Event:
+        kinds = self.store.kinds
+        if None in kinds:
+            kinds = self.store.fix_kinds(user=_kind_of(given.user), item=_kind_of(given.item))
+        user, item = _as_kind(given.user, kinds.user, "user"), _as_kind(given.item, kinds.item, "item")
+        moment = now() if given.time is None else given.time
+        return Event(given.id, user, item, given.event, moment, given.value, given.session, given.rec_id)
+
+    async def _submit(self, events: list[Event]) -> list[bool]:
+        future = asyncio.get_running_loop().create_future()
+        self.store.submit_to(events, future)
+        return await future
+
+    # ---- lists -----------------------------------------------------------------------------------------------
+
+    async def recommend(self, body: bytes) -> bytes:
+        """Answer a request for recommendations."""
+        asked = parse(RecommendIn, body)
+        named = [name for name in ("user", "items", "session") if getattr(asked, name) is not None]
+        if len(named) > 1:
+            reason = f"give one of user, items and session, got {' and '.join(named)}"
+            raise Problem(422, reason, [{"field": named[1], "reason": reason}])
+        if asked.user is not None:
+            asked.user = self.user_id(asked.user)
+        asked.items = self.item_ids(asked.items, "items")
+        asked.candidates = self.item_ids(asked.candidates, "candidates")
+        return await self._list(self.answers.recommend, asked, show=True)
+
+    async def similar(self, body: bytes) -> bytes:
+        """Answer a request for items like one item."""
+        asked = parse(SimilarIn, body)
+        asked.item = self.item_id(asked.item)
+        return await self._list(self.answers.similar, asked)
+
+    async def basket(self, body: bytes) -> bytes:
+        """Answer a request for items that go with a basket."""
+        basket = parse(BasketIn, body)
+        asked = RecommendIn.model_validate(
+            {name: getattr(basket, name) for name in ("k", "exclude", "details")}
+            | {"items": self.item_ids(basket.items, "items"), "repeats": False}
+        )
+        asked.filter = basket.filter
+        return await self._list(self.answers.recommend, asked)
+
+    async def of_memory(self, which: str, asked) -> bytes:
+        """Answer with popular or latest items."""
+        method = self.answers.latest if which == "latest" else lambda one: self.answers.fallback(one, None)
+        return await self._list(method, asked)
+
+    async def _list(self, method, asked, *, show: bool = False) -> bytes:
+        """Run a method in the thread of answers; past the deadline, or on an error, answer with popularity."""
+        if asked.k > self.settings.max_k:
+            reason = f"must be at most {self.settings.max_k}"
+            raise Problem(422, f"k {reason}, got {asked.k}", [{"field": "k", "reason": reason}])
+        asked.exclude = self.item_ids(asked.exclude, "exclude")
+        self._check_filter(asked)
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, method, asked, time.monotonic())
+        try:
+            answer = await asyncio.wait_for(work, self.settings.deadline_ms / 1000)
+        except TimeoutError:
+            answer = self.answers.fallback(asked, "deadline")
+        except StoreUnavailable as error:
+            logger.warning("answered with popularity: %s", error)
+            answer = self.answers.fallback(asked, "store unavailable")
+        except Exception:
+            logger.exception("answered with popularity")
+            answer = self.answers.fallback(asked, "error")
+        if answer.reason is not None:
+            self.telemetry.fallbacks.labels(answer.reason.split(",")[0]).inc()
+        if show:
+            answer.user, answer.scenario = asked.user, asked.scenario
+            self._show(answer)
+        return self._rendered(answer, asked)
+
+    def _timed(self, method, asked, started: float) -> Answer:
+        """Answer, unless the deadline passed while the request waited for the thread."""
+        if time.monotonic() - started > self.settings.deadline_ms / 1000:
+            raise TimeoutError
+        return method(asked)
+
+    def _check_filter(self, asked) -> None:
+        from ._answers import conditions_of
+        from ._catalogue import UnknownColumn
+
+        if asked.filter:
+            try:
+                self.answers.catalogue.allowed(conditions_of(asked.filter))
+            except UnknownColumn as error:
+                raise Problem(422, str(error), [{"field": f"filter.{error.column}", "reason": str(error)}]) from error
+
+    def _show(self, answer: Answer) -> None:
+        moment, chances = now(), answer.probabilities
+        with contextlib.suppress(StoreUnavailable):
+            self.store.show(
+                [
+                    Impression(
+                        answer.rec_id,
+                        place,
+                        answer.user,
+                        item,
+                        answer.scenario,
+                        answer.scores[place],
+                        None if chances is None else chances[place],
+                        answer.version,
+                        moment,
+                    )
+                    for place, item in enumerate(answer.items)
+                ]
+            )
+
+    def _rendered(self, answer: Answer, asked) -> bytes:
+        catalogue, rows = self.answers.catalogue, []
+        for place, item in enumerate(answer.items):
+            row: dict[str, Any] = {"item": item, "score": answer.scores[place], "source": answer.sources[place]}
+            if answer.probabilities is not None:
+                row["probability"] = answer.probabilities[place]
+            if answer.reasons is not None:
+                row["because"] = [one | {"name": _name(catalogue, one["item"])} for one in answer.reasons[place]]
+            if asked.details:
+                row["details"] = catalogue.details(item)
+            rows.append(row)
+        model = None if answer.version is None else {"version": answer.version}
+        body = {"rec_id": answer.rec_id, "items": rows, "model": model}
+        return dumps(body | {"fallback": answer.reason is not None, "reason": answer.reason})
+
+
+def _name(catalogue, item) -> str | None:
+    row = catalogue.rows.get(item)
+    return None if row is None else row["name"]
+
+
+def _resolve(answers) -> None:
+    """Give the futures of a commit their answers; runs in the event loop."""
+    for future, answer in answers:
+        if future.done():
+            continue
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+
+def dumps(value) -> bytes:
+    """Write JSON; numbers that JSON lacks are null."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def loads(body: bytes):
+    """Read JSON, or raise a problem."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is no JSON: {error}") from error
+
+
+def parse(schema, body: bytes):
+    """Read a body by its schema, or raise a problem that names the fields."""
+    try:
+        return schema.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def invalid(error: ValidationError) -> Problem:
+    """Return the problem of a body that is not valid."""
+    errors = _errors(error)
+    if any(one["type"] == "json_invalid" for one in errors):
+        return Problem(400, f"the body is no JSON: {errors[0]['msg']}")
+    fields = field_errors(errors)[:20]
+    return Problem(422, "; ".join(f"{one['field']}: {one['reason']}" for one in fields), fields)
+
+
+def _errors(error: ValidationError) -> list[Any]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def _kind_of(value) -> str:
+    return "string" if isinstance(value, str) else "integer"
+
+
+def _as_kind(value, kind: str | None, field: str):
+    """Bring an id to a kind where that is exact; raise a problem otherwise."""
+    if kind == "integer" and isinstance(value, str):
+        digits = value.removeprefix("-").isdecimal() and value.isascii() and len(value) <= 20
+        if digits and str(int(value)) == value and -(2**63) <= int(value) < 2**63:
+            return int(value)
+        reason = "must be an integer, as the ids of this shop are, or its decimal digits"
+        raise Problem(422, f"{field} {reason}, got {value[:50]!r}", [{"field": field, "reason": reason}])
+    return str(value) if kind == "string" and not isinstance(value, str) else value

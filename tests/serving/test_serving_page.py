@@ -1,0 +1,617 @@
+"""The page in a real browser, against a small shop with the same HTTP interface and hostile names in it."""
+
+import json
+import re
+import shutil
+import time
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+from page_server import HOSTILE, HOSTILE_USER, LONG, PAGE, Shop, ShopServer  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+CHROMIUM = shutil.which("chromium")
+DRIVER = shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="chromium and chromedriver are not installed"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # sockets of the driver are closed by its exit
+]
+VIEWS = ["recommendations", "catalogue", "model"]
+CONTROLS = "button, input, select, textarea, a[href], summary, [tabindex='0']"
+
+
+class Page:
+    """The page of a shop in the browser; all reading goes through scripts, since the lists are drawn anew."""
+
+    def __init__(self, driver, server):
+        self.driver, self.shop, self.url = driver, server.shop, server.url
+
+    def open(self, view=VIEWS[0]):
+        self.driver.get(f"{self.url}/#{view}")
+        self.until(lambda: any(map(str.isdigit, self.text("live-requests"))), "the counters")
+        return self
+
+    def js(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def text(self, identifier):
+        return self.js("return document.getElementById(arguments[0]).textContent", identifier)
+
+    def texts(self, selector):
+        return self.js("return [...document.querySelectorAll(arguments[0])].map((node) => node.textContent)", selector)
+
+    def click(self, selector, place=0):
+        self.until(lambda: len(self.driver.find_elements(By.CSS_SELECTOR, selector)) > place, selector)
+        self.driver.find_elements(By.CSS_SELECTOR, selector)[place].click()
+
+    def type(self, selector, text):
+        field = self.driver.find_element(By.CSS_SELECTOR, selector)
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+
+    def until(self, found, what, seconds=20.0):
+        end = time.monotonic() + seconds
+        while not (value := found()):
+            assert time.monotonic() < end, f"{what} did not come; alerts: {self.text('alerts')!r}"
+            time.sleep(0.03)
+        return value
+
+    def sent(self, method, path):
+        with self.shop.lock:
+            return [body for m, p, _, body in self.shop.requests if (m, p) == (method, path)]
+
+    def choose(self, user="17800"):
+        self.click(f"#customers button[data-key='{user}']")
+        self.until(lambda: self.text("answer-title") == f"Recommended to customer {user}", "the answer")
+        self.settled()
+
+    def settled(self):
+        idle = "return document.querySelectorAll('[aria-busy]').length === 0"
+        self.until(lambda: self.js(idle), "the end of the request")
+
+    def answer(self):
+        return [json.loads(item) for item in self.js("return [...answer.children].map((node) => node.dataset.item)")]
+
+    def resize(self, width, height=800):
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def colours(self, scheme):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+@pytest.fixture(scope="module")
+def driver():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--lang=en-US",
+        "--force-prefers-reduced-motion",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+    browser.set_script_timeout(20)
+    yield browser
+    browser.quit()
+
+
+def _browse(driver, shop):
+    with ShopServer(shop) as server:
+        driver.get("about:blank")
+        driver.get_log("browser"), driver.get_log("performance")
+        page = Page(driver, server)
+        page.resize(1366, 900)
+        page.colours("light")
+        yield page
+        messages = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+        driver.get("about:blank")
+    answered = "the server responded with a status of"  # the browser reports each 4xx of an API
+    assert [message for message in messages if answered not in message] == []
+
+
+@pytest.fixture
+def page(driver):
+    yield from _browse(driver, Shop())
+
+
+@pytest.fixture
+def page_now(driver):
+    """Page of a shop whose model has learned everything."""
+    yield from _browse(driver, Shop(as_of=None))
+
+
+@pytest.fixture
+def locked_page(driver):
+    yield from _browse(driver, Shop(key="right-key"))
+
+
+def test_popular_items_are_shown_before_anybody_is_chosen(page):
+    page.open()
+    page.until(page.answer, "popular items")
+    assert page.text("answer-title") == "Popular now"
+    assert len(page.texts("#customers button")) == 8
+
+
+def test_a_chosen_customer_is_recommended_items_with_names_prices_and_reasons(page):
+    page.open().choose()
+    assert len(page.answer()) == 10
+    first = page.js("return answer.children[0].textContent")
+    name = page.shop.items[page.answer()[0]]["name"]
+    assert name in first and "because of" in first and "%" in first
+    assert f"{page.shop.items[page.answer()[0]]['price']:.2f}" in first
+    body = page.sent("POST", "/v1/recommend")[-1]
+    assert body["user"] == 17800, "the id keeps its type"
+    assert body["explain"] and body["details"] and not body["repeats"] and body["at"] == page.shop.as_of.isoformat()
+    assert "What customer 17800 did lately" in page.text("lately-title")
+    assert HOSTILE in page.text("lately")
+    assert page.js("return document.querySelectorAll('#answer img').length") > 2
+
+
+def test_what_was_bought_later_is_listed_and_hits_are_marked(page):
+    page.open().choose()
+    later = {row["item"] for row in page.shop.events["17800"][1] if row["time"] > page.shop.as_of.isoformat()}
+    hits = [item for item in page.answer() if item in later]
+    assert hits, "the example has no hit"
+    marked = page.js("return [...document.querySelectorAll('#answer .hit')].map((node) => node.dataset.item)")
+    assert [json.loads(item) for item in marked] == hits
+    assert len(page.texts("#later .hit")) == len(hits)
+    assert f"{len(hits)} of {len(later)} items" in page.text("later-note")
+    assert "really bought later" in page.text("answer-summary")
+
+
+def test_show_more_lists_the_older_events(page):
+    page.open().choose()
+    before = len(page.texts("#lately li"))
+    page.click("#lately .more")
+    assert len(page.texts("#lately li")) > before
+    assert page.texts("#lately .more") == []
+
+
+def test_a_click_is_stored_and_the_next_answer_shows_what_changed(page):
+    page.open().choose()
+    before = page.answer()
+    page.click("#answer button", place=1)
+    page.until(lambda: "Since the last answer" in page.text("answer-summary"), "the next answer")
+    event = page.sent("POST", "/v1/events")[-1]
+    assert (event["user"], event["item"]) == (17800, before[1])
+    assert event["time"] == page.shop.as_of.isoformat() and event["id"] and event["rec_id"].startswith("r")
+    asked = page.sent("POST", "/v1/recommend")[-1]["at"]
+    assert asked == "2011-11-09T12:00:01.000Z"
+    after = page.answer()
+    assert after != before
+    for place, item in enumerate(after):
+        mark = page.js(
+            "return answer.children[arguments[0]].querySelector('.new, .up, .down')?.textContent ?? ''", place
+        )
+        if item not in before:
+            assert mark == "new"
+        elif before.index(item) == place:
+            assert mark == ""
+        else:
+            assert f"moved {'up' if before.index(item) > place else 'down'} by" in mark
+
+
+def test_a_click_without_as_of_is_stored_with_the_time_of_the_service(page_now):
+    page = page_now
+    page.open().choose()
+    assert page.js("return document.getElementById('as-of').hidden")
+    assert page.js("return document.getElementById('later-section').hidden")
+    page.click("#answer button")
+    page.until(lambda: page.sent("POST", "/v1/events"), "the event")
+    page.until(lambda: "Since" in page.text("answer-summary"), "the next answer")
+    assert "time" not in page.sent("POST", "/v1/events")[0]
+    assert "at" not in page.sent("POST", "/v1/recommend")[-1]
+
+
+def test_a_trial_click_stores_nothing(page):
+    page.open().choose()
+    before = page.answer()
+    page.js("document.getElementById('option-event').value = '-'")
+    page.click("#answer button")
+    page.until(lambda: page.answer() != before, "the next answer")
+    assert page.sent("POST", "/v1/events") == []
+    assert page.sent("POST", "/v1/recommend")[-1]["items"][-1] == before[0]
+    assert "(trial)" in page.text("lately")
+
+
+def test_a_basket_is_built_by_search_and_by_clicks(page):
+    page.open()
+    page.click("label:has(#who-basket)")
+    page.type("#basket-search", "teapot")
+    page.until(lambda: len(page.texts("#basket-found button")) == 6, "found items")
+    page.click("#basket-found button", place=1)
+    page.until(lambda: page.sent("POST", "/v1/recommend"), "the request")
+    page.settled()
+    first = page.sent("POST", "/v1/recommend")[-1]["items"]
+    assert first == ["20007"]
+    clicked = page.answer()[0]
+    page.click("#answer button")
+    page.until(lambda: page.sent("POST", "/v1/recommend")[-1]["items"] == ["20007", clicked], "the larger basket")
+    assert page.sent("POST", "/v1/events") == []
+    page.click("#basket button")
+    page.until(lambda: page.sent("POST", "/v1/recommend")[-1]["items"] == [clicked], "the smaller basket")
+    assert page.js("return document.activeElement.closest('#basket') !== null"), "the focus stays in the basket"
+
+
+def test_a_late_answer_does_not_replace_a_newer_one(page):
+    page.open()
+    page.until(lambda: page.texts("#customers button"), "the customers")
+    page.shop.slow[17801] = 0.5
+    page.click("#customers button[data-key='17801']")
+    page.choose("17800")
+    shown = page.answer()
+    time.sleep(0.8)
+    assert page.text("answer-title") == "Recommended to customer 17800" and page.answer() == shown
+    assert page.text("alerts") == ""
+
+
+def test_without_any_picture_no_place_is_kept_for_them(page):
+    page.open().choose()
+    assert "no-pictures" not in page.js("return answer.className")
+    for item in page.shop.items.values():
+        item["image"] = None
+    page.choose("17801")
+    assert "no-pictures" in page.js("return answer.className")
+    assert page.js("return [...document.querySelectorAll('#answer .picture')].every((node) => !node.checkVisibility())")
+
+
+def test_options_are_sent(page):
+    page.open().choose()
+    page.js("document.getElementById('option-scenario').value = 'home page'")
+    page.js("document.getElementById('option-category').value = 'Kitchen'")
+    page.type("#option-k", "4")
+    page.click("#option-repeats")
+    wanted = {"k": 4, "scenario": "home page", "filter": {"category": "Kitchen"}, "repeats": True}
+
+    def asked():
+        return wanted.items() <= page.sent("POST", "/v1/recommend")[-1].items()
+
+    page.until(asked, "the options")
+    page.settled()
+    assert len(page.answer()) == 4
+    assert page.answer()[0] == "20010"
+    assert "pinned by a rule" in page.text("answer") and "probability 0.25" in page.text("answer")
+
+
+def test_a_customer_is_found_by_id_and_an_unknown_one_is_said(page):
+    page.open()
+    page.type("#customer-search", "17811" + Keys.ENTER)
+    page.until(lambda: page.text("answer-title") == "Recommended to customer 17811", "the answer")
+    page.type("#customer-search", "nobody")
+    page.until(lambda: "No customer with this id" in page.text("customers"), "the message")
+
+
+def test_enter_right_after_typing_takes_the_typed_customer(page):
+    page.open()
+    page.until(lambda: page.texts("#customers button"), "the customers")
+    page.js("""const field = document.getElementById("customer-search");
+        field.value = "17811";
+        field.dispatchEvent(new Event("input"));
+        field.form.requestSubmit();""")
+    page.until(lambda: page.text("answer-title") == "Recommended to customer 17811", "the answer")
+    searches = len(page.sent("GET", "/v1/users"))
+    time.sleep(0.4)
+    assert len(page.sent("GET", "/v1/users")) == searches, "the search by typing was dropped"
+
+
+def test_the_focus_stays_where_a_list_is_drawn_anew(page):
+    page.open("model")
+    page.until(lambda: len(page.texts("#models button")) == 2, "the versions")
+    page.js("document.querySelectorAll('#models button')[1].focus()")
+    page.shop.models[0]["note"] = "looked at again"
+    page.js("document.dispatchEvent(new Event('visibilitychange')); document.getElementById('job-update').click()")
+    page.until(lambda: "looked at again" in page.text("models"), "the versions after the job")
+    assert page.js("return document.activeElement.ariaLabel") == "Promote version 1"
+
+
+def test_the_hide_switch_and_the_stock_field_send_patches(page):
+    page.open("catalogue")
+    page.until(lambda: len(page.texts("#catalogue-rows tr")) == 25, "the items")
+    page.click("#catalogue-rows [role=switch]", place=3)
+    page.until(lambda: page.shop.items["20003"]["hidden"], "the change")
+    page.until(lambda: "off" in page.js("return document.querySelectorAll('#catalogue-rows tr')[3].className"), "grey")
+    assert page.sent("PATCH", "/v1/items") == [[{"item": "20003", "hidden": True}]]
+    page.type("#catalogue-rows tr:nth-child(5) .stock", "77" + Keys.TAB)
+    page.until(lambda: page.shop.items["20004"]["stock"] == 77, "the stock")
+    assert "Stock of PINK LANTERN is 77" in page.text("announcer")
+
+
+def test_a_refused_change_is_undone_and_said(page):
+    page.open("catalogue")
+    page.until(lambda: page.texts("#catalogue-rows tr"), "the items")
+    page.shop.down = True
+    page.click("#catalogue-rows [role=switch]")
+    page.until(lambda: "The store is not available" in page.text("alerts"), "the alert")
+    page.until(lambda: not page.js("return document.querySelector('#catalogue-rows [role=switch]').checked"), "undone")
+    page.shop.down = False
+    page.click("#catalogue-rows [role=switch]")
+    page.until(lambda: page.shop.items["20000"]["hidden"], "the change")
+    page.until(lambda: page.text("alerts") == "", "the end of the alert")
+
+
+def test_the_catalogue_is_searched_and_paged(page):
+    page.open("catalogue")
+    page.until(lambda: page.text("catalogue-note") == "1 to 25 of 60 items", "the first page")
+    page.click("#catalogue-next")
+    page.until(lambda: page.text("catalogue-note") == "26 to 50 of 60 items", "the second page")
+    page.type("#catalogue-search", "clock")
+    page.until(lambda: page.text("catalogue-note") == "1 to 6 of 6 items", "the search")
+    assert page.js("return document.getElementById('catalogue-next').disabled")
+
+
+def test_the_key_is_asked_for_kept_in_the_tab_and_asked_again_if_refused(locked_page):
+    page = locked_page
+    page.driver.get(page.url)
+    page.until(lambda: page.js("return document.getElementById('key-dialog').open"), "the dialog")
+    assert page.js("return document.activeElement.id") == "key-input"
+    page.type("#key-input", "wrong-key" + Keys.ENTER)
+    page.until(lambda: "refused" in page.text("key-text"), "the refusal")
+    page.until(lambda: page.js("return document.activeElement.id") == "key-input", "the field")
+    page.type("#key-input", "right-key" + Keys.ENTER)
+    page.until(lambda: page.texts("#customers button"), "the customers")
+    assert page.js("return sessionStorage.getItem('skrec-key')") == "right-key"
+    assert page.js("return localStorage.length") == 0
+    assert page.js("return document.getElementById('key-input').value") == ""
+    page.driver.refresh()
+    page.until(lambda: page.texts("#customers button"), "the customers without a question")
+    assert not page.js("return document.getElementById('key-dialog').open")
+    page.js("sessionStorage.clear()")
+
+
+def test_without_a_key_the_page_says_so_and_does_not_ask_again_by_itself(locked_page):
+    page = locked_page
+    page.driver.get(page.url)
+    page.until(lambda: page.js("return document.getElementById('key-dialog').open"), "the dialog")
+    page.click("#key-cancel")
+    page.until(lambda: "A key is needed" in page.text("alerts"), "the message")
+    time.sleep(2.3)  # the next poll
+    assert not page.js("return document.getElementById('key-dialog').open")
+    page.click("#key-button")
+    page.type("#key-input", "right-key" + Keys.ENTER)
+    page.until(lambda: page.texts("#customers button"), "the customers")
+    assert page.text("alerts") == ""
+    page.js("sessionStorage.clear()")
+
+
+def test_problems_are_shown_and_leave_when_it_works_again(page):
+    page.open().choose()
+    page.shop.down = True
+    page.until(lambda: "The store is not available" in page.text("alerts"), "the alert")
+    assert page.js("return document.getElementById('alerts').getAttribute('role')") == "alert"
+    page.shop.down = False
+    page.until(lambda: page.text("alerts") == "", "the end of the alert")
+
+
+def test_jobs_are_added_and_their_progress_is_shown(page):
+    page.open("model")
+    page.until(lambda: page.texts("#jobs li"), "the jobs")
+    page.click("#job-refit")
+    page.until(lambda: page.js("return document.querySelector('#jobs progress')?.value > 0"), "the progress")
+    assert "reading all events" in page.text("jobs")
+    assert page.sent("POST", "/v1/jobs") == [{"kind": "refit"}]
+    page.until(lambda: "skipped: no new events" in page.text("jobs"), "the result")
+    assert "Job refit 2 is done" in page.text("announcer")
+    assert "version 2, promoted · 71 s" in page.text("jobs")
+
+
+def test_a_version_is_promoted_after_a_refusal_and_rolled_back(page):
+    page.open("model")
+    page.until(lambda: len(page.texts("#models li")) == 3, "the versions")
+    assert "NDCG@10 0.1312, the one before 0.1421 (412 users)" in page.text("models")
+    assert page.text("models-note") == "1 older version deleted."
+    page.click("#models button")
+    page.click("#confirm-yes")
+    page.until(lambda: "NDCG 0.1312 is below" in page.text("confirm-text"), "the refusal")
+    page.click("#confirm-yes")
+    page.until(lambda: page.shop.current()["version"] == 3, "the promotion")
+    assert page.sent("POST", "/v1/models/3/promote") == [{"force": False}, {"force": True}]
+    page.until(lambda: "version 3" in page.text("live-model"), "the status")
+    page.click("#roll-back")
+    page.click("#confirm-yes")
+    page.until(lambda: page.shop.current()["version"] == 2, "the roll back")
+
+
+def test_quality_is_a_chart_and_a_table(page):
+    page.open("model")
+    page.until(lambda: page.texts("#quality-rows tr"), "the table")
+    days = page.shop.status()["quality"]
+    assert len(page.texts("#quality-rows tr")) == len(days)
+    assert len(page.texts("#quality-chart circle")) == len(page.texts("#quality-chart rect")) == len(days)
+    assert f"{days[-1]['ndcg']:.4f}" in page.js("return document.querySelector('#quality-chart svg').ariaLabel")
+    assert "0.00" in page.texts("#quality-chart .tick"), "the axis starts at zero"
+
+
+def test_counters_are_polled_only_while_the_page_is_visible(page):
+    page.open()
+    page.until(lambda: len(page.sent("GET", "/v1/status")) >= 2, "the second poll")
+    hide = "Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true});"
+    page.js(hide + "document.dispatchEvent(new Event('visibilitychange'))", True)
+    time.sleep(0.2)
+    before = len(page.sent("GET", "/v1/status"))
+    time.sleep(2.4)
+    assert len(page.sent("GET", "/v1/status")) == before
+    page.js(hide + "document.dispatchEvent(new Event('visibilitychange'))", False)
+    page.until(lambda: len(page.sent("GET", "/v1/status")) > before, "the next poll")
+
+
+def test_hostile_names_are_shown_as_text_and_run_nothing(page):
+    page.open()
+    page.until(lambda: HOSTILE_USER in page.texts("#customers .choice-name"), "the hostile customer")
+    page.click("#customers button", place=page.texts("#customers .choice-name").index(HOSTILE_USER))
+    page.until(lambda: HOSTILE_USER in page.text("answer-title"), "the answer")
+    page.choose()
+    assert HOSTILE in page.text("lately")
+    page.click("[data-view=catalogue]")
+    page.until(lambda: page.text("catalogue-rows").count(HOSTILE) == 1, "the hostile item")
+    assert "<b onclick=alert(1)>Garden</b>" in page.text("catalogue-rows")
+    page.until(lambda: page.js("return document.querySelectorAll('#catalogue-rows .letter').length > 2"), "letters")
+    assert page.js("return window.broken ?? null") is None
+    sources = page.js("return [...document.images].map((image) => image.src)")
+    assert sources and all(source.startswith("data:image/") for source in sources)
+    assert page.js("return document.querySelectorAll('[onerror], [onclick], script:not([src]), b').length") == 0
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_scrolls_sideways_at_360_pixels(page, view):
+    page.resize(360, 740)
+    page.open(view)
+    if view == "recommendations":
+        page.until(lambda: LONG in page.text("answer") or page.answer(), "the list")
+        page.choose()
+    page.until(lambda: page.texts(f"#view-{view} li, #view-{view} tr"), "the lists")
+    page.js("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
+    needed, given = page.js("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert needed == given <= 360
+    script = """return [...document.querySelectorAll('main *')].filter((node) => node.checkVisibility()
+        && !node.closest('.scroll, .hidden-text, thead, select') && node.getBoundingClientRect().right > 360.5)
+        .map((node) => node.outerHTML.slice(0, 120))"""
+    assert page.js(script) == []
+
+
+CONTRAST = """
+const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const ground = (node) => {
+  for (let at = node; at; at = at.parentElement) {
+    const colour = parse(getComputedStyle(at).backgroundColor);
+    if (colour.length === 3 || colour[3] > 0.99) return colour;
+  }
+  return [255, 255, 255];
+};
+const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const node = walker.currentNode.parentElement;
+  const left = node.closest('.hidden-text, :disabled, option') || !node.checkVisibility();
+  if (left || !walker.currentNode.data.trim()) continue;
+  const style = getComputedStyle(node);
+  const [a, b] = [light(parse(node.closest('svg') ? style.fill : style.color)), light(ground(node))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  found.push([ratio, walker.currentNode.data.trim().slice(0, 40)]);
+}
+return found;
+"""
+
+
+def test_colours_follow_the_scheme_and_all_text_has_contrast(page):
+    seen = {}
+    for scheme in ("light", "dark"):
+        page.colours(scheme)
+        for view in VIEWS:
+            page.open(view)
+            if view == "recommendations":
+                page.choose()
+                page.click("#answer button")
+                page.until(lambda: "Since" in page.text("answer-summary"), "the next answer")
+            page.until(lambda view=view: page.texts(f"#view-{view} li, #view-{view} tr"), "the lists")
+            page.driver.execute_async_script("setTimeout(arguments[0], 250)")  # transitions
+            ratios = page.js(CONTRAST)
+            assert len(ratios) > 20
+            assert [row for row in ratios if row[0] < 4.5] == [], f"{view}, {scheme}"
+        seen[scheme] = page.js("const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]")
+    assert seen["light"][0] != seen["dark"][0] and seen["light"][1] != seen["dark"][1]
+
+
+FOCUS_SHOWN = """
+const node = document.activeElement;
+const shown = (style) => style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+return shown(getComputedStyle(node)) || shown(getComputedStyle(node, '::after'))
+  || (node.nextElementSibling !== null && shown(getComputedStyle(node.nextElementSibling)));
+"""
+
+
+def test_everything_goes_by_keyboard_and_the_focus_is_seen(page):
+    page.open()
+    page.until(lambda: page.texts("#customers button"), "the customers")
+
+    def press(*keys):
+        ActionChains(page.driver).send_keys(*keys).perform()
+
+    def tab_to(selector, most=60):
+        for _ in range(most):
+            press(Keys.TAB)
+            assert page.js(FOCUS_SHOWN), page.js("return document.activeElement.outerHTML.slice(0, 200)")
+            if page.js("return document.activeElement.matches(arguments[0])", selector):
+                return
+        raise AssertionError(f"{selector} was not reached")
+
+    tab_to(".skip")
+    tab_to("#customer-search")
+    press("17802", Keys.ENTER)
+    page.until(lambda: page.text("answer-title") == "Recommended to customer 17802", "the answer")
+    page.settled()
+    tab_to("#option-k")
+    tab_to("#answer button")
+    press(Keys.TAB)
+    press(Keys.ENTER)
+    page.until(lambda: "Since the last answer" in page.text("answer-summary"), "the next answer")
+    assert page.js("return document.activeElement.closest('#answer') !== null"), "the focus stays in the list"
+    page.js("document.querySelector('[data-view=catalogue]').focus()")
+    press(Keys.ENTER)
+    page.until(lambda: page.texts("#catalogue-rows tr"), "the items")
+    tab_to("#catalogue-rows [role=switch]")
+    press(Keys.SPACE)
+    page.until(lambda: page.sent("PATCH", "/v1/items"), "the change")
+    page.js("document.getElementById('key-button').focus()")
+    press(Keys.ENTER)
+    page.until(lambda: page.js("return document.getElementById('key-dialog').open"), "the dialog")
+    press(Keys.ESCAPE)
+    page.until(lambda: not page.js("return document.getElementById('key-dialog').open"), "the end of the dialog")
+    assert page.js("return document.activeElement.id") == "key-button"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_control_and_region_has_a_name(page, view):
+    page.open(view)
+    if view == "recommendations":
+        page.choose()
+    page.until(lambda: page.texts(f"#view-{view} li, #view-{view} tr"), "the lists")
+    page.js("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
+    controls = [node for node in page.driver.find_elements(By.CSS_SELECTOR, CONTROLS) if node.is_displayed()]
+    assert len(controls) > 8
+    unnamed = [node.get_attribute("outerHTML") for node in controls if not node.accessible_name.strip()]
+    assert unnamed == []
+    unnamed = page.js("""return [...document.querySelectorAll('section, nav, dialog, form, table:not(.plain)')].filter(
+        (node) => !node.ariaLabel && !node.getAttribute('aria-labelledby') && !node.closest('dialog'))
+        .map((node) => node.outerHTML.slice(0, 100))""")
+    assert unnamed == []
+    missing = page.js("""return [...document.querySelectorAll('[aria-labelledby], [aria-describedby], label[for]')]
+        .flatMap((node) => ['aria-labelledby', 'aria-describedby', 'for'].map((name) => node.getAttribute(name)))
+        .filter((name) => name !== null && document.getElementById(name) === null)""")
+    assert missing == []
+    for landmark in ("header", "main", "footer", "nav"):
+        assert page.js("return document.querySelector(arguments[0]) !== null", landmark)
+
+
+def test_no_request_leaves_the_service(page):
+    page.open().choose()
+    for view in VIEWS[1:]:
+        page.click(f"[data-view={view}]")
+        page.until(lambda view=view: page.texts(f"#view-{view} li, #view-{view} tr"), "the lists")
+    messages = [json.loads(entry["message"])["message"] for entry in page.driver.get_log("performance")]
+    urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert len(urls) > 10
+    assert [url for url in urls if not url.startswith((page.url + "/", "data:", "about:"))] == []
+
+
+def test_the_files_hold_no_inline_script_style_or_foreign_address():
+    index = (PAGE / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"\s(?:style|on[a-z]+)=|<style|<script(?! type=\"module\" src=)", index)
+    for file in PAGE.iterdir():
+        text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "://" not in text, f"{file.name} names an address"
+        assert "innerHTML" not in text and "insertAdjacentHTML" not in text and "document.write" not in text
