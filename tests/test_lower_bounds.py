@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("plot", "rank", "large", "fast", "deep-cpu", "onnx")
+EXTRAS = ("plot", "rank", "large", "fast", "deep-cpu", "onnx", "serve")
 
 
 def _bounds():
@@ -21,7 +21,7 @@ def _requirements(extra=None):
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     lines = config["options.extras_require"][extra] if extra else config["options"]["install_requires"]
-    return dict(re.findall(r"^([\w-]+)>=([\d.]+)$", lines, re.MULTILINE))
+    return dict(re.findall(r"^([\w-]+)(?:\[[\w,-]+\])?>=([\d.]+)(?:[,;].*)?$", lines, re.MULTILINE))
 
 
 def _pins():

@@ -4,6 +4,9 @@ import hashlib
 import logging
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -76,12 +79,13 @@ class _opened:
         self.settings = settings
 
     def __enter__(self):
-        from ..serving._store import StoreUnavailable, open_store
+        from ..serving._store import open_store
 
         try:
             self.store = open_store(self.settings.database)
-        except (StoreUnavailable, ValueError, OSError) as error:
-            raise UserError(f"the database cannot be opened: {error}") from error
+        except Exception as error:  # libpq repeats a URL that it cannot read, with the password
+            reason = str(error).replace(self.settings.database, self.settings.shown()["database"])
+            raise UserError(f"the database cannot be opened: {reason}") from error
         return self.store
 
     def __exit__(self, *_):
@@ -171,13 +175,17 @@ def _add_log(screen: Screen, store, log: Log, notes: dict | None) -> None:
 def add_histories(screen: Screen, store, histories, names=None, item_rows: list[dict] | None = None) -> None:
     """Write histories into an empty store, and the names of the items into its catalogue."""
     with screen.working("Writing the log into the database"):
-        added, _ = store.add_log(_events_of(histories))
+        events = _events_of(histories)
+        added, _ = store.add_log(events)
         rows = item_rows
         if rows is None and names is not None:
             texts = {item: name for item, name in names.items() if isinstance(name, str) and name}
             rows = [{"item": _plain(item), "name": name} for item, name in texts.items()]
-        for start in range(0, len(rows or []), 5000):
-            store.put_items((rows or [])[start : start + 5000], partial=True)
+        oldest = events.group_by("item").aggregate([("time", "min")])
+        first = dict(zip(oldest["item"].to_pylist(), oldest["time_min"].to_pylist(), strict=True))
+        rows = [row | ({"added": first[row["item"]]} if row["item"] in first else {}) for row in rows or []]
+        for start in range(0, len(rows), 5000):
+            store.put_items(rows[start : start + 5000], partial=True)
     screen.say(f"Wrote {added:,} events of {len(histories):,} users into the database.")
 
 
@@ -264,6 +272,7 @@ def _serve(screen: Screen, settings) -> None:
 
     logging.getLogger("skrec").removeHandler(screen.notes)  # from here on the log has it
     configure(settings)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a graceful stop
     trainer = start_trainer(settings) if settings.trainer else None
     metrics = None
     how: dict[str, Any] = {
@@ -291,10 +300,15 @@ def _serve(screen: Screen, settings) -> None:
             os.environ[SETTINGS] = orjson.dumps(asdict(settings)).decode()
             uvicorn.run("skrec.serving._app:create", factory=True, workers=settings.workers, **how)
     except SystemExit as error:
+        if not error.code:
+            return
         raise UserError(f"the service did not start: is port {settings.port} in use?") from error
     finally:
         if trainer is not None:
             trainer.terminate()
-            trainer.wait(30)
+            try:
+                trainer.wait(30)
+            except subprocess.TimeoutExpired:  # one call of BLAS may take longer; the job is repeated at the next start
+                trainer.kill()
         if metrics is not None:
             shutil.rmtree(metrics, ignore_errors=True)

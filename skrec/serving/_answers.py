@@ -1,16 +1,18 @@
 """Answers to requests: history from the store, items from the model, filters, rules and popularity behind them."""
 
+import contextlib
 import random
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ._catalogue import Catalogue, View
 from ._popular import Popular
 from ._rules import Scenario
+from ._store import StoreUnavailable
 
 _FEW = 50  # hidden items that are excluded by name; more, and a longer list is asked for
 _NARROW = 1000  # items that are named as candidates
@@ -54,7 +56,7 @@ class Answer:
     reasons: list[list[dict]] | None = None
     user: Any = None
     scenario: str = "default"
-    rec_id: str = field(default_factory=lambda: secrets.token_hex(12))
+    rec_id: str = field(default_factory=lambda: f"{now():014x}{secrets.token_hex(6)}")  # in the order of time
 
 
 class Answers:
@@ -77,6 +79,7 @@ class Answers:
         self.popular_items = Popular([], {})
         self._rules_version = -1
         self._view: View | None = None
+        self._first: tuple[float, list] = (0.0, [])
         self._lock = threading.Lock()
         self._random = random.Random(secrets.randbits(64))
 
@@ -126,7 +129,9 @@ class Answers:
             The items; popularity where there is no model or nothing is known.
         """
         if asked.items is not None:
-            state, moment = self.store.state(), asked.at or now()
+            state, model = self.store.state(), self.models.current
+            known = None if model is None else model.learned_until
+            moment = asked.at or known or now()
             rows = [(item, moment, None, None) for item in asked.items]
         else:
             limit = self.settings.max_history
@@ -138,7 +143,7 @@ class Answers:
         """Answer for a history; `asked` is a `RecommendIn`."""
         scenario = self.scenarios.get(asked.scenario)
         if (view := self.view()) is None:
-            answer = self.fallback(asked, "no model")
+            answer = self.fallback(asked, "no model", {row[0] for row in rows})
         else:
             answer = self._of_model(view, rows, asked, scenario)
         answer.user, answer.scenario = asked.user, asked.scenario
@@ -209,32 +214,53 @@ class Answers:
                 found.append(item)
         return found
 
-    def fallback(self, asked, reason: str | None) -> Answer:
-        """Answer with popular items under the same filters; reads memory alone."""
-        items = self._popular(asked, asked.k, set())
+    def popular(self, asked) -> Answer:
+        """Answer with popular items; the catalogue is that of the store now."""
+        self._look()
+        return self.fallback(asked, None)
+
+    def _look(self) -> None:
+        """Bring catalogue and rules up to date where the store can be read."""
+        with contextlib.suppress(StoreUnavailable):
+            self.refresh(self.store.state())
+
+    def fallback(self, asked, reason: str | None, had: Collection = ()) -> Answer:
+        """Answer with popular items under the same filters; reads memory alone.
+
+        The item or basket of the request is left out, and with ``repeats=False`` the items that the user `had`.
+        """
+        gone = {asked.item} if hasattr(asked, "item") else set()
+        if getattr(asked, "repeats", None) is False:
+            gone |= {*had, *(asked.items or ())}
+        items = self._popular(asked, asked.k, gone)
         counts = self.popular_items.counts
         version = None if self.models.current is None else self.models.current.version
         return Answer(items, [counts.get(item) for item in items], ["popularity"] * len(items), version, reason)
 
     def latest(self, asked) -> Answer:
         """Answer with the items that came last: by their time in the catalogue, else by their first event."""
+        self._look()
         rows = self.catalogue.rows
         added = {item: row["added"] for item, row in rows.items() if row["added"] is not None}
-        for item, moment in self.store.first_seen(10 * asked.k + len(self.catalogue) // 10 + 100):
+        for item, moment in self._first_seen():
             added.setdefault(item, moment)
         order = sorted(added, key=lambda item: -added[item])
         items = self._popular(asked, asked.k, set(), order)
         return Answer(items, [None] * len(items), ["latest"] * len(items))
 
+    def _first_seen(self) -> list:
+        """Return the newest items by their first event; looked up once in half a minute, since it reads all events."""
+        if time.monotonic() > self._first[0]:
+            self._first = time.monotonic() + 30, self.store.first_seen(10 * self.settings.max_k)
+        return self._first[1]
+
     def similar(self, asked) -> Answer:
-        """Answer with items like one item; popular ones of its category where the model has none."""
+        """Answer with items like one item; popular ones where the model has none."""
+        self._look()
         view = self.view()
         if view is None or not hasattr(view.model.estimator, "similar_items") or asked.item not in view.model.position:
             reason = "no model" if view is None else "the model does not know the item, or has no similarities"
-            answer = self.fallback(asked, reason)
-            if asked.item in answer.items:
-                _remove(answer, asked.item)
-            return answer
+            return self.fallback(asked, reason)
         model, allowed = view.model, view.allowed(conditions_of(asked.filter))
         removed = {asked.item, *(asked.exclude or ())}
         n = min(asked.k + len(removed) + min(allowed.n_hidden, _FEW), len(model.ids) - 1)
@@ -263,8 +289,10 @@ def _ranked(view: View, rows: list, k: int, asked, exclude_seen: bool, estimator
     """Ask the model for the best of the items that are allowed."""
     model, allowed = view.model, view.allowed(conditions_of(asked.filter))
     removed = set(asked.exclude or ())
-    how = {"exclude_seen": exclude_seen, "at": asked.at or now(), "estimator": estimator}
+    how = {"exclude_seen": exclude_seen, "at": asked.at, "estimator": estimator}
     candidates = None
+    if allowed.n == 0:
+        return [], []
     if asked.candidates is not None:
         candidates = [item for item in dict.fromkeys(asked.candidates) if item in allowed and item not in removed]
     elif allowed.n <= _NARROW and allowed.n_hidden > _FEW:

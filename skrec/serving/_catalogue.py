@@ -33,6 +33,8 @@ class Catalogue:
     def __init__(self, version: int = 0, rows: dict | None = None):
         self.version, self.rows = version, {} if rows is None else rows
         self._mask = lru_cache(maxsize=_N_FILTERS)(self._compute)
+        self._column = lru_cache(maxsize=64)(self._read)  # of this catalogue, and so freed with it
+        self._numbers = lru_cache(maxsize=64)(self._as_numbers)
 
     def updated(self, version: int, written: list[dict], deleted: list) -> "Catalogue":
         """Return the catalogue with the items that were written and without those deleted since."""
@@ -70,8 +72,7 @@ class Catalogue:
     def _properties(self) -> set[str]:
         return {name for row in self.rows.values() for name in row["properties"]}
 
-    @lru_cache(maxsize=64)  # noqa: B019 - a catalogue lives for one version, and its columns with it
-    def _column(self, name: str) -> np.ndarray:
+    def _read(self, name: str) -> np.ndarray:
         if name in FIELDS:
             values = [row[name] for row in self.rows.values()]
         elif name in self._properties:
@@ -82,8 +83,7 @@ class Catalogue:
         column[:] = values
         return column
 
-    @lru_cache(maxsize=64)  # noqa: B019
-    def _numbers(self, name: str) -> np.ndarray:
+    def _as_numbers(self, name: str) -> np.ndarray:
         """A column as numbers, NaN where it has none."""
         values = self._column(name)
         return np.array([float(v) if isinstance(v, int | float) else math.nan for v in values], dtype=np.float64)

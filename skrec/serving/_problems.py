@@ -21,6 +21,10 @@ _TITLES = {
     503: "The store is unavailable",
 }
 
+_BRANCHES = frozenset(
+    {"int", "str", "float", "bool", "Range", "constrained-int", "constrained-str", "constrained-float"}
+)
+
 
 class Problem(Exception):
     """An answer other than success.
@@ -54,8 +58,9 @@ def field_errors(errors: list[dict]) -> list[dict[str, str]]:
     """Return the fields of pydantic's errors; a field of several types is named once, with what was expected."""
     found: dict[str, str] = {}
     for error in errors:
-        names = [str(part) for part in error["loc"] if not _is_branch(part)]
-        field = ".".join(name for name in names if name != "body") or "body"
+        inside = error["loc"][1:] if error["loc"][:1] in (("body",), ("query",), ("path",)) else error["loc"]
+        names = [] if error["type"] == "json_invalid" else [str(part) for part in inside if not _is_branch(part)]
+        field = ".".join(names) or "body"
         reason = error["msg"].removeprefix("Value error, ")
         found[field] = f"{found[field]}; or: {reason}" if field in found and reason not in found[field] else reason
     return [{"field": field[:200], "reason": reason[:500]} for field, reason in found.items()]
@@ -63,4 +68,4 @@ def field_errors(errors: list[dict]) -> list[dict[str, str]]:
 
 def _is_branch(part) -> bool:
     """Tell whether a part of a location names a branch of a union rather than a field."""
-    return isinstance(part, str) and (part in ("int", "str", "float", "bool") or "[" in part or part == "Range")
+    return isinstance(part, str) and (part in _BRANCHES or "[" in part)

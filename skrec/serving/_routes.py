@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Body, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import ValidationError
+from pydantic import FailFast, ValidationError
 
 from ._problems import Problem
 from ._schemas import Asked, BasketIn, EventIn, ItemIn, ItemsOut, MergeIn, RecommendIn, RulesIn, SimilarIn
 from ._service import dumps, invalid
 from ._store import MergeRefused
 
-_Items = Annotated[list[ItemIn], Body(min_length=1)]
+_Items = Annotated[list[ItemIn], FailFast(), Body(min_length=1)]  # a body of nothing but errors is read no further
 _Limit = Annotated[int, Query(ge=1, le=10_000)]
 _Search = Annotated[str, Query(max_length=256)]
 
@@ -138,19 +138,21 @@ def _add_catalogue(api: FastAPI, app) -> None:
         """Return the rules of each scenario."""
         return json({"rules": app.service.store.rules()})
 
-    @api.put("/v1/rules/{scenario}", tags=["catalogue"])
+    @api.put("/v1/rules/{scenario:path}", tags=["catalogue"])
     def put_rules(scenario: str, body: RulesIn) -> Any:
         """Set the rules of a scenario: pinned and buried items, factors, items of a category, exploration."""
         _check_scenario(scenario)
         rules = body.model_dump(exclude_defaults=True)
         for name in ("pin", "bury"):
             if name in rules:
-                rules[name] = app.service.item_ids(rules[name], name)
+                rules[name] = list(dict.fromkeys(app.service.item_ids(rules[name], name)))
+        for item in rules.get("boost", ()):
+            app.service.item_id(item, f"boost.{item}")
         app.service.store.put_rules(scenario, rules)
         app.service.answers.refresh(app.service.store.state())
         return json({"scenario": scenario, "rules": rules})
 
-    @api.delete("/v1/rules/{scenario}", tags=["catalogue"])
+    @api.delete("/v1/rules/{scenario:path}", tags=["catalogue"])
     def delete_rules(scenario: str) -> Any:
         """Delete the rules of a scenario."""
         _check_scenario(scenario)
@@ -180,7 +182,7 @@ def _add_users(api: FastAPI, app) -> None:
         found = app.service.store.search_users(search, limit)
         return json({"users": [{"user": user, "events": n, "last": iso(last)} for user, n, last in found]})
 
-    @api.get("/v1/users/{user}/history", tags=["users"])
+    @api.get("/v1/users/{user:path}/history", tags=["users"])
     def history(user: str, limit: _Limit = 100) -> Any:
         """Return a user's newest events, oldest first."""
         one, rows = user_id(user), app.service.answers.catalogue.rows
@@ -203,12 +205,12 @@ def _add_users(api: FastAPI, app) -> None:
         except MergeRefused as error:
             raise Problem(409, str(error), [{"field": "from", "reason": str(error)}]) from error
 
-    @api.delete("/v1/users/{user}", tags=["users"], status_code=202)
+    @api.delete("/v1/users/{user:path}", tags=["users"], status_code=202)
     def delete_user(user: str) -> dict:
         """Delete a user: events at once, what models learned of them by the job that is returned."""
         return {"job": app.service.store.delete_user(user_id(user))}
 
-    @api.get("/v1/users/{user}/export", tags=["users"])
+    @api.get("/v1/users/{user:path}/export", tags=["users"])
     def export_user(user: str) -> Any:
         """Return everything that is stored of a user."""
         return json(app.service.store.export_user(user_id(user)))
@@ -240,12 +242,12 @@ def _add_health(api: FastAPI, app) -> None:
         from .. import __version__
 
         service = app.service
-        model, counts = service.models.current, service.store.counts()
+        model, counts = service.models.current, service.counts()
         shown = None
         as_of = None if model is None else model.learned_until
         if model is not None:
             shown = {"version": model.version, "class": model.name, "items": len(model.ids),
-                     "learned_until": iso(as_of)}  # fmt: skip
+                     "learned_until": iso(as_of), "repeats": not model.estimator.exclude_seen}  # fmt: skip
         latest = service.store.latest_time()
         later = as_of is not None and latest is not None and latest > as_of
         return json(

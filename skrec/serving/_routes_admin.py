@@ -34,7 +34,7 @@ def add_admin_routes(api: FastAPI, app) -> None:
 
 
 def _add_models(api: FastAPI, app) -> None:
-    admin = {"tags": ["admin"], "dependencies": [Depends(_admin)]}
+    admin: dict[str, Any] = {"tags": ["admin"], "dependencies": [Depends(_admin)]}
 
     @api.get("/v1/models", **admin)
     def models() -> Any:
@@ -81,7 +81,7 @@ def _add_models(api: FastAPI, app) -> None:
 
 
 def _add_jobs(api: FastAPI, app) -> None:
-    admin = {"tags": ["admin"], "dependencies": [Depends(_admin)]}
+    admin: dict[str, Any] = {"tags": ["admin"], "dependencies": [Depends(_admin)]}
     shown = ("id", "kind", "status", "created", "started", "finished", "progress", "result")
 
     @api.get("/v1/jobs", **admin)
@@ -109,7 +109,7 @@ def _shown(row: dict, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _add_tables(api: FastAPI, app) -> None:
-    admin = {"tags": ["admin"], "dependencies": [Depends(_admin)]}
+    admin: dict[str, Any] = {"tags": ["admin"], "dependencies": [Depends(_admin)]}
 
     def check(table: str) -> str:
         if table not in _TABLES:

@@ -17,7 +17,7 @@ class Scenario:
 
     def __init__(self, body: dict[str, Any]):
         self.body = body
-        self.pin: list = body.get("pin") or []
+        self.pin: list = list(dict.fromkeys(body.get("pin") or []))
         self.explore: float | None = body.get("explore")
         self.reorders = any(body.get(name) for name in ("bury", "boost", "max_per_category", "diversity"))
         self._reranker = lru_cache(maxsize=16)(self._build)
@@ -52,7 +52,10 @@ class Scenario:
         """Yield the factor of the relevance of each item that a rule names; the keys of JSON are texts."""
         whole = model.kind == "integer"
         for item, factor in (self.body.get("boost") or {}).items():
-            key = int(item) if whole and isinstance(item, str) and item.lstrip("-").isdecimal() else item
+            try:
+                key = int(item) if whole else item
+            except ValueError:  # written before the ids of the shop were known to be integers
+                continue
             if key in model.position:
                 yield key, factor
         for item in self.body.get("bury") or []:

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 _LARGEST = 2**63 - 1
 _LAST_SECOND = 253_402_300_799  # 9999-12-31
+_LONGEST_COLUMN = 16_384  # bytes of what an item has in a further column
 
 
 def _check_text(text: str) -> str:
@@ -80,8 +82,15 @@ class Range(Body):
     max: Number | None = None
 
 
+def _check_stock(conditions: dict) -> dict:
+    if not isinstance(conditions.get("in_stock", True), bool):
+        raise ValueError("in_stock must be true or false")
+    return conditions
+
+
 _Scalar = StrictBool | Whole | Number | LongText
-Filter = Annotated[dict[Text, Range | Annotated[list[_Scalar], Field(max_length=1000)] | _Scalar], Field(max_length=32)]
+_Condition = Range | Annotated[list[_Scalar], Field(max_length=1000)] | _Scalar
+Filter = Annotated[dict[Text, _Condition], Field(max_length=32), AfterValidator(_check_stock)]
 Ids = Annotated[list[Id], Field(max_length=10_000)]
 
 
@@ -123,7 +132,18 @@ class BasketIn(Asked):
     items: Annotated[list[Id], Field(min_length=1, max_length=1000)]
 
 
+def _check_column(value):
+    try:
+        size = len(orjson.dumps(value))
+    except TypeError as error:
+        raise ValueError(f"must be JSON with numbers of 64 bits, valid Unicode and few levels: {error}") from None
+    if size > _LONGEST_COLUMN:
+        raise ValueError(f"must have at most {_LONGEST_COLUMN} bytes as JSON")
+    return value
+
+
 _Stock = Annotated[StrictInt, Field(ge=0, le=_LARGEST)]
+_Column = Annotated[Any, AfterValidator(_check_column)]
 
 
 class ItemIn(BaseModel):
@@ -132,6 +152,7 @@ class ItemIn(BaseModel):
     model_config = ConfigDict(
         extra="allow", json_schema_extra={"examples": [{"item": "22423", "name": "Cake stand", "price": 12.75}]}
     )
+    __pydantic_extra__: dict[str, _Column] = Field(init=False)
     item: Id
     name: LongText | None = None
     category: LongText | None = None

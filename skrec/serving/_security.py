@@ -73,7 +73,12 @@ class Gate:
             401 without a valid key, 429 above the rate limit.
         """
         keys = self.keys
-        caller = Caller(address, "admin") if not keys and self.open_without_key else self._known(key, keys)
+        try:
+            caller = Caller(address, "admin") if not keys and self.open_without_key else self._known(key, keys)
+        except Problem:
+            if self.rate:
+                self._count(f"refused {address}")
+            raise
         if self.rate:
             self._count(caller.name)
         return caller

@@ -1,5 +1,6 @@
 """A model as the service uses it: rows of events in, item ids out."""
 
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -122,7 +123,9 @@ class ServedModel:
         candidates, exclude : list of ids, default=None
             The only items, and items that must not be recommended.
         at : int, default=None
-            The moment of asking, in microseconds since 1970, for models that know time.
+            The moment of asking, in microseconds since 1970, for models that know time. None is the later one of the
+            last event that the model has learned and the last one of the user, but never in the future: with the time
+            of the clock a model of an old log would find nothing recent.
         estimator : recommender, default=None
             What is asked in place of the model: a `Reranker` of it.
 
@@ -135,7 +138,7 @@ class ServedModel:
         """
         untimed = self.dated is None and not self.weighted and not self.named
         X: Any = [[row[0] for row in rows]] if untimed else self.histories(rows)
-        moment = None if at is None or not self.dated else at / _DAY
+        moment = self._moment(rows, at) if self.dated else None
         asked = self.estimator if estimator is None else estimator
         items, scores = asked.recommend(
             X, k, candidates=candidates, exclude=exclude, exclude_seen=exclude_seen, at=moment, return_scores=True
@@ -146,6 +149,12 @@ class ServedModel:
             kept = [place for place, value in enumerate(values) if value != last]
             found, values = [found[place] for place in kept], [values[place] for place in kept]
         return found, values
+
+    def _moment(self, rows: Sequence[Row], at: int | None) -> float | None:
+        """Return the moment of asking in days; None is the latest that the model knows."""
+        if at is None and rows and self.learned_until is not None:
+            at = max(self.learned_until, min(rows[-1][1], time.time_ns() // 1000))
+        return None if at is None else at / _DAY
 
     def frame(self, table):
         """Return a table of events of the store as the frame of histories that the model is fitted on.

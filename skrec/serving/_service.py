@@ -13,17 +13,20 @@ import orjson
 from pydantic import ValidationError
 
 from ._answers import Answer, Answers, now
+from ._catalogue import UnknownColumn
 from ._models import Models
+from ._pace import Pace
 from ._problems import Problem, field_errors
 from ._schemas import BasketIn, EventIn, RecommendIn, SimilarIn
 from ._security import Gate
 from ._settings import Settings
-from ._store import Event, Impression, StoreUnavailable, open_store
+from ._store import Event, StoreUnavailable, open_store
 from ._telemetry import Telemetry
 
 logger = logging.getLogger("skrec.serving")
 _REFRESH = 0.5  # seconds between looks at models, keys and catalogue
 _POPULAR = 30.0  # seconds between counts of what is popular
+_MOST_ERRORS = 1000  # errors of one body that are looked at
 
 
 class Service:
@@ -41,10 +44,12 @@ class Service:
         self.models = Models(settings, self.store)
         self.answers = Answers(settings, self.store, self.models)
         self.telemetry = Telemetry()
+        self.pace = Pace(settings.deadline_ms / 1000, local=settings.database.startswith("sqlite"))
         self.gate = Gate(settings.is_loopback, settings.rate_limit)
         self.ready = False
         self._keys_version = -1
         self._models_version = -1
+        self._counted: tuple[float, dict[str, int]] = (0.0, {})
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = ThreadPoolExecutor(1, "skrec-answers")
@@ -100,6 +105,13 @@ class Service:
             except Exception:
                 logger.exception("refreshing failed, trying again")
 
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of events, users and items, counted once in ten seconds: counting reads all events."""
+        if time.monotonic() > self._counted[0]:
+            counts = self.store.counts()
+            self._counted = time.monotonic() + 10, counts
+        return self._counted[1]
+
     # ---- ids -------------------------------------------------------------------------------------------------
 
     def user_id(self, value, field: str = "user"):
@@ -145,12 +157,14 @@ class Service:
         n_rejected = len({one["index"] for one in rejected})
         for outcome, count in [*counts.items(), ("rejected", n_rejected)]:
             if count:
-                self.telemetry.events.labels(outcome).inc(count)
+                self.telemetry.count_events(outcome, count)
         return {**counts, "rejected": rejected}
 
     def _event(self, given: EventIn) -> Event:
         kinds = self.store.kinds
         if None in kinds:
+            _as_kind(given.user, kinds.user, "user")  # an event that is refused fixes nothing
+            _as_kind(given.item, kinds.item, "item")
             kinds = self.store.fix_kinds(user=_kind_of(given.user), item=_kind_of(given.item))
         user, item = _as_kind(given.user, kinds.user, "user"), _as_kind(given.item, kinds.item, "item")
         moment = now() if given.time is None else given.time
@@ -194,8 +208,7 @@ class Service:
 
     async def of_memory(self, which: str, asked) -> bytes:
         """Answer with popular or latest items."""
-        method = self.answers.latest if which == "latest" else lambda one: self.answers.fallback(one, None)
-        return await self._list(method, asked)
+        return await self._list(self.answers.latest if which == "latest" else self.answers.popular, asked)
 
     async def _list(self, method, asked, *, show: bool = False) -> bytes:
         """Run a method in the thread of answers; past the deadline, or on an error, answer with popularity."""
@@ -203,18 +216,10 @@ class Service:
             reason = f"must be at most {self.settings.max_k}"
             raise Problem(422, f"k {reason}, got {asked.k}", [{"field": "k", "reason": reason}])
         asked.exclude = self.item_ids(asked.exclude, "exclude")
-        self._check_filter(asked)
-        work = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, method, asked, time.monotonic())
         try:
-            answer = await asyncio.wait_for(work, self.settings.deadline_ms / 1000)
-        except TimeoutError:
-            answer = self.answers.fallback(asked, "deadline")
-        except StoreUnavailable as error:
-            logger.warning("answered with popularity: %s", error)
-            answer = self.answers.fallback(asked, "store unavailable")
-        except Exception:
-            logger.exception("answered with popularity")
-            answer = self.answers.fallback(asked, "error")
+            answer = await self._answered(method, asked)
+        except UnknownColumn as error:
+            raise Problem(422, str(error), [{"field": f"filter.{error.column}", "reason": str(error)}]) from error
         if answer.reason is not None:
             self.telemetry.fallbacks.labels(answer.reason.split(",")[0]).inc()
         if show:
@@ -222,41 +227,36 @@ class Service:
             self._show(answer)
         return self._rendered(answer, asked)
 
+    async def _answered(self, method, asked) -> Answer:
+        try:
+            if self.pace.is_fast(self.models.current):
+                return self.pace.timed(method, asked)
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(self._pool, self._timed, method, asked, time.monotonic())
+            return await asyncio.wait_for(work, self.settings.deadline_ms / 1000)
+        except TimeoutError:
+            return self.answers.fallback(asked, "deadline")
+        except StoreUnavailable as error:
+            logger.warning("answered with popularity: %s", error)
+            return self.answers.fallback(asked, "store unavailable")
+        except UnknownColumn:
+            raise
+        except Exception:
+            logger.exception("answered with popularity")
+            return self.answers.fallback(asked, "error")
+
     def _timed(self, method, asked, started: float) -> Answer:
         """Answer, unless the deadline passed while the request waited for the thread."""
         if time.monotonic() - started > self.settings.deadline_ms / 1000:
             raise TimeoutError
-        return method(asked)
-
-    def _check_filter(self, asked) -> None:
-        from ._answers import conditions_of
-        from ._catalogue import UnknownColumn
-
-        if asked.filter:
-            try:
-                self.answers.catalogue.allowed(conditions_of(asked.filter))
-            except UnknownColumn as error:
-                raise Problem(422, str(error), [{"field": f"filter.{error.column}", "reason": str(error)}]) from error
+        return self.pace.timed(method, asked)
 
     def _show(self, answer: Answer) -> None:
-        moment, chances = now(), answer.probabilities
         with contextlib.suppress(StoreUnavailable):
-            self.store.show(
-                [
-                    Impression(
-                        answer.rec_id,
-                        place,
-                        answer.user,
-                        item,
-                        answer.scenario,
-                        answer.scores[place],
-                        None if chances is None else chances[place],
-                        answer.version,
-                        moment,
-                    )
-                    for place, item in enumerate(answer.items)
-                ]
-            )
+            scores, chances = answer.scores, answer.probabilities
+            how = answer.scenario, answer.version, now()
+            user = answer.user if self.store.kinds.user else None  # a request does not fix the kind of the ids
+            self.store.show_list(answer.rec_id, user, answer.items, scores, chances, *how)
 
     def _rendered(self, answer: Answer, asked) -> bytes:
         catalogue, rows = self.answers.catalogue, []
@@ -321,6 +321,8 @@ def invalid(error: ValidationError) -> Problem:
 
 
 def _errors(error: ValidationError) -> list[Any]:
+    if error.error_count() > _MOST_ERRORS:
+        return [{"loc": (), "type": "too_many_errors", "msg": f"must be valid, got {error.error_count():,} errors"}]
     return error.errors(include_url=False, include_context=False, include_input=False)
 
 

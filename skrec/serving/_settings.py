@@ -1,6 +1,7 @@
 """Settings of the service: defaults, a TOML file, environment variables and options, in this order."""
 
 import os
+import re
 import tomllib
 import types
 from collections.abc import Mapping
@@ -160,6 +161,7 @@ class Settings:
         if "@" in rest:
             user, _, place = rest.rpartition("@")
             rest = f"{user.split(':', 1)[0]}:***@{place}"
+        rest = re.sub(r"(password=)[^&]*", r"\1***", rest, flags=re.IGNORECASE)
         return values | {"database": scheme + separator + rest}
 
 

@@ -189,6 +189,40 @@ class Store(Bulk, Users, Administration):
             ]
         )
 
+    def show_list(
+        self,
+        rec_id: str,
+        user: Id | None,
+        items: Sequence,
+        scores: Sequence,
+        probabilities: Sequence | None,
+        *rest: Any,
+    ) -> None:
+        """Write the impressions of one list as `show` does, at less cost; `rest` is scenario, version and time.
+
+        Parameters
+        ----------
+        rec_id : str
+            Name of the list.
+        user : str or int or None
+            Who was shown it.
+        items : sequence of ids
+            The items by position, of the kind of this store.
+        scores, probabilities : sequence of float, or None
+            Their scores, and the probability of each at its position.
+        *rest : str, int, int
+            Scenario, version of the model (or None), and time.
+        """
+        kinds = self._kinds_for(user, items[0] if items else None)
+        who = None if user is None else text_of(user, kinds.user, "user")
+        texts = items if kinds.item == "string" else [str(item) for item in items]
+        scenario, version, time = rest
+        chances = probabilities or [None] * len(items)
+        rows = zip(texts, scores, chances, strict=True)
+        self._writer.show(
+            [(rec_id, n, who, item, scenario, s, c, version, time) for n, (item, s, c) in enumerate(rows)]
+        )
+
     def _flush_impressions(self) -> None:
         self._writer.flush()
 

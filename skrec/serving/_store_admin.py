@@ -160,6 +160,9 @@ class Administration(Part):
         if "quality" in columns:
             columns["quality"] = _dumped(columns["quality"])
         with self.database.begin(write=True) as connection:
+            status = connection.execute(sa.select(models.c.status).where(models.c.version == version)).scalar()
+            if "current" in (status, columns.get("status")) and columns.get("status", status) != status:
+                advance(connection, "models")  # other processes look again which version is current
             connection.execute(sa.update(models).where(models.c.version == version).values(columns))
 
     def promote(self, version: int) -> None:

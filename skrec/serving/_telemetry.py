@@ -27,8 +27,16 @@ class Telemetry:
         self.fallbacks = Counter("skrec_fallbacks", "Answers of popularity by reason", ["reason"], registry=registry)
         self.registry = registry
         self.started = time.time()
+        self._outcomes: dict[str, Any] = {}
         self._children: dict[tuple[str, int], tuple[Any, Any]] = {}
         self._past: deque[tuple[float, dict[float, float], float]] = deque()
+
+    def count_events(self, outcome: str, count: int) -> None:
+        """Count events of an outcome: accepted, duplicates or rejected."""
+        child = self._outcomes.get(outcome)
+        if child is None:
+            child = self._outcomes[outcome] = self.events.labels(outcome)
+        child.inc(count)
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from typing import Any
 
+from ._logs import configure
 from ._models import Models
 from ._settings import Settings, hour_and_minute
 from ._store import StoreUnavailable, open_store
@@ -284,8 +285,7 @@ def main() -> None:
     parser.add_argument("--settings-json", help="settings as JSON, for a trainer that is started by hand")
     given = parser.parse_args().settings_json
     settings = _settings_from_parent() if given is None else Settings(**json.loads(given))
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    configure(settings)
     run(settings, parent=os.getppid() if given is None else None)
 
 

@@ -58,6 +58,15 @@ class Server:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url(name)
 
+    def drop(self, urls):
+        """Remove databases, whoever uses them; each is some 300 files."""
+        import psycopg
+
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            for url in urls:
+                name = url.split("?")[0].rpartition("/")[2]
+                connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
     def remove(self):
         """Stop the server and remove its folder."""
         self.stop()
@@ -103,10 +112,18 @@ def postgresql_url(postgresql):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_url(request, tmp_path):
     """A function that makes an empty database and returns its URL, for both databases."""
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgresql").new_url
-    numbers = itertools.count()
-    return lambda: f"sqlite:///{tmp_path}/{next(numbers)}/store.db"
+    if request.param == "sqlite":
+        numbers = itertools.count()
+        yield lambda: f"sqlite:///{tmp_path}/{next(numbers)}/store.db"
+        return
+    server, urls = request.getfixturevalue("postgresql"), []
+
+    def new():
+        urls.append(server.new_url())
+        return urls[-1]
+
+    yield new
+    server.drop(urls)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A process that submits events under load and prints the ids that were acknowledged, until it is killed.
 
-``python store_process.py URL NAME [N_IDS]``: each line of the output is the number of a submit and its answer; the ids of
+``python store_process.py URL NAME [N_IDS]``: each line of the output is the number of a submit and its answer; the
+ids of
 its events are "NAME-number-place", or, with N_IDS, drawn from that many ids that all processes share.
 """
 

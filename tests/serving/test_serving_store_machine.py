@@ -5,8 +5,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from skrec.serving import _tables
 from skrec.serving._store import Event, Impression, MergeRefused, open_store
 
+_ZERO = dict.fromkeys((column.name for column in _tables.state.c if column.name != "id"), 0)
 USERS = st.integers(0, 5)
 ITEMS = st.sampled_from(["tea", "milk", "jam"])
 EVENTS = st.tuples(
@@ -17,11 +19,12 @@ EVENTS = st.tuples(
 class StoreMachine(RuleBasedStateMachine):
     """Every step is done to the store and to dicts."""
 
-    new_url = None
+    url = None
 
     def __init__(self):
         super().__init__()
-        self.store = open_store(self.new_url())
+        self.store = open_store(self.url)
+        _empty(self.store)
         self.store.start()
         self.events = []  # seq, id, user, original user, item, time, rec_id
         self.merged = {}  # source -> user
@@ -119,8 +122,15 @@ class StoreMachine(RuleBasedStateMachine):
         assert found == clicks
 
 
-def _run(new_url, n_examples):
-    machine = type("Machine", (StoreMachine,), {"new_url": staticmethod(new_url)})
+def _empty(store):
+    """Delete what the run before wrote."""
+    with store.database.begin(write=True) as connection:
+        for table in _tables.metadata.sorted_tables:
+            connection.execute(table.update().values(_ZERO) if table is _tables.state else table.delete())
+
+
+def _run(url, n_examples):
+    machine = type("Machine", (StoreMachine,), {"url": url})
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
@@ -128,10 +138,10 @@ def _run(new_url, n_examples):
     )
 
 
-def test_the_store_holds_what_a_dict_holds(new_url):
-    _run(new_url, 12)
+def test_the_store_holds_what_a_dict_holds(database_url):
+    _run(database_url, 12)
 
 
 @pytest.mark.slow
-def test_the_store_holds_what_a_dict_holds_in_many_runs(new_url):
-    _run(new_url, 300)
+def test_the_store_holds_what_a_dict_holds_in_many_runs(database_url):
+    _run(database_url, 300)

@@ -51,7 +51,12 @@ onKeyNeeded((refused) => keyDialog(refused ? "The service refused this key. Plea
 startCatalogue();
 startModel();
 show();
+let knowsRepeats = false;
 await startPolling((status) => {
+  if (!knowsRepeats && status.model) {
+    byId("option-repeats").checked = Boolean(status.model.repeats); // as the model was fitted, until somebody chooses
+    knowsRepeats = true;
+  }
   recommendationsStatus(status);
   modelStatus(status);
 });
