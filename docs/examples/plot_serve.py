@@ -25,7 +25,8 @@ from skrec.feature_extraction import to_histories
 from skrec.neighbors import ItemKNN
 from skrec.serving import Client, create_app
 
-folder = Path(tempfile.mkdtemp())
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
 app = create_app(database=f"sqlite:///{folder / 'shop.db'}", models=str(folder / "models"), page=False, trainer=False)
 server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))  # port 0 takes a free one
 thread = threading.Thread(target=server.run)
@@ -151,3 +152,4 @@ print({name: status[name] for name in ("requests", "events", "fallbacks", "store
 client.close()
 server.should_exit = True
 thread.join()
+temporary.cleanup()

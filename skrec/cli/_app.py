@@ -4,7 +4,7 @@ import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -294,6 +294,9 @@ def serve(
         str | None, typer.Option("--add-key", metavar="NAME", help="Make a key, show it once, and stop.")
     ] = None,
     role: Annotated[str, typer.Option(help="Role of the key: api or admin.")] = "api",
+    revoke_key: Annotated[
+        str | None, typer.Option("--revoke-key", metavar="NAME", help="Revoke a key, and stop.")
+    ] = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -305,8 +308,9 @@ def serve(
 
     columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
     source = Log(log or [], columns, where, drop_missing, time_format, time_unit, encoding)
-    settings = {"database": database, "models": models, "host": host, "port": port, "workers": workers}
-    run(context.obj, model_file, source, config=config, demo=demo, check=check, add_key=add_key, role=role, **settings)
+    settings: dict[str, Any] = {"database": database, "models": models, "host": host, "port": port, "workers": workers}
+    keys: dict[str, Any] = {"add_key": add_key, "role": role, "revoke_key": revoke_key}
+    run(context.obj, model_file, source, config=config, demo=demo, check=check, **keys, **settings)
 
 
 def main(argv: list[str] | None = None) -> int:

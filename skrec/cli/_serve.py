@@ -35,6 +35,7 @@ def run(
     demo: bool,
     check: bool,
     add_key: str | None,
+    revoke_key: str | None,
     role: str,
     **options: Any,
 ) -> None:
@@ -55,6 +56,10 @@ def run(
     with _opened(settings) as store:
         if add_key is not None:
             return _add_key(screen, store, add_key, role)
+        if revoke_key is not None:
+            if not store.revoke_key(revoke_key):
+                raise UserError(f"there is no key with the name {revoke_key!r}")
+            return screen.say(f"The key {revoke_key!r} is revoked; running services refuse it within a second.")
         if not settings.is_loopback and not store.keys():
             raise UserError(
                 f"host {settings.host} can be reached by other machines, which needs a key: make one with "

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from ._catalogue import Catalogue, View
@@ -204,15 +205,15 @@ class Answers:
         only = None if candidates is None else set(candidates)
         removed = gone | set(asked.exclude or ())
         allowed, position = self.catalogue.allowed(conditions_of(asked.filter)), self.catalogue.position
-        found: list = []
-        for item in self.popular_items.order if order is None else order:
+        found: dict = {}  # ordered; what nobody had stands behind what is popular
+        for item in chain(self.popular_items.order, position) if order is None else order:
             if len(found) >= k:
                 break
             place = position.get(item)
             visible = not asked.filter if place is None else bool(allowed[place])
             if visible and item not in removed and (only is None or item in only):
-                found.append(item)
-        return found
+                found[item] = None
+        return list(found)
 
     def popular(self, asked) -> Answer:
         """Answer with popular items; the catalogue is that of the store now."""

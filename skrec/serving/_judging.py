@@ -262,8 +262,7 @@ def _after(table: pa.Table, until: int, settings) -> Questions | None:
 
 
 def _last_part(table: pa.Table, settings) -> tuple[int, Questions | None]:
-    first, last = int(times(table).min()), int(times(table).max())
-    moment = first + int(_SHARE * (last - first))
+    moment = int(np.quantile(times(table), _SHARE, method="lower"))  # of the events: one far date moves nothing
     return moment, _after(table, moment, settings)
 
 

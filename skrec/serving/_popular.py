@@ -1,5 +1,6 @@
 """Popular items of the last days, in memory."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ class Popular:
             The items.
         """
         latest = store.latest_time()
+        latest = None if latest is None else min(latest, time.time_ns() // 1000)  # a date in the future moves nothing
         found = [] if latest is None else store.popular(int(latest - days * _DAY), _LIMIT)
         counts = dict(found)
         order = list(counts)

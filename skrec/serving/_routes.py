@@ -1,6 +1,5 @@
 """The routes of the shop: events, lists, catalogue, rules, users, health."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -10,20 +9,12 @@ from pydantic import FailFast, ValidationError
 
 from ._problems import Problem
 from ._schemas import Asked, BasketIn, EventIn, ItemIn, ItemsOut, MergeIn, RecommendIn, RulesIn, SimilarIn
-from ._service import dumps, invalid
+from ._service import dumps, invalid, iso
 from ._store import MergeRefused
 
 _Items = Annotated[list[ItemIn], FailFast(), Body(min_length=1)]  # a body of nothing but errors is read no further
 _Limit = Annotated[int, Query(ge=1, le=10_000)]
 _Search = Annotated[str, Query(max_length=256)]
-
-
-def iso(moment: int | None) -> str | None:
-    """Write microseconds since 1970 in ISO 8601; None for a moment that no date has."""
-    if moment is None or not -62_135_596_800 <= moment // 1_000_000 <= 253_402_300_799:
-        return None
-    whole, rest = divmod(moment, 1_000_000)
-    return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest).isoformat()
 
 
 def json(value: Any, status: int = 200) -> Response:

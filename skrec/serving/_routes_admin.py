@@ -11,7 +11,9 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi import Path as FromPath
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
+from sqlalchemy.exc import StatementError
 
+from ._imports import checked
 from ._models import NotPromoted, RefusedModel
 from ._problems import Problem
 from ._routes import iso, json
@@ -132,9 +134,9 @@ def _add_tables(api: FastAPI, app) -> None:
 
         def add():
             try:
-                rows = pq.read_table(pa.BufferReader(body))
+                rows = checked(table, pq.read_table(pa.BufferReader(body)))
                 added, duplicates = app.service.store.put_everything(table, rows)
-            except (pa.ArrowException, ValueError, TypeError, OverflowError, OSError) as error:
+            except (pa.ArrowException, StatementError, ValueError, TypeError, OverflowError, OSError) as error:
                 reason = f"must be a parquet file of the table {table}: {error}"
                 raise Problem(422, reason, [{"field": "body", "reason": str(error)[:500]}]) from error
             app.service.refresh()

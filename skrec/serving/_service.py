@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from ._telemetry import Telemetry
 
 logger = logging.getLogger("skrec.serving")
 _REFRESH = 0.5  # seconds between looks at models, keys and catalogue
+_EMPTY = 2.0  # the same while nothing is popular yet
 _POPULAR = 30.0  # seconds between counts of what is popular
 _MOST_ERRORS = 1000  # errors of one body that are looked at
 
@@ -48,6 +50,7 @@ class Service:
         self.gate = Gate(settings.is_loopback, settings.rate_limit)
         self.ready = False
         self._keys_version = -1
+        self._retry = 0.0
         self._models_version = -1
         self._counted: tuple[float, dict[str, int]] = (0.0, {})
         self._stopping = threading.Event()
@@ -81,12 +84,16 @@ class Service:
         """Bring catalogue, rules, model and keys to what the store has."""
         state = self.store.state()
         self.answers.refresh(state)
-        if state.models != self._models_version:
+        if state.models != self._models_version and time.monotonic() > self._retry:
             if self.models.refresh():
                 current = self.models.current
                 logger.info("model version %s is in use", None if current is None else current.version)
                 self.answers.refresh_popular()
-            self._models_version = state.models
+            row, used = self.store.current(), self.models.current
+            if (None if row is None else row["version"]) == (None if used is None else used.version):
+                self._models_version = state.models
+            else:
+                self._retry = time.monotonic() + _POPULAR  # its file could not be loaded; perhaps it comes later
         if state.keys != self._keys_version:
             self.gate.load(self.store.keys())
             self._keys_version = state.keys
@@ -97,7 +104,7 @@ class Service:
         while not self._stopping.wait(_REFRESH):
             try:
                 self.refresh()
-                if time.monotonic() - counted > _POPULAR:
+                if time.monotonic() - counted > (_POPULAR if self.answers.popular_items.order else _EMPTY):
                     self.answers.refresh_popular()
                     counted = time.monotonic()
             except StoreUnavailable as error:
@@ -267,7 +274,8 @@ class Service:
             if answer.reasons is not None:
                 row["because"] = [one | {"name": _name(catalogue, one["item"])} for one in answer.reasons[place]]
             if asked.details:
-                row["details"] = catalogue.details(item)
+                details = catalogue.details(item)
+                row["details"] = details and details | {"added": iso(details["added"])}
             rows.append(row)
         model = None if answer.version is None else {"version": answer.version}
         body = {"rec_id": answer.rec_id, "items": rows, "model": model}
@@ -288,6 +296,14 @@ def _resolve(answers) -> None:
             future.set_exception(answer)
         else:
             future.set_result(answer)
+
+
+def iso(moment: int | None) -> str | None:
+    """Write microseconds since 1970 in ISO 8601; None for a moment that no date has."""
+    if moment is None or not -62_135_596_800 <= moment // 1_000_000 <= 253_402_300_799:
+        return None
+    whole, rest = divmod(moment, 1_000_000)
+    return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest).isoformat()
 
 
 def dumps(value) -> bytes:

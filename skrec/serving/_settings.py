@@ -155,7 +155,13 @@ class Settings:
         return cls(**values)
 
     def shown(self) -> dict[str, Any]:
-        """Return the settings by name without the password of the database."""
+        """Return the settings by name without the password of the database.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         scheme, separator, rest = self.database.partition("://")
         if "@" in rest:

@@ -8,6 +8,7 @@ from collections import Counter
 from urllib.parse import quote
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from service_process import N_ITEMS, Api, catalogue, serving, shop, with_model
@@ -649,6 +650,35 @@ def test_all_data_goes_to_another_store(own, empty):
     api.refused(422, "table", "POST", "/v1/import?table=keys", b"")
     api.refused(422, "body", "POST", "/v1/import?table=events", b"no parquet")
     api.refused(422, "body", "POST", "/v1/import?table=events", api.ok("GET", "/v1/export?table=rules"))
+
+
+@pytest.mark.parametrize("table", ["events", "items", "rules", "impressions", "merges"])
+def test_imports_that_would_break_the_service_are_refused(own, table):
+    api = own()
+    api.ok("PUT", "/v1/items", catalogue(range(N_ITEMS)))
+    api.ok("PUT", "/v1/rules/x", {"pin": [3]})
+    api.ok("POST", "/v1/recommend", {"user": 1})
+    api.ok("POST", "/v1/users/merge", {"from": 2, "into": 4})
+    api.ok("GET", "/v1/users/1/export")  # writes the impressions that wait
+    whole = pq.read_table(io.BytesIO(api.ok("GET", f"/v1/export?table={table}"))).slice(0, 2)
+    n_refused = 0
+    for place, field in enumerate(whole.schema):
+        for value in (None, "x\x00", 2**63 - 1, [1], float("nan"), b"\xff", {}):
+            kind = field.type if value is None else pa.struct([("x", pa.int64())]) if value == {} else None
+            bad = whole.set_column(place, field.name, pa.array([value] * len(whole), kind))
+            status, problem = api("POST", f"/v1/import?table={table}", _parquet(bad))
+            assert status in (200, 422), (field.name, value, problem)
+            n_refused += status == 422
+    assert n_refused > 3 * len(whole.schema)
+    assert api.ok("POST", "/v1/recommend", {"user": 1})["fallback"] is False
+    assert api.ok("POST", "/v1/events", {"user": 1, "item": 1})["accepted"] == 1
+    assert api.ok("GET", "/v1/items")["items"] and api.ok("GET", "/v1/rules")["rules"] == {"x": {"pin": [3]}}
+
+
+def _parquet(table):
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
 
 
 # ---- fallbacks and health ---------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 import contextlib
 import http.client
+import os
 import random
+import signal
 import threading
 import time
 
@@ -40,10 +42,10 @@ def check_workers(tmp_path, n_users):
     draw = random.Random(0)
     settings = with_model(tmp_path, shop())
     version = add_model(settings, tmp_path, shop())
-    with process(settings, "--workers", "2") as running:
+    with process(settings, "--workers", "2") as running, contextlib.ExitStack() as closing:
         api = running.wait_ready().api
-        connections = [api.connect() for _ in range(10)]
-        workers = {_worker_of(running, connection) for connection in connections}
+        by_worker = _connections(running, closing)
+        connections = [connection for held in by_worker.values() for connection in held]
         seen = 0
         for user in range(1000, 1000 + n_users):
             items = draw.sample(range(24), 2)
@@ -57,7 +59,7 @@ def check_workers(tmp_path, n_users):
                     seen += item not in [row["item"] for row in answer["items"]]
         assert seen == 6 * n_users  # 100 %
 
-        writer, reader = connections[0], next(c for c in connections if _worker_of(running, c) != min(workers))
+        writer, reader = (held[0] for held in by_worker.values())
         for path, body in (("recommend", {"user": 1, "repeats": True, "k": 24}), ("similar", {"item": 0, "k": 23})):
             for hidden in (True, False):
                 for item in (3, 5):
@@ -78,16 +80,43 @@ def check_workers(tmp_path, n_users):
             assert answer["model"] == {"version": version}
         total = 6 * n_users + 2 * 4 + 3 + len(connections)
         assert api.ok("GET", "/v1/status")["requests"] >= total - 8  # those of all workers
-        for connection in connections:
-            connection.close()
+        closing.close()
         assert running.stop() == 0
-    assert len(workers) == 2
+
+
+def _connections(running, closing, n_each=5):
+    """Return connections to each of two workers; while one is stopped, the other one must accept."""
+    by_worker = {}
+    for _ in range(40):  # the kernel chooses who accepts: find both workers by stopping the one that did
+        connection = running.api.connect()
+        closing.callback(connection.close)
+        worker = _worker_of(running, connection)
+        by_worker.setdefault(worker, []).append(connection)
+        if len(by_worker) == 2:
+            break
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            other = running.api.connect()
+            closing.callback(other.close)
+            by_worker.setdefault(_worker_of(running, other), []).append(other)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+    assert len(by_worker) == 2
+    for stopped, asked in zip(by_worker, reversed(by_worker), strict=True):
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            while len(by_worker[asked]) < n_each:
+                connection = running.api.connect()
+                closing.callback(connection.close)
+                assert _worker_of(running, connection) == asked
+                by_worker[asked].append(connection)
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+    return by_worker
 
 
 def _worker_of(running, connection):
     """Return the process that holds the other end of a connection."""
-    import os
-
     connection.request("GET", "/health/live")
     connection.getresponse().read()
     here = connection.sock.getsockname()[1]
@@ -264,6 +293,7 @@ def test_a_graceful_stop_answers_what_came_and_ends_all_processes(tmp_path):
     assert set(load.acknowledged) <= set(stored) and "first" in stored
 
 
+@pytest.mark.slow
 def test_a_killed_parent_takes_its_trainer_with_it(tmp_path):
     settings = with_model(tmp_path, shop())
     with process(settings, environment={**QUIET, "SKREC_SERVE_TRAINER": "true"}) as running:
