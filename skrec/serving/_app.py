@@ -73,6 +73,9 @@ class App:
                 status = 200
                 await _send(send, 200, answer if isinstance(answer, bytes) else dumps(answer), [_JSON])
             else:
+                if scope["method"] != "GET" and path not in _UPLOADS:  # bodies are JSON, whatever a client calls them
+                    others = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
+                    scope["headers"] = [*others, _JSON]
                 status = await self._by_api(scope, receive, send, limit)
         except Problem as problem:
             status = problem.status

@@ -806,3 +806,9 @@ def test_the_page_and_its_files(running, api):
     assert api.ok("GET", "/page/app.js") != b""
     for name in ("..%2F_app.py", "%2e%2e%2f_app.py", "_app.py", "%00", "x" * 5000):
         assert api("GET", f"/page/{name}")[0] == 404
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_is_json_whatever_its_content_type_says(api, kind):
+    status, _ = api("PATCH", "/v1/items", [{"item": 1, "stock": 3}], headers={"content-type": kind})
+    assert status == 200
