@@ -1,6 +1,5 @@
 """The steps of `skrec serve`."""
 
-import hashlib
 import logging
 import os
 import shutil
@@ -8,22 +7,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..utils._histories import read_histories
 from ..utils._optional import import_optional
-from ._model_files import learned_until, load_model, save_model
+from ._model_files import load_model
 from ._options import Log
 from ._recommend import read_like_model
 from ._screen import Screen, UserError
+from ._serve_demo import prepare as prepare_demo
+from ._serve_store import add_histories, add_model
 
-_DAY = 86_400_000_000  # microseconds
-_DEMO = Path("skrec-demo") / "service"
+DEMO = Path("skrec-demo") / "service"
 
 
 def run(
@@ -46,7 +42,7 @@ def run(
 
     if demo:
         options = {"demo": True, "update_minutes": 0.0, "refit_at": ""} | _given(options)
-        options = {"database": f"sqlite:///{_DEMO / 'skrec.db'}", "models": str(_DEMO / "models")} | options
+        options = {"database": f"sqlite:///{DEMO / 'skrec.db'}", "models": str(DEMO / "models")} | options
     try:
         settings = Settings.read(config, **options)
     except ValueError as error:
@@ -67,7 +63,7 @@ def run(
             )
         store.start()
         if demo:
-            _prepare_demo(screen, settings, store)
+            prepare_demo(screen, settings, store, DEMO)
         else:
             _prepare(screen, settings, store, model_file, log)
     _serve(screen, settings)
@@ -145,23 +141,7 @@ def _prepare(screen: Screen, settings, store, model_file: Path | None, log: Log)
         else:
             _add_log(screen, store, log, notes)
     if model_file is not None and estimator is not None:
-        _add_model(screen, settings, store, model_file)
-
-
-def _add_model(screen: Screen, settings, store, path: Path) -> None:
-    from ..serving._models import Models, NotPromoted, RefusedModel
-
-    digest = f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
-    if any(digest in (row["note"] or "") for row in store.versions()):
-        return screen.say(f"{path} is known already; the version in use stays.")
-    models = Models(settings, store)
-    try:
-        with screen.working("Adding the model"):
-            version = models.add_file(path, note=f"{path.name}, {digest}")
-            models.promote(version, force=store.current() is None)
-    except (RefusedModel, NotPromoted) as error:
-        raise UserError(str(error)) from error
-    screen.say(f"{path} is version {version} of the model, and in use.")
+        add_model(screen, settings, store, model_file)
 
 
 def _add_log(screen: Screen, store, log: Log, notes: dict | None) -> None:
@@ -175,95 +155,6 @@ def _add_log(screen: Screen, store, log: Log, notes: dict | None) -> None:
     else:
         raise UserError("--log needs --user, --item and --time, or a model that was fitted with names of columns")
     add_histories(screen, store, histories, names)
-
-
-def add_histories(screen: Screen, store, histories, names=None, item_rows: list[dict] | None = None) -> None:
-    """Write histories into an empty store, and the names of the items into its catalogue."""
-    with screen.working("Writing the log into the database"):
-        events = _events_of(histories)
-        added, _ = store.add_log(events)
-        rows = item_rows
-        if rows is None and names is not None:
-            texts = {item: name for item, name in names.items() if isinstance(name, str) and name}
-            rows = [{"item": _plain(item), "name": name} for item, name in texts.items()]
-        oldest = events.group_by("item").aggregate([("time", "min")])
-        first = dict(zip(oldest["item"].to_pylist(), oldest["time_min"].to_pylist(), strict=True))
-        rows = [row | ({"added": first[row["item"]]} if row["item"] in first else {}) for row in rows or []]
-        for start in range(0, len(rows), 5000):
-            store.put_items(rows[start : start + 5000], partial=True)
-    screen.say(f"Wrote {added:,} events of {len(histories):,} users into the database.")
-
-
-def _plain(item):
-    return item.item() if isinstance(item, np.generic) else item
-
-
-def _events_of(histories):
-    """Return histories as a table of events."""
-    import pyarrow as pa
-
-    read = read_histories(histories)
-    if read.time is None or not read.dated:
-        raise UserError("the times of a log for the service must be dates: pass --time, and --time-unit for numbers")
-    users = histories.index.to_numpy()
-    columns: dict[str, Any] = {
-        "user": pa.array(np.repeat(users, read.lengths)),
-        "item": pa.array(read.ids[read.codes]),
-        "time": pa.array(np.rint(read.time * _DAY).astype(np.int64)),
-    }
-    if read.weight is not None:
-        columns["value"] = pa.array(read.weight.astype(np.float64))
-    if read.event_ids is not None:
-        columns["event"] = pa.array(read.event_ids[read.event_codes])
-    return pa.table(columns)
-
-
-def _prepare_demo(screen: Screen, settings, store) -> None:
-    """Fit a model to Online Retail until November 2011; what customers bought later shows how good it is."""
-    if store.current() is not None:
-        return
-    from ..datasets import load_online_retail
-    from ..model_selection import split_time
-    from ..recipes import make_recommender
-    from ._data import facts
-
-    with screen.working("Reading Online Retail"):
-        data = load_online_retail()
-    if not store.last_seq():
-        add_histories(screen, store, data.histories, item_rows=_catalogue_of(data))
-    started = time.perf_counter()
-    with screen.working("Fitting EASE to the purchases until 2011-11-01"):
-        past = split_time(data.histories, at="2011-11-01")[0]
-        past = past[[len(items) > 0 for items in past["item"]]]
-        model = make_recommender("ease", exclude_seen=False, time="date").set_params(incremental=True).fit(past)
-        notes = {"data": facts(past), "since": None, "until": "2011-11-01", "model": "ease", "time": "date"}
-        notes |= learned_until(past)
-        columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate"}
-        _DEMO.mkdir(parents=True, exist_ok=True)
-        path = _DEMO / "model.skrec"
-        save_model(model, path, notes, Log([], columns))
-    screen.say(f"Fitted in {time.perf_counter() - started:.0f} s to {len(past):,} customers.")
-    _add_model(screen, settings, store, path)
-
-
-def _catalogue_of(data) -> list[dict]:
-    features = data.item_features
-    prices = data.events.groupby("StockCode")["UnitPrice"].median() if "UnitPrice" in data.events else {}
-    return [
-        {
-            "item": _plain(item),
-            "name": name if isinstance(name, str) else None,
-            "price": round(float(prices[item]), 2) if item in prices else None,
-            "category": _kind_of_product(name),
-        }
-        for item, name in features["description"].items()
-    ]
-
-
-def _kind_of_product(name) -> str | None:
-    """Return the last word of a name, which in this shop says what a thing is: a bag, a mug, a holder."""
-    words = [word for word in str(name).lower().split() if word.isalpha()] if isinstance(name, str) else []
-    return words[-1] if words else None
 
 
 def _serve(screen: Screen, settings) -> None:

@@ -80,7 +80,7 @@ class Answers:
         self.popular_items = Popular([], {})
         self._rules_version = -1
         self._view: View | None = None
-        self._first: tuple[float, list] = (0.0, [])
+        self._first_seen: list = []  # items and the times of their first events, newest first
         self._lock = threading.Lock()
         self._random = random.Random(secrets.randbits(64))
 
@@ -99,8 +99,9 @@ class Answers:
                     self._rules_version = state.rules
 
     def refresh_popular(self) -> None:
-        """Count again what was popular in the last days of the log."""
+        """Look again at what was popular in the last days of the log, and at what came last; this reads many events."""
         self.popular_items = Popular.of_store(self.store, self.models.current, self.settings.popular_days)
+        self._first_seen = self.store.first_seen(10 * self.settings.max_k)
 
     def view(self) -> View | None:
         """Return the masks of the model in use; None without a model."""
@@ -243,17 +244,11 @@ class Answers:
         self._look()
         rows = self.catalogue.rows
         added = {item: row["added"] for item, row in rows.items() if row["added"] is not None}
-        for item, moment in self._first_seen():
+        for item, moment in self._first_seen:
             added.setdefault(item, moment)
         order = sorted(added, key=lambda item: -added[item])
         items = self._popular(asked, asked.k, set(), order)
         return Answer(items, [None] * len(items), ["latest"] * len(items))
-
-    def _first_seen(self) -> list:
-        """Return the newest items by their first event; looked up once in half a minute, since it reads all events."""
-        if time.monotonic() > self._first[0]:
-            self._first = time.monotonic() + 30, self.store.first_seen(10 * self.settings.max_k)
-        return self._first[1]
 
     def similar(self, asked) -> Answer:
         """Answer with items like one item; popular ones where the model has none."""

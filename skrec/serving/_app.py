@@ -17,10 +17,11 @@ from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
 from .. import __version__
+from ._bodies import dumps
 from ._problems import Problem, field_errors
 from ._routes import add_routes
 from ._routes_admin import add_admin_routes
-from ._service import Service, dumps
+from ._service import Service
 from ._settings import Settings
 from ._store import StoreUnavailable
 

@@ -7,9 +7,9 @@ from fastapi import Body, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import FailFast, ValidationError
 
+from ._bodies import dumps, invalid, iso
 from ._problems import Problem
 from ._schemas import Asked, BasketIn, EventIn, ItemIn, ItemsOut, MergeIn, RecommendIn, RulesIn, SimilarIn
-from ._service import dumps, invalid, iso
 from ._store import MergeRefused
 
 _Items = Annotated[list[ItemIn], FailFast(), Body(min_length=1)]  # a body of nothing but errors is read no further

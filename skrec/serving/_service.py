@@ -7,13 +7,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from ._answers import Answer, Answers, now
+from ._bodies import as_kind, dumps, errors_of, iso, kind_of, loads, parse
 from ._catalogue import UnknownColumn
 from ._models import Models
 from ._pace import Pace
@@ -26,9 +25,8 @@ from ._telemetry import Telemetry
 
 logger = logging.getLogger("skrec.serving")
 _REFRESH = 0.5  # seconds between looks at models, keys and catalogue
-_EMPTY = 2.0  # the same while nothing is popular yet
-_POPULAR = 30.0  # seconds between counts of what is popular
-_MOST_ERRORS = 1000  # errors of one body that are looked at
+_POPULAR = 30.0  # seconds between counts of what is popular, and
+_SHARE = 20  # as many times as long as such a count takes
 
 
 class Service:
@@ -100,13 +98,15 @@ class Service:
         self.answers.view()
 
     def _refresh_often(self) -> None:
-        counted = time.monotonic()
+        due = time.monotonic() + _POPULAR
         while not self._stopping.wait(_REFRESH):
             try:
                 self.refresh()
-                if time.monotonic() - counted > (_POPULAR if self.answers.popular_items.order else _EMPTY):
+                started = time.monotonic()
+                if started > due or not self.answers.popular_items.order:
                     self.answers.refresh_popular()
-                    counted = time.monotonic()
+                    took = time.monotonic() - started
+                    due = started + max(_POPULAR, _SHARE * took)
             except StoreUnavailable as error:
                 logger.warning("the store is unavailable, trying again: %s", error)
             except Exception:
@@ -123,18 +123,18 @@ class Service:
 
     def user_id(self, value, field: str = "user"):
         """Bring a user id to the kind of the store."""
-        return _as_kind(value, self.store.kinds.user, field)
+        return as_kind(value, self.store.kinds.user, field)
 
     def item_id(self, value, field: str = "item"):
         """Bring an item id to the kind of the store."""
-        return _as_kind(value, self.store.kinds.item, field)
+        return as_kind(value, self.store.kinds.item, field)
 
     def item_ids(self, values, field: str):
         """Bring item ids to the kind of the store; None stays."""
         if values is None:
             return None
         kind = self.store.kinds.item
-        return [_as_kind(value, kind, f"{field}.{place}") for place, value in enumerate(values)]
+        return [as_kind(value, kind, f"{field}.{place}") for place, value in enumerate(values)]
 
     # ---- events ----------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Service:
                 try:
                     events.append(self._event(EventIn.model_validate(one)))
                 except ValidationError as error:
-                    rejected += [{"index": index, **found} for found in field_errors(_errors(error))[:3]]
+                    rejected += [{"index": index, **found} for found in field_errors(errors_of(error))[:3]]
                 except Problem as problem:
                     rejected += [{"index": index, **found} for found in problem.errors]
             accepted = await self._submit(events) if events else []
@@ -170,10 +170,10 @@ class Service:
     def _event(self, given: EventIn) -> Event:
         kinds = self.store.kinds
         if None in kinds:
-            _as_kind(given.user, kinds.user, "user")  # an event that is refused fixes nothing
-            _as_kind(given.item, kinds.item, "item")
-            kinds = self.store.fix_kinds(user=_kind_of(given.user), item=_kind_of(given.item))
-        user, item = _as_kind(given.user, kinds.user, "user"), _as_kind(given.item, kinds.item, "item")
+            as_kind(given.user, kinds.user, "user")  # an event that is refused fixes nothing
+            as_kind(given.item, kinds.item, "item")
+            kinds = self.store.fix_kinds(user=kind_of(given.user), item=kind_of(given.item))
+        user, item = as_kind(given.user, kinds.user, "user"), as_kind(given.item, kinds.item, "item")
         moment = now() if given.time is None else given.time
         return Event(given.id, user, item, given.event, moment, given.value, given.session, given.rec_id)
 
@@ -296,62 +296,3 @@ def _resolve(answers) -> None:
             future.set_exception(answer)
         else:
             future.set_result(answer)
-
-
-def iso(moment: int | None) -> str | None:
-    """Write microseconds since 1970 in ISO 8601; None for a moment that no date has."""
-    if moment is None or not -62_135_596_800 <= moment // 1_000_000 <= 253_402_300_799:
-        return None
-    whole, rest = divmod(moment, 1_000_000)
-    return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest).isoformat()
-
-
-def dumps(value) -> bytes:
-    """Write JSON; numbers that JSON lacks are null."""
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def loads(body: bytes):
-    """Read JSON, or raise a problem."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is no JSON: {error}") from error
-
-
-def parse(schema, body: bytes):
-    """Read a body by its schema, or raise a problem that names the fields."""
-    try:
-        return schema.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error
-
-
-def invalid(error: ValidationError) -> Problem:
-    """Return the problem of a body that is not valid."""
-    errors = _errors(error)
-    if any(one["type"] == "json_invalid" for one in errors):
-        return Problem(400, f"the body is no JSON: {errors[0]['msg']}")
-    fields = field_errors(errors)[:20]
-    return Problem(422, "; ".join(f"{one['field']}: {one['reason']}" for one in fields), fields)
-
-
-def _errors(error: ValidationError) -> list[Any]:
-    if error.error_count() > _MOST_ERRORS:
-        return [{"loc": (), "type": "too_many_errors", "msg": f"must be valid, got {error.error_count():,} errors"}]
-    return error.errors(include_url=False, include_context=False, include_input=False)
-
-
-def _kind_of(value) -> str:
-    return "string" if isinstance(value, str) else "integer"
-
-
-def _as_kind(value, kind: str | None, field: str):
-    """Bring an id to a kind where that is exact; raise a problem otherwise."""
-    if kind == "integer" and isinstance(value, str):
-        digits = value.removeprefix("-").isdecimal() and value.isascii() and len(value) <= 20
-        if digits and str(int(value)) == value and -(2**63) <= int(value) < 2**63:
-            return int(value)
-        reason = "must be an integer, as the ids of this shop are, or its decimal digits"
-        raise Problem(422, f"{field} {reason}, got {value[:50]!r}", [{"field": field, "reason": reason}])
-    return str(value) if kind == "string" and not isinstance(value, str) else value

@@ -1,5 +1,6 @@
 """Who may call the service, and what hostile requests come to."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -430,3 +431,20 @@ def test_settings_hide_passwords_of_every_form():
         shown = Settings(database=url).shown()["database"]
         assert "sec" not in shown and "ret" not in shown, shown
     assert logging.getLogger("skrec.serving").level == logging.NOTSET
+
+
+def test_a_key_is_made_once_shown_once_and_revoked_by_the_command(tmp_path, capsys):
+    where = ["--database", f"sqlite:///{tmp_path}/skrec.db", "--models", str(tmp_path / "models")]
+    assert main(["serve", *where, "--add-key", "shop", "--role", "admin"]) == 0
+    key = capsys.readouterr().out.strip().splitlines()[-1]
+    assert key.startswith("skrec_")
+    assert main(["serve", *where, "--add-key", "shop"]) == 2
+    assert "a key with the name 'shop'" in capsys.readouterr().err
+    with contextlib.closing(open_store(where[1])) as store:
+        known = store.keys()
+        assert [(row["name"], row["role"]) for row in known] == [("shop", "admin")]
+        assert key not in repr(known)
+    assert main(["serve", *where, "--revoke-key", "shop"]) == 0
+    assert main(["serve", *where, "--revoke-key", "shop"]) == 2
+    assert "no key with the name 'shop'" in capsys.readouterr().err
+    assert main(["serve", *where, "--add-key", "other", "--role", "owner"]) == 2
