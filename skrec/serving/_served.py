@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..feature_extraction import HistoryVectorizer
 from ..utils._histories import Histories
 from ..utils._validation import plain
 
@@ -136,7 +137,7 @@ class ServedModel:
         scores : list of float
             Their scores.
         """
-        untimed = self.dated is None and not self.weighted and not self.named
+        untimed = (self.dated is None or self._ignores_times()) and not self.weighted and not self.named
         X: Any = [[row[0] for row in rows]] if untimed else self.histories(rows)
         moment = self._moment(rows, at) if self.dated else None
         asked = self.estimator if estimator is None else estimator
@@ -149,6 +150,12 @@ class ServedModel:
             kept = [place for place, value in enumerate(values) if value != last]
             found, values = [found[place] for place in kept], [values[place] for place in kept]
         return found, values
+
+    def _ignores_times(self) -> bool:
+        """Tell whether a history is nothing but counted: its times need not be passed, which takes time."""
+        vectorizer = getattr(self.estimator, "vectorizer_", None)
+        counted = type(vectorizer) is HistoryVectorizer and vectorizer.half_life is None
+        return counted and not getattr(self.estimator, "_ordered", True)
 
     def _moment(self, rows: Sequence[Row], at: int | None) -> float | None:
         """Return the moment of asking in days; None is the latest that the model knows."""
