@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from ._routes import iso, json
 from ._schemas import JobIn, PromoteIn
 from ._security import require_admin
 
+_PATIENCE = 540.0  # seconds that a request waits for the trainer, below the timeout of the client
 _VERSION = FromPath(ge=0, le=2**31 - 1)
 _TABLES = ("events", "items", "rules", "impressions", "attributions", "merges")
 
@@ -61,9 +63,16 @@ def _add_models(api: FastAPI, app) -> None:
 
     @api.post("/v1/models/{version}/promote", **admin)
     def promote(version: Annotated[int, _VERSION], body: PromoteIn | None = None) -> Any:
-        """Put a version to use, if it is as good as the current one on events that neither has learned."""
+        """Put a version to use, if it is as good as the current one on events that neither has learned.
+
+        The trainer compares, since that may fit models; where it has other work for ten minutes, the answer is 202 with
+        the job.
+        """
+        force = body is not None and body.force
+        if app.settings.trainer and not force and app.service.models.current is not None:
+            return _by_trainer(app, version)
         try:
-            result = app.service.models.promote(version, force=body is not None and body.force)
+            result = app.service.models.promote(version, force=force)
         except LookupError as error:
             raise Problem(404, str(error)) from error
         except NotPromoted as error:
@@ -80,6 +89,23 @@ def _add_models(api: FastAPI, app) -> None:
             raise Problem(409, str(error)) from error
         app.service.refresh()
         return json({"version": version})
+
+
+def _by_trainer(app, version: int) -> Any:
+    """Let the trainer compare a version with the current one and promote it; wait for what comes of it."""
+    store = app.service.store
+    if store.version(version) is None:
+        raise Problem(404, f"there is no version {version}")
+    number, until = store.add_job("promote", {"version": version, "force": False}), time.monotonic() + _PATIENCE
+    while time.monotonic() < until and app.service.ready:
+        time.sleep(0.2)
+        job = store.job(number)
+        if job is not None and job["status"] == "failed":
+            raise Problem(409, str((job["result"] or {}).get("reason", "the comparison failed")))
+        if job is not None and job["status"] == "done":
+            app.service.refresh()
+            return json(job["result"])
+    return json({"job": number}, 202)
 
 
 def _add_jobs(api: FastAPI, app) -> None:

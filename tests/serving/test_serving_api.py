@@ -1,8 +1,10 @@
 """Every route of the service over HTTP: what it answers, and what it refuses."""
 
+import contextlib
 import io
 import json
 import math
+import threading
 import time
 from collections import Counter
 from urllib.parse import quote
@@ -20,7 +22,11 @@ from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender
 from skrec.linear_model import EASE
 from skrec.neighbors import ItemKNN
+from skrec.serving import _routes_admin
+from skrec.serving._models import Models
 from skrec.serving._service import Service
+from skrec.serving._training import run_job
+from skrec.serving._work import JobFailed, Work
 
 DAY = 86_400_000_000
 
@@ -596,6 +602,44 @@ def test_users_are_searched_by_prefix(own):
 
 
 # ---- models, jobs, tables ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def trainer_of(app):
+    """Do the jobs of a service in a thread, as the trainer does in its process."""
+    work, over = Work(Models(app.settings, app.service.store)), threading.Event()
+
+    def do_jobs():
+        while not over.wait(0.05):
+            if (job := work.store.take_job()) is not None:
+                try:
+                    work.store.report_job(job["id"], status="done", result=run_job(job, work))
+                except JobFailed as error:
+                    work.store.report_job(job["id"], status="failed", result={"reason": str(error)})
+
+    thread = threading.Thread(target=do_jobs)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def test_with_a_trainer_the_comparison_is_its_job_and_the_answer_the_same(own, tmp_path, monkeypatch):
+    api = own(trainer=True)
+    worse = fitted(PopularityRecommender(), shop())
+    same = fitted(ItemKNN(n_neighbors=N_ITEMS), shop())
+    for number, (model, notes) in enumerate([worse, same]):
+        path = skrec.save(model, tmp_path / f"{number}.skrec", metadata=notes)
+        assert api.ok("POST", "/v1/models", path.read_bytes()) == {"version": number + 2}
+    with trainer_of(api.app):
+        assert "NDCG" in api.refused(409, None, "POST", "/v1/models/2/promote")["detail"]
+        answer = api.ok("POST", "/v1/models/3/promote", {})
+        assert answer["version"] == 3 and answer["passed"]
+        assert api.ok("POST", "/v1/recommend", {"user": 1})["model"] == {"version": 3}
+        api.refused(404, None, "POST", "/v1/models/99/promote")
+    monkeypatch.setattr(_routes_admin, "_PATIENCE", 0.5)
+    status, answer = api("POST", "/v1/models/3/promote")
+    assert status == 202 and api.ok("GET", f"/v1/jobs/{answer['job']}")["status"] == "waiting"
 
 
 def test_upload_promote_and_roll_back(own, tmp_path):
