@@ -9,7 +9,7 @@ from pydantic import FailFast, ValidationError
 
 from ._bodies import dumps, invalid, iso
 from ._problems import Problem
-from ._schemas import Asked, BasketIn, EventIn, ItemIn, ItemsOut, MergeIn, RecommendIn, RulesIn, SimilarIn
+from ._schemas import Asked, BasketIn, EventIn, ItemIn, ItemsOut, MergeIn, RecommendIn, RulesIn, SimilarIn, microseconds
 from ._store import MergeRefused
 
 _Items = Annotated[list[ItemIn], FailFast(), Body(min_length=1)]  # a body of nothing but errors is read no further
@@ -174,10 +174,14 @@ def _add_users(api: FastAPI, app) -> None:
         return json({"users": [{"user": user, "events": n, "last": iso(last)} for user, n, last in found]})
 
     @api.get("/v1/users/{user:path}/history", tags=["users"])
-    def history(user: str, limit: _Limit = 100) -> Any:
-        """Return a user's newest events, oldest first."""
+    def history(user: str, limit: _Limit = 100, before: Annotated[str | None, Query(max_length=64)] = None) -> Any:
+        """Return a user's newest events, or the newest before a moment, oldest first."""
         one, rows = user_id(user), app.service.answers.catalogue.rows
-        _, events = app.service.store.read(user=one, limit=limit)
+        try:
+            end = None if before is None else microseconds(before)
+        except ValueError as error:
+            raise Problem(422, f"before {error}", [{"field": "before", "reason": str(error)}]) from error
+        _, events = app.service.store.read(user=one, limit=limit, before=end)
         found = [
             {"item": item, "time": iso(moment), "event": event, "value": value, "name": rows.get(item, {}).get("name")}
             for item, moment, event, value in events

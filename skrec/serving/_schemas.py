@@ -27,7 +27,7 @@ Whole = Annotated[StrictInt, Field(ge=-_LARGEST - 1, le=_LARGEST)]
 Id = Whole | Text
 
 
-def _microseconds(value):
+def microseconds(value):
     """Read a moment: ISO 8601 (UTC where it names no zone), or seconds since 1970."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be ISO 8601, such as '2026-01-31T12:00:00Z', or seconds since 1970")
@@ -47,7 +47,7 @@ def _microseconds(value):
     return round(value * 1_000_000)
 
 
-Time = Annotated[int, BeforeValidator(_microseconds, json_schema_input_type=str | float)]
+Time = Annotated[int, BeforeValidator(microseconds, json_schema_input_type=str | float)]
 Number = Annotated[float, Field(allow_inf_nan=False, strict=True, ge=-1e15, le=1e15)]
 
 

@@ -26,6 +26,7 @@ from ._telemetry import Telemetry
 logger = logging.getLogger("skrec.serving")
 _REFRESH = 0.5  # seconds between looks at models, keys and catalogue
 _POPULAR = 30.0  # seconds between counts of what is popular, and
+_PATIENCE = 10  # deadlines that a request with explanations may take
 _SHARE = 20  # as many times as long as such a count takes
 
 
@@ -54,6 +55,7 @@ class Service:
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = ThreadPoolExecutor(1, "skrec-answers")
+        self._explaining = ThreadPoolExecutor(1, "skrec-explanations")
         self._refresher = threading.Thread(target=self._refresh_often, name="skrec-refresh", daemon=True)
 
     # ---- life ------------------------------------------------------------------------------------------------
@@ -75,7 +77,8 @@ class Service:
         self._stopping.set()
         if self._refresher.is_alive():
             self._refresher.join(5)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._explaining):
+            pool.shutdown(wait=True, cancel_futures=True)
         self.store.close()
 
     def refresh(self) -> None:
@@ -235,12 +238,15 @@ class Service:
         return self._rendered(answer, asked)
 
     async def _answered(self, method, asked) -> Answer:
+        loop, deadline, started = asyncio.get_running_loop(), self.settings.deadline_ms / 1000, time.monotonic()
         try:
+            if getattr(asked, "explain", False):  # for people, who wait longer, and not in the way of others
+                work = loop.run_in_executor(self._explaining, method, asked)
+                return await asyncio.wait_for(work, _PATIENCE * deadline)
             if self.pace.is_fast(self.models.current):
                 return self.pace.timed(method, asked)
-            loop = asyncio.get_running_loop()
-            work = loop.run_in_executor(self._pool, self._timed, method, asked, time.monotonic())
-            return await asyncio.wait_for(work, self.settings.deadline_ms / 1000)
+            work = loop.run_in_executor(self._pool, self._timed, method, asked, started)
+            return await asyncio.wait_for(work, deadline)
         except TimeoutError:
             return self.answers.fallback(asked, "deadline")
         except StoreUnavailable as error:

@@ -856,3 +856,13 @@ def test_the_page_and_its_files(running, api):
 def test_a_body_is_json_whatever_its_content_type_says(api, kind):
     status, _ = api("PATCH", "/v1/items", [{"item": 1, "stock": 3}], headers={"content-type": kind})
     assert status == 200
+
+
+def test_a_history_before_a_moment_has_the_newest_of_the_earlier_events(own):
+    api = own()
+    events = [{"user": 7001, "item": n, "time": f"2026-01-0{1 + n}T00:00:00Z"} for n in range(6)]
+    api.ok("POST", "/v1/events", events)
+    found = api.ok("GET", f"/v1/users/7001/history?limit=2&before={quote('2026-01-05T00:00:00Z')}")["events"]
+    assert [row["item"] for row in found] == [2, 3]
+    assert [row["item"] for row in api.ok("GET", "/v1/users/7001/history?limit=2")["events"]] == [4, 5]
+    api.refused(422, "before", "GET", "/v1/users/7001/history?before=yesterday")

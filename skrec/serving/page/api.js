@@ -90,8 +90,8 @@ export function address(path, query) {
 
 export const status = () => call("GET", "v1/status", undefined, { background: true });
 export const users = (search, limit, signal) => call("GET", address("v1/users", { search, limit }), undefined, { signal });
-export const history = (user, limit, signal) =>
-  call("GET", address(`v1/users/${encodeURIComponent(user)}/history`, { limit }), undefined, { signal });
+export const history = (user, limit, signal, before) =>
+  call("GET", address(`v1/users/${encodeURIComponent(user)}/history`, { limit, before }), undefined, { signal });
 export const items = (query, signal) => call("GET", address("v1/items", query), undefined, { signal });
 export const patchItem = (change) => call("PATCH", "v1/items", [change]);
 export const recommend = (body, signal) => call("POST", "v1/recommend", body, { signal });

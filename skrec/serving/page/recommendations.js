@@ -93,7 +93,10 @@ async function ask() {
   try {
     const events = isCustomer() ? (await api.history(who.user, EVENTS, signal)).events : [];
     const { end } = moments();
-    const before = events.filter(({ time }) => moment(time) < end);
+    // those who bought much later have their earlier events behind the newest ones
+    const earlier = isCustomer() && asOf !== null && events.length >= EVENTS
+      ? (await api.history(who.user, EVENTS, signal, new Date(end).toISOString())).events : events;
+    const before = earlier.filter(({ time }) => moment(time) < end);
     const later = asOf === null ? new Map() : distinct(events.filter(({ time }) => moment(time) > moment(asOf)));
     if (isCustomer()) offerEvents(events);
     const answer = await answerFor(before, signal);
