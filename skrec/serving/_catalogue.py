@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from ._memo import Memo
 
 FIELDS = ("name", "category", "price", "stock", "hidden", "image", "added")
 _N_FILTERS = 256
@@ -32,9 +34,7 @@ class Catalogue:
 
     def __init__(self, version: int = 0, rows: dict | None = None):
         self.version, self.rows = version, {} if rows is None else rows
-        self._mask = lru_cache(maxsize=_N_FILTERS)(self._compute)
-        self._column = lru_cache(maxsize=64)(self._read)  # of this catalogue, and so freed with it
-        self._numbers = lru_cache(maxsize=64)(self._as_numbers)
+        self._masks, self._columns, self._as_numbers = Memo(_N_FILTERS), Memo(64), Memo(64)
 
     def updated(self, version: int, written: list[dict], deleted: list) -> "Catalogue":
         """Return the catalogue with the items that were written and without those deleted since."""
@@ -72,6 +72,9 @@ class Catalogue:
     def _properties(self) -> set[str]:
         return {name for row in self.rows.values() for name in row["properties"]}
 
+    def _column(self, name: str) -> np.ndarray:
+        return self._columns.get(name, lambda: self._read(name))
+
     def _read(self, name: str) -> np.ndarray:
         if name in FIELDS:
             values = [row[name] for row in self.rows.values()]
@@ -83,10 +86,9 @@ class Catalogue:
         column[:] = values
         return column
 
-    def _as_numbers(self, name: str) -> np.ndarray:
-        """A column as numbers, NaN where it has none."""
-        values = self._column(name)
-        return np.array([float(v) if isinstance(v, int | float) else math.nan for v in values], dtype=np.float64)
+    def _numbers(self, name: str) -> np.ndarray:
+        """Return a column as numbers, NaN where it has none."""
+        return self._as_numbers.get(name, lambda: _numbers_of(self._column(name)))
 
     def allowed(self, conditions: Mapping[str, Any] | None) -> np.ndarray:
         """Return which items are visible and meet all conditions, shape (n,); not to be written to.
@@ -109,7 +111,11 @@ class Catalogue:
         """
         if not conditions:
             return self.visible
-        return self._mask(_frozen(conditions))
+        return self.mask(_frozen(conditions))
+
+    def mask(self, conditions: tuple) -> np.ndarray:
+        """Return the mask of conditions that are tuples; see `allowed`."""
+        return self._masks.get(conditions, lambda: self._compute(conditions))
 
     def _compute(self, conditions: tuple) -> np.ndarray:
         mask = self.visible.copy()
@@ -166,6 +172,10 @@ def _frozen(conditions: Mapping[str, Any]) -> tuple:
     return tuple(parts)
 
 
+def _numbers_of(values: np.ndarray) -> np.ndarray:
+    return np.array([float(v) if isinstance(v, int | float) else math.nan for v in values], dtype=np.float64)
+
+
 class View:
     """What of a catalogue concerns one model: masks in the order of the model's items.
 
@@ -181,14 +191,15 @@ class View:
         self.catalogue, self.model = catalogue, model
         find = catalogue.position.get
         self._rows = np.array([find(item, -1) for item in model.ids], dtype=np.int64)
-        self._cached = lru_cache(maxsize=_N_FILTERS)(self._compute)
+        self._memo = Memo(_N_FILTERS)
 
     def allowed(self, conditions: Mapping[str, Any] | None) -> "Allowed":
         """Return which items of the model may be recommended; what the catalogue lacks only without conditions."""
-        return self._cached(_frozen(conditions) if conditions else ())
+        key = _frozen(conditions) if conditions else ()
+        return self._memo.get(key, lambda: self._compute(key))
 
     def _compute(self, conditions: tuple) -> "Allowed":
-        of_catalogue = self.catalogue._mask(conditions) if conditions else self.catalogue.visible
+        of_catalogue = self.catalogue.mask(conditions) if conditions else self.catalogue.visible
         mask = np.full(len(self._rows), not conditions)
         known = self._rows >= 0
         mask[known] = of_catalogue[self._rows[known]]

@@ -1,9 +1,9 @@
 """Rules of a scenario: pinned and buried items, factors, items a category, exploration."""
 
-from functools import lru_cache
 from typing import Any
 
 from ..ensemble import Reranker
+from ._memo import Memo
 
 
 class Scenario:
@@ -20,13 +20,17 @@ class Scenario:
         self.pin: list = list(dict.fromkeys(body.get("pin") or []))
         self.explore: float | None = body.get("explore")
         self.reorders = any(body.get(name) for name in ("bury", "boost", "max_per_category", "diversity"))
-        self._reranker = lru_cache(maxsize=16)(self._build)
+        self._rerankers: tuple[object, object, Memo] = (None, None, Memo(16))  # of one model and one catalogue
 
     @staticmethod
     def reranker(scenario: "Scenario | None", model, catalogue, diversity: float | None, exclude_seen: bool):
         """Return a `Reranker` of a model by the rules of a scenario, or None, and the diversity of a request."""
         scenario = _PLAIN if scenario is None else scenario
-        return scenario._reranker(model, catalogue, diversity, exclude_seen)
+        of_model, of_catalogue, memo = scenario._rerankers
+        if of_model is not model or of_catalogue is not catalogue:
+            memo = Memo(16)
+            scenario._rerankers = model, catalogue, memo
+        return memo.get((diversity, exclude_seen), lambda: scenario._build(model, catalogue, diversity, exclude_seen))
 
     def _build(self, model, catalogue, diversity: float | None, exclude_seen: bool):
         body = self.body

@@ -1,6 +1,8 @@
 """A model as the service uses it, and where its answers are computed."""
 
+import gc
 import time
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,9 @@ from skrec.ensemble import BlendRecommender
 from skrec.feature_extraction import HistoryVectorizer, to_histories
 from skrec.linear_model import EASE
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, SessionKNN
+from skrec.serving._catalogue import Catalogue, View
 from skrec.serving._pace import Pace
+from skrec.serving._rules import Scenario
 from skrec.serving._served import ServedModel, UnservableModel
 
 DAY = 86_400_000_000
@@ -137,3 +141,22 @@ def test_with_a_network_between_no_answer_is_computed_in_the_event_loop():
 def test_an_error_of_a_method_is_passed_on():
     with pytest.raises(KeyError):
         Pace(0.05, local=True).timed({}.__getitem__, "a")
+
+
+def test_a_replaced_model_is_freed_at_once():
+    """Without the garbage collector, which may come late: a service that is updated often would hold many models."""
+    catalogue = Catalogue(1, {n: {"category": "a", "hidden": n == 3, "properties": {}} for n in (1, 2, 3)})
+    model = ServedModel(1, ItemKNN().fit([[1, 2], [2, 3]]), {})
+    view, scenario = View(catalogue, model), Scenario({"bury": [1]})
+    assert view.allowed(None).ids == [1, 2] and view.allowed({"category": "a"}).n == 2
+    assert model.position and scenario.reranker(scenario, model, catalogue, None, True) is not None
+    gc.collect()
+    gc.disable()
+    try:
+        gone, catalogue_gone = weakref.ref(model), weakref.ref(catalogue)
+        other = ServedModel(2, ItemKNN().fit([[1, 2], [2, 3]]), {})
+        scenario.reranker(scenario, other, Catalogue(), None, True)
+        del model, view, catalogue
+        assert gone() is None and catalogue_gone() is None
+    finally:
+        gc.enable()
