@@ -4,24 +4,19 @@ import contextlib
 import random
 import secrets
 import threading
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from ._catalogue import Catalogue, View
+from ._database import now
 from ._popular import Popular
 from ._rules import Scenario
 from ._store import StoreUnavailable
 
 _FEW = 50  # hidden items that are excluded by name; more, and a longer list is asked for
 _NARROW = 1000  # items that are named as candidates
-
-
-def now() -> int:
-    """Return microseconds since 1970."""
-    return time.time_ns() // 1000
 
 
 @dataclass
@@ -112,7 +107,7 @@ class Answers:
             with self._lock:
                 view = self._view
                 if view is None or view.model is not model or view.catalogue is not catalogue:
-                    view = self._view = View(catalogue, model)
+                    view = self._view = View(catalogue, model, view)
         return view
 
     # ---- requests ----------------------------------------------------------------------------------------------
@@ -133,7 +128,7 @@ class Answers:
         if asked.items is not None:
             state, model = self.store.state(), self.models.current
             known = None if model is None else model.learned_until
-            moment = asked.at or known or now()
+            moment = next(one for one in (asked.at, known, now()) if one is not None)
             rows = [(item, moment, None, None) for item in asked.items]
         else:
             limit = self.settings.max_history

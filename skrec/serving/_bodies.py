@@ -56,11 +56,6 @@ def errors_of(error: ValidationError) -> list[Any]:
     return error.errors(include_url=False, include_context=False, include_input=False)
 
 
-def kind_of(value) -> str:
-    """Return the kind of an id."""
-    return "string" if isinstance(value, str) else "integer"
-
-
 def as_kind(value, kind: str | None, field: str):
     """Bring an id to a kind where that is exact; raise a problem otherwise."""
     if kind == "integer" and isinstance(value, str):

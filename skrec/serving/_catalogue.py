@@ -37,13 +37,30 @@ class Catalogue:
         self._masks, self._columns, self._as_numbers = Memo(_N_FILTERS), Memo(64), Memo(64)
 
     def updated(self, version: int, written: list[dict], deleted: list) -> "Catalogue":
-        """Return the catalogue with the items that were written and without those deleted since."""
+        """Return the catalogue with the items that were written and without those deleted since.
+
+        Where the items are the same, as after a change of stock, it takes over what does not depend on the change.
+        """
         rows = dict(self.rows)
         for item in deleted:
             rows.pop(item, None)
         for row in written:
             rows[row["item"]] = row
-        return Catalogue(version, rows)
+        after = Catalogue(version, rows)
+        if len(rows) == len(self.rows) and not any(item in self.rows for item in deleted):
+            after._take_over(self, [row["item"] for row in written])
+        return after
+
+    def _take_over(self, before: "Catalogue", changed: list) -> None:
+        known = vars(before)
+        for name in ("ids", "position"):
+            if name in known:
+                vars(self)[name] = known[name]
+        if "visible" in known:
+            visible, position = known["visible"].copy(), self.position
+            for item in changed:
+                visible[position[item]] = not self.rows[item]["hidden"]
+            vars(self)["visible"] = visible
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -185,12 +202,17 @@ class View:
         The catalogue.
     model : ServedModel
         The model.
+    before : View, default=None
+        The view until now, which lends the places of the items where model and items are the same.
     """
 
-    def __init__(self, catalogue: Catalogue, model):
+    def __init__(self, catalogue: Catalogue, model, before: "View | None" = None):
         self.catalogue, self.model = catalogue, model
-        find = catalogue.position.get
-        self._rows = np.array([find(item, -1) for item in model.ids], dtype=np.int64)
+        if before is not None and before.model is model and before.catalogue.position is catalogue.position:
+            self._rows: np.ndarray = before._rows
+        else:
+            find = catalogue.position.get
+            self._rows = np.array([find(item, -1) for item in model.ids], dtype=np.int64)
         self._memo = Memo(_N_FILTERS)
 
     def allowed(self, conditions: Mapping[str, Any] | None) -> "Allowed":

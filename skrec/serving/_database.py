@@ -80,6 +80,11 @@ class EventRow(NamedTuple):
     rec_id: str | None
 
 
+def kind_of(value) -> str:
+    """Return the kind of an id: "string" or "integer"."""
+    return "string" if isinstance(value, str) else "integer"
+
+
 def text_of(value, kind: str | None, what: str) -> str:
     """Return an id as the text that the database holds; `what` names it in the error."""
     if kind == "integer":

@@ -11,6 +11,7 @@ from ._served import ServedModel
 from ._work import Work, deleted_events, is_of_store, learned_events, new_notes
 
 logger = logging.getLogger("skrec.serving")
+_LATE = 1_000_000  # microseconds after the deletion of a user in which another process may have shown a list
 
 
 def forget(job: dict, work: Work) -> dict[str, Any]:
@@ -38,6 +39,8 @@ def forget(job: dict, work: Work) -> dict[str, Any]:
         if row["status"] != "deleted":
             work.say(f"unlearning in version {row['version']}")
             _forget_in(row, job["id"], events, merges, work, result)
+    users = ((work.store.job(job["id"]) or {}).get("payload") or {}).get("users") or []
+    work.store.delete_impressions(users, job["created"] + _LATE)
     return result
 
 

@@ -14,7 +14,7 @@ from ._served import ServedModel
 
 K = 10
 _MOST_USERS = 10_000  # of a comparison; more change its figures little
-_SHARE, _NEW_SHARE = 0.9, 0.8  # of the time, or of the new events, that is learned before the rest is predicted
+_SHARE, _NEW_SHARE = 0.9, 0.8  # of all events, or of the new ones, that is learned before the rest is predicted
 _DAY = 86_400_000_000
 
 

@@ -14,7 +14,6 @@ from ._served import ServedModel
 
 Read = TypeVar("Read")
 _ATTEMPTS = 20
-_PENDING = ("waiting", "running")
 
 
 class Snapshot(NamedTuple):
@@ -32,9 +31,8 @@ class Snapshot(NamedTuple):
 
 def take_snapshot(store) -> Snapshot:
     """Read the state of the store."""
-    forgets = sorted(job["id"] for job in store.jobs(1000) if job["kind"] == "forget" and job["status"] in _PENDING)
     merges = tuple((row.seq, row.source, row.target) for row in store.merges())
-    return Snapshot(store.last_seq(), merges, tuple(forgets))
+    return Snapshot(store.last_seq(), merges, tuple(store.open_jobs("forget")))
 
 
 def steadily(store, read: Callable[[Snapshot], Read]) -> tuple[Snapshot, Read]:

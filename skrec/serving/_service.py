@@ -11,9 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ._answers import Answer, Answers, now
-from ._bodies import as_kind, dumps, errors_of, iso, kind_of, loads, parse
+from ._answers import Answer, Answers
+from ._bodies import as_kind, dumps, errors_of, iso, loads, parse
 from ._catalogue import UnknownColumn
+from ._database import kind_of, now
 from ._models import Models
 from ._pace import Pace
 from ._problems import Problem, field_errors
@@ -53,7 +54,6 @@ class Service:
         self._models_version = -1
         self._counted: tuple[float, dict[str, int]] = (0.0, {})
         self._stopping = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = ThreadPoolExecutor(1, "skrec-answers")
         self._explaining = ThreadPoolExecutor(1, "skrec-explanations")
         self._refresher = threading.Thread(target=self._refresh_often, name="skrec-refresh", daemon=True)
@@ -63,7 +63,6 @@ class Service:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the threads; the first look at the store is done before."""
         sys.setswitchinterval(0.0005)  # a thread that computes must not keep the event loop waiting
-        self._loop = loop
         self.store.on_commit = lambda answers: loop.call_soon_threadsafe(_resolve, answers)
         self.store.start()
         self.refresh()

@@ -20,6 +20,7 @@ from ._database import (
     State,
     StoreUnavailable,
     advance,
+    kind_of,
     text_of,
 )
 from ._store_admin import Administration
@@ -100,7 +101,7 @@ class Store(Bulk, Users, Administration):
         """Return the kinds, fixed by these ids where nothing has fixed them yet."""
         if None not in self._kinds:
             return self._kinds
-        return self.fix_kinds(_kind_of(user), _kind_of(item))
+        return self.fix_kinds(*(None if value is None else kind_of(value) for value in (user, item)))
 
     # ------------------------------------------------------------------------------------------------ events in
 
@@ -286,12 +287,6 @@ class Store(Bulk, Users, Administration):
             if found:
                 advance(connection, "rules")
         return found > 0
-
-
-def _kind_of(value: Any) -> str | None:
-    if value is None:
-        return None
-    return "string" if isinstance(value, str) else "integer"
 
 
 def open_store(url: str) -> Store:

@@ -36,6 +36,12 @@ class Administration(Part):
             row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
         return None if row is None else _loaded(row, "result", "payload")
 
+    def open_jobs(self, kind: str) -> list[int]:
+        """Return the ids of all jobs of a kind that wait or run, oldest first."""
+        query = sa.select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.status.in_(("waiting", "running")))
+        with self.database.begin() as connection:
+            return list(connection.execute(query.order_by(jobs.c.id)).scalars())
+
     def take_job(self) -> dict[str, Any] | None:
         """Mark the next waiting job as running and return it; None if there is none, or another one runs.
 

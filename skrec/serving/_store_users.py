@@ -1,12 +1,12 @@
 """The part of the store about people: merges, deletion, export, search, and what is popular among them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
-from ._database import Id, Kinds, MergeRefused, Part, advance, id_of, now, row_of, text_of
+from ._database import Id, Kinds, MergeRefused, Part, advance, id_of, kind_of, now, row_of, text_of
 from ._tables import attributions, events, impressions, jobs, merges
 
 
@@ -43,7 +43,7 @@ class Users(Part):
         MergeRefused
             If the source was merged into another user before, or is the target.
         """
-        kind = self.fix_kinds(user=_kind_of(source)).user
+        kind = self.fix_kinds(user=kind_of(source)).user
         old, asked = text_of(source, kind, "user"), text_of(target, kind, "user")
         if old == asked:
             raise MergeRefused(f"a user must be merged into another one, got {source!r} twice")
@@ -120,10 +120,26 @@ class Users(Part):
             (job_id,) = connection.execute(job).inserted_primary_key or (0,)
         return job_id
 
+    def delete_impressions(self, users: Sequence[Id], before: int) -> int:
+        """Delete what users were shown before a time, and return how many rows; for what came behind `delete_user`.
+
+        Impressions are written a moment after the answer, by each process of the service: those of another process
+        can come after a deletion.
+        """
+        kind = self.kinds.user
+        if kind is None:
+            return 0
+        texts = [text_of(user, kind, "user") for user in users]
+        late = sa.and_(impressions.c.user.in_(texts), impressions.c.time < before)
+        shown = sa.select(impressions.c.rec_id).where(late)
+        with self.database.begin(write=True) as connection:
+            connection.execute(sa.delete(attributions).where(attributions.c.rec_id.in_(shown)))
+            return connection.execute(sa.delete(impressions).where(late)).rowcount
+
     def _kinds_of(self, user: Id) -> Kinds:
         """Return the kinds; while nothing has fixed that of users, the kind of this one."""
         kinds = self.kinds
-        return kinds if kinds.user else kinds._replace(user=_kind_of(user))
+        return kinds if kinds.user else kinds._replace(user=kind_of(user))
 
     def _flush_impressions(self) -> None:
         """Write the impressions that wait in this process."""
@@ -176,10 +192,6 @@ class Users(Part):
 
 
 _LEARNED = ("seq", "user", "original_user", "item", "event", "time", "value", "session")
-
-
-def _kind_of(user: Id) -> str:
-    return "string" if isinstance(user, str) else "integer"
 
 
 def _person(connection: sa.Connection, text: str) -> str:

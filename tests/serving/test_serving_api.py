@@ -866,3 +866,11 @@ def test_a_history_before_a_moment_has_the_newest_of_the_earlier_events(own):
     assert [row["item"] for row in found] == [2, 3]
     assert [row["item"] for row in api.ok("GET", "/v1/users/7001/history?limit=2")["events"]] == [4, 5]
     api.refused(422, "before", "GET", "/v1/users/7001/history?before=yesterday")
+
+
+def test_a_basket_of_the_first_moment_of_1970_is_asked_at_that_moment(own, monkeypatch):
+    api, seen = own(), []
+    answer = api.app.service.answers.answer
+    monkeypatch.setattr(api.app.service.answers, "answer", lambda rows, asked: seen.append(rows) or answer(rows, asked))
+    api.ok("POST", "/v1/recommend", {"items": [1, 2], "at": 0})
+    assert [row[1] for row in seen[0]] == [0, 0]

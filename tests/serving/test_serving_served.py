@@ -160,3 +160,22 @@ def test_a_replaced_model_is_freed_at_once():
         assert gone() is None and catalogue_gone() is None
     finally:
         gc.enable()
+
+
+def test_a_catalogue_that_was_updated_is_the_one_read_anew():
+    rng, model = np.random.default_rng(0), ServedModel(1, ItemKNN().fit([[1, 2, 3], [2, 3, 9], [4, 5, 6, 7]]), {})
+    catalogue, view = Catalogue(), None
+    for version in range(1, 60):
+        written = [
+            {"item": int(item), "category": str(rng.integers(3)), "hidden": bool(rng.integers(2)), "properties": {}}
+            for item in rng.choice(9, rng.integers(0, 4), replace=False)
+        ]
+        deleted = [int(item) for item in rng.choice(9, rng.integers(0, 2))] if version % 5 == 0 else []
+        deleted = [item for item in deleted if all(row["item"] != item for row in written)]
+        catalogue = catalogue.updated(version, written, deleted)
+        view, fresh = View(catalogue, model, view), Catalogue(version, dict(catalogue.rows))
+        assert catalogue.ids == fresh.ids and catalogue.position == fresh.position
+        assert catalogue.visible.tolist() == fresh.visible.tolist()
+        for conditions in (None, {"category": "1"}):
+            if conditions is None or len(catalogue):
+                assert view.allowed(conditions).ids == View(fresh, model).allowed(conditions).ids

@@ -19,7 +19,7 @@ from skrec.serving import _judging, _training
 from skrec.serving._judging import evaluate, questions
 from skrec.serving._learned import steadily, take_snapshot, targets
 from skrec.serving._models import Models
-from skrec.serving._store import Event
+from skrec.serving._store import Event, Impression
 from skrec.serving._training import is_due, queue, run_job
 from skrec.serving._work import JobFailed, Work
 
@@ -798,3 +798,29 @@ def test_a_job_is_queued_once(make):
     assert queue(work.store, "update") is not None
     assert not is_due(work.store)
     assert Models(work.settings, work.store).refresh()
+
+
+def test_deletions_that_wait_behind_a_thousand_jobs_are_followed_first(make):
+    first, second, _ = private_log()
+    work = make(EASE(incremental=True), first)
+    add(work.store, second)
+    number = work.store.delete_user(PERSON)
+    for _ in range(1001):
+        work.store.report_job(work.store.add_job("update"), status="failed", result={"reason": "no trainer"})
+    assert work.store.open_jobs("forget") == [number]
+    do(work, "update")
+    assert work.store.job(number)["status"] == "done" and work.store.open_jobs("forget") == []
+    assert_is_refit(work)
+
+
+def test_what_another_process_showed_just_before_a_deletion_is_deleted_with_the_job(make):
+    first, *_ = private_log()
+    work = make(EASE(incremental=True), first)
+    number = work.store.delete_user(PERSON)
+    moment = work.store.job(number)["created"]
+    late = Impression("late", 0, PERSON, "p001", "default", 1.0, None, 1, moment - 10)
+    back = late._replace(rec_id="back", time=moment + 60_000_000)  # who comes back is somebody new
+    work.store.show([late, back])
+    work.store.export_user(PERSON)  # writes what waits
+    do_waiting(work)
+    assert work.store.table("impressions")["rec_id"].to_pylist() == ["back"]
