@@ -9,10 +9,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from .utils._arguments import check_flags
 from .utils._fitting import snapshot
-from .utils._prepared import item_order
+from .utils._prepared import item_order, prepared
 from .utils._requests import check_k
-from .utils._selection import dense
-from .utils._topk import map_blocks, mask_scores, top_k
+from .utils._search import InnerProduct
+from .utils._selection import best_items
+from .utils._users import Users
 from .utils._validation import as_id_list, lookup
 
 
@@ -68,20 +69,39 @@ class SimilarItemsMixin:
             raise ValueError("items has no other item to be similar to: the model knows one item alone")
         n = len(codes)
         itself = sp.csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, self.n_items_))
-        order, _ = item_order(self)
-
-        def best(block):
-            scores = dense(self._item_similarity(codes[block]))
-            mask_scores(scores, itself[block], remove=True)
-            return top_k(scores, k, order)
-
-        blocks = map_blocks(best, n, 4 * self.n_items_)
-        similar = self.items_[np.concatenate([b[0] for b in blocks])]
-        return (similar, np.concatenate([b[1] for b in blocks])) if return_scores else similar
+        found, scores = best_items(
+            lambda some: self._item_similarity(some.extra["codes"]),
+            Users(itself, extra={"codes": codes}),
+            k,
+            n_items=self.n_items_,
+            columns=np.arange(self.n_items_),
+            order=item_order(self)[0],
+            demote_seen=False,
+            removed=itself,
+            row_bytes=4 * self.n_items_,
+            product=self._cosines(),
+        )
+        return (self.items_[found], scores) if return_scores else self.items_[found]
 
     def _item_similarity(self, codes: np.ndarray):
+        """Return the similarities of some items to all, (n_codes, n_items), dense or CSR."""
         if hasattr(self, "similarity_"):
             return self.similarity_[codes]
-        norms = np.linalg.norm(self.item_factors_, axis=1)
-        unit = self.item_factors_ / np.where(norms > 0, norms, 1)[:, None]
+        unit = self._unit_vectors()
         return unit[codes] @ unit.T
+
+    def _unit_vectors(self) -> np.ndarray:
+        return prepared(self, "unit vectors", unit_rows, self.item_factors_)
+
+    def _cosines(self) -> InnerProduct | None:
+        """Return the similarities as inner products, None where they are others."""
+        if hasattr(self, "similarity_") or type(self)._item_similarity is not SimilarItemsMixin._item_similarity:
+            return None
+        unit = self._unit_vectors()
+        return InnerProduct(self, lambda some: unit[some.extra["codes"]], unit, "search of similar items")
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors divided by their norm; zeros stay."""
+    norms = np.linalg.norm(vectors, axis=1)
+    return vectors / np.where(norms > 0, norms, 1)[:, None]

@@ -1,6 +1,7 @@
 """The contract of a recommender: histories in, item ids out."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +25,7 @@ from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_hi
 from .utils._legacy import accept_matrix_methods
 from .utils._prepared import item_order
 from .utils._requests import Request, check_matrix, column_ids
+from .utils._search import InnerProduct
 from .utils._selection import best_items, dense, stack
 from .utils._single import SingleUser, agrees, encode_few, plain_user, recommend_single
 from .utils._single_rows import product_single
@@ -147,7 +149,7 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
         return sp.csr_array(users.matrix, dtype=np.float32)
 
     def _score_single(self, user: SingleUser, at: float | None):
-        """Score one user exactly as `_scorer` does, without a matrix: an array (n_items,) or `Scored`.
+        """Score one user exactly as `_scorer` does, without a matrix: an array (n_items,), `Scored` or `Products`.
 
         None where only `_scorer` can. A model that overrides `_score` or `_scorer` is asked through them unless it
         overrides this as well.
@@ -159,6 +161,12 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
     def _weigh_single(self, user: SingleUser) -> tuple[np.ndarray, np.ndarray]:
         """Return the columns, ascending, and float32 values of the row that `_weigh` gives one user."""
         return user.columns, user.values
+
+    def _inner_product(self):
+        """Return how scores are inner products, None where they are not: a function from `Users` to vectors
+        (n_users, n), and the item vectors (n_items, n), an array that is the same each time.
+        """
+        return None
 
     def _scorer(self, at: float | None):
         """Return the function that scores blocks at a moment (None: the latest seen); for models that know time."""
@@ -301,8 +309,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
         if k < 1:
             raise ValueError("exclude leaves no item to recommend: pass fewer exclusions or more candidates")
 
-        product = (self._weigh, self.similarity_) if self._is_product() else None
+        product: Any = (self._weigh, self.similarity_) if self._is_product() else None
         sourced = self._sourced_scorer(at) if return_source else None
+        if sourced is None and (inner := self._inner_product_of_scores()) is not None:
+            product = inner
         best, values, *sources = best_items(
             sourced or self._scorer(at),
             users,
@@ -372,6 +382,12 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
         kind = type(self)
         plain = kind._score is BaseRecommender._score and kind._scorer is BaseRecommender._scorer
         return plain and sp.issparse(getattr(self, "similarity_", None))
+
+    def _inner_product_of_scores(self) -> "InnerProduct | None":
+        """Return `_inner_product` for the search, unless a subclass has overridden the scores alone."""
+        if not agrees(type(self), "_inner_product", "_score", "_scorer") or (found := self._inner_product()) is None:
+            return None
+        return InnerProduct(self, *found)
 
     def _is_passthrough(self) -> bool:
         return getattr(self, "vectorizer", None) is not None and isinstance(self.vectorizer, str)

@@ -11,9 +11,10 @@ from sklearn.utils import check_random_state
 from ..base import BaseRecommender
 from ..utils._fast_als import conjugate_gradients
 from ..utils._prepared import prepared
+from ..utils._search import Products
 from ..utils._sklearn import Interval, StrOptions, least_squares_rows, least_squares_steps
 from ..utils._threads import drain, single_threaded_blas
-from ._embedding import EmbeddingMixin, gpu_solver, products
+from ._embedding import EmbeddingMixin, gpu_solver
 
 _DIVERGED = "ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix"
 _CG_STEPS = 3  # as implicit
@@ -315,11 +316,8 @@ class ALS(EmbeddingMixin, BaseRecommender):
             least_squares_rows(self._gram(), indptr, indices, confidence, factors, other, penalty)
         return factors
 
-    def _score(self, users):
-        return products(self._user_factors(users), self.item_factors_)
-
     def _score_single(self, user, at):
-        return products(self._fold_in(user.columns, user.values), self.item_factors_)[0]
+        return Products(self._fold_in(user.columns, user.values)[0], self.item_factors_)
 
     def _update(self, after, before):
         n_old, n_items = len(self._old_items), self.n_items_

@@ -8,6 +8,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_random_state
 
 from ..base import BaseRecommender
+from ..utils._prepared import prepared
 from ..utils._sklearn import Interval
 from ..utils._threads import single_threaded_blas
 from ._embedding import EmbeddingMixin, gpu_solver
@@ -235,11 +236,20 @@ class BPR(EmbeddingMixin, BaseRecommender):
         total = np.asarray(matrix.sum(axis=1)).reshape(-1, 1)
         return (matrix @ self.item_factors_) / np.where(total > 0, total, 1)
 
-    def _score(self, users):
-        return self._user_factors(users) @ self.item_factors_.T + self.item_biases_
+    def _query(self, users):
+        means = self._user_factors(users)
+        return np.column_stack([means, np.ones(len(means), dtype=np.float32)])
+
+    def _searched(self):
+        return prepared(self, "biased", _with_biases, self.item_factors_, self.item_biases_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.fit_randomness = True
         tags.non_deterministic = self.random_state is None or self.use_gpu
         return tags
+
+
+def _with_biases(factors: np.ndarray, biases: np.ndarray) -> np.ndarray:
+    """Return item vectors whose last component is the bias."""
+    return np.ascontiguousarray(np.column_stack([factors, biases]), dtype=np.float32)

@@ -1,20 +1,21 @@
 """What all models with a vector per user share."""
 
 import warnings
-from contextlib import nullcontext
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._fitting import snapshot
-from ..utils._threads import single_threaded_blas
-
-_THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
+from ..utils._search import products
 
 
 class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """Turn users into vectors by `_user_factors`, which a model defines beside `item_factors_`."""
+    """Turn users into vectors by `_user_factors`, which a model defines beside `item_factors_`.
+
+    The scores are inner products of two vectors, `_query` of a user and one of `_searched`, unless a model overrides
+    `_score`.
+    """
 
     @snapshot
     def transform(self, X) -> np.ndarray:
@@ -33,6 +34,20 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         return self._user_factors(self._encode(X))
 
+    def _query(self, users) -> np.ndarray:
+        """Return the vectors (n_users, n) whose inner products with those of `_searched` are the scores."""
+        return self._user_factors(users)
+
+    def _searched(self) -> np.ndarray:
+        """Return the item vectors (n_items, n) of the inner products; the same array each time."""
+        return self.item_factors_
+
+    def _inner_product(self):
+        return self._query, self._searched()
+
+    def _score(self, users):
+        return products(self._query(users), self._searched())
+
     @property
     def _n_features_out(self) -> int:
         return self.item_factors_.shape[1]
@@ -41,17 +56,6 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def products(users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Return the products of user and item vectors, (n_users, n_items).
-
-    The products of one user are read from memory faster than threads are woken, and take one thread.
-    """
-    if len(users) != 1:
-        return users @ items.T
-    with single_threaded_blas() if items.size > _THREADED else nullcontext():
-        return (items @ users[0])[None]
 
 
 def gpu_solver(name: str):

@@ -11,9 +11,10 @@ from .._updates import near_new_events
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence
 from ..utils._ppmi import positive_pmi, truncated_svd, window_counts
+from ..utils._search import Products
 from ..utils._sklearn import Interval
 from ..utils._statistics import Statistics
-from ._embedding import EmbeddingMixin, products
+from ._embedding import EmbeddingMixin
 
 _ROUNDING = 1e-5  # share of the largest singular value up to which a value is zero
 _CAPTURED = 1e-3  # share of an item's row that its vector must hold; the direction of less is left to chance
@@ -205,13 +206,13 @@ class PPMISVD(EmbeddingMixin, RecencyMixin, BaseRecommender):
         total = np.asarray(weights.sum(axis=1), dtype=np.float32)
         return (weights @ self.item_factors_) / np.where(total > 0, total, 1)[:, None]
 
-    def _score(self, users):
-        return products(_unit(self._user_factors(users)), self.item_factors_)
+    def _query(self, users):
+        return _unit(self._user_factors(users))
 
     def _score_single(self, user, at):
         columns, values = self._weigh_single(user)
         row = sp.csr_array((values, columns, np.array([0, len(columns)])), shape=(1, self.n_items_))
-        return products(_unit(self._mean(row)), self.item_factors_)[0]
+        return Products(_unit(self._mean(row))[0], self.item_factors_)
 
     def _contributions(self, users, columns):
         row = self._weigh(users)

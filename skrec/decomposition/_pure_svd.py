@@ -189,9 +189,6 @@ class PureSVD(EmbeddingMixin, BaseRecommender):
     def _user_factors(self, users) -> np.ndarray:
         return _scaled(users.matrix, self.item_weights_) @ self.item_factors_
 
-    def _score(self, users):
-        return self._user_factors(users) @ self.item_factors_.T
-
     def _contributions(self, users, columns):
         row = users.matrix
         alone = sp.csr_array((row.data, row.indices, np.arange(row.nnz + 1)), shape=(row.nnz, row.shape[1]))

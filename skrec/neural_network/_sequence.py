@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
 from skrec.base import BaseRecommender
-from skrec.decomposition._embedding import EmbeddingMixin, products
+from skrec.decomposition._embedding import EmbeddingMixin
 from skrec.feature_extraction._item_encoders import unit_rows
 from skrec.feature_extraction._item_features import dense_features, encode_items
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
@@ -22,6 +22,7 @@ from skrec.neural_network._sequence_inputs import padded, thinned, time_gaps
 from skrec.neural_network._sequence_updates import SequenceUpdateMixin
 from skrec.utils._frame_parameter import FrameParameter
 from skrec.utils._held_out import n_held_out, next_item_ndcg
+from skrec.utils._search import Products, products
 from skrec.utils._single import agrees
 
 from ..utils._sklearn import HasMethods, Interval, StrOptions
@@ -290,6 +291,9 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
     def _user_factors(self, users) -> np.ndarray:
         return users.extra["vectors"]
 
+    def _inner_product(self):
+        return None if self.net_.model_.returns else (self._user_factors, self.item_factors_)
+
     def _score(self, users):
         scores = products(users.extra["vectors"], self.item_factors_)
         if (model := self.net_.model_).returns:
@@ -301,10 +305,12 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
         vector = self._last_single(user.codes[-self.max_length :]) if quick else None
         if vector is None:
             return None
-        scores = products(vector[None], self.item_factors_)
-        if (model := self.net_.model_).returns:
-            add_bonus(scores, np.array(user.codes), np.array([len(user.codes)]), np.asarray(model.bonus))
-        return scores[0]
+        scores = Products(vector, self.item_factors_)
+        if not (model := self.net_.model_).returns:
+            return scores
+        every = scores.toarray()
+        add_bonus(every[None], np.array(user.codes), np.array([len(user.codes)]), np.asarray(model.bonus))
+        return every
 
     def _last_single(self, codes: list[int]) -> np.ndarray | None:
         """Return the encoder's output at the last of one user's events without TensorFlow, where a net can."""

@@ -462,9 +462,6 @@ class TwoTower(FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
         about = user_numbers(self.user_encoder_, users.features) if self.user_features else None
         return self._tower(padded(users.histories, self.max_length), about, self.item_factors_)
 
-    def _score(self, users):
-        return self._user_factors(users) @ self.item_factors_.T
-
     def _with_new_items(self, item_features):
         if self.item_features is None:
             return super()._with_new_items(item_features)

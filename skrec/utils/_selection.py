@@ -6,8 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import _fast
-from ._topk import map_blocks, mask_scores, top_k, top_k_sparse
+from ._search import InnerProduct, search
+from ._topk import block_slices, map_blocks, mask_scores, top_k, top_k_sparse
 from ._users import Users
+
+_FEW_HIDDEN = 1000  # items that nobody may get, up to which the search passes them by
 
 
 def best_items(
@@ -21,7 +24,7 @@ def best_items(
     demote_seen: bool,
     removed: sp.csr_array | None,
     row_bytes: int,
-    product: tuple[Callable, sp.csr_array] | None = None,
+    product: tuple[Callable, sp.csr_array] | InnerProduct | None = None,
     sources: bool = False,
 ) -> tuple[np.ndarray, ...]:
     """Find the k best of the allowed columns for encoded users.
@@ -47,8 +50,9 @@ def best_items(
         Entries that must not be returned.
     row_bytes : int
         Bytes that a user needs while being scored.
-    product : pair of callable and CSR array, or None
-        Where the scores are ``weigh(users) @ similarity``: these two, for the compiled loop.
+    product : pair of callable and CSR array, InnerProduct, or None
+        Where the scores are ``weigh(users) @ similarity``: these two, for the compiled loop. Where they are inner
+        products of vectors: these, for the search.
     sources : bool, default=False
         Whether `score` gives sources as well.
 
@@ -63,7 +67,12 @@ def best_items(
     """
     n_rows = len(users)
     cells = n_rows * n_items
-    if product is not None and cells > product[1].nnz and _fast.worthwhile(2e-9 * cells):
+    if isinstance(product, InnerProduct):
+        hidden = n_items - len(columns)
+        if hidden <= _FEW_HIDDEN and not sources and (index := product.search_index(n_rows)) is not None:
+            ways = (product, index), (columns, order), (demote_seen, removed)
+            return _best_products(score, users, k, *ways, row_bytes)
+    elif product is not None and cells > product[1].nnz and _fast.worthwhile(2e-9 * cells):
         weigh, similarity = product
         weights = weigh(users)
         if _fast.fits(weights, similarity):
@@ -91,6 +100,49 @@ def best_items(
     blocks = map_blocks(best, n_rows, row_bytes)
     kinds = (np.int64, np.float32, object)[: 3 if sources else 2]
     return tuple(stack([block[part] for block in blocks], (0, k), kind) for part, kind in enumerate(kinds))
+
+
+def _best_products(score, users: Users, k: int, inner, allowed, left_out, row_bytes: int) -> tuple:
+    """Find the k best columns by the search for inner products; users for whom it cannot are scored as a whole."""
+    (product, index), (columns, order), (demote_seen, removed) = inner, allowed, left_out
+    n_items = len(product.items)
+    rank = np.empty(n_items, dtype=np.int64)
+    rank[columns[order]] = np.arange(len(order))
+    outside = np.setdiff1d(np.arange(n_items), columns) if len(columns) < n_items else columns[:0]
+
+    def hidden_of(row: int) -> np.ndarray:
+        parts = [outside]
+        for pattern in (users.matrix if demote_seen else None, removed):
+            if pattern is not None:
+                parts.append(pattern.indices[pattern.indptr[row] : pattern.indptr[row + 1]])
+        return np.unique(np.concatenate(parts))
+
+    found = np.empty((len(users), k), dtype=np.int64)
+    values = np.empty((len(users), k), dtype=np.float32)
+    rest = []
+    for block in block_slices(len(users), 64 * 2**10):
+        vectors = product.query(users[block])
+        numbers = range(block.start, block.stop)
+        candidates = search(index, vectors, k, [hidden_of(row) for row in numbers])
+        for row, vector, some in zip(numbers, vectors, candidates, strict=True):
+            if some is None:
+                rest.append(row)
+                continue
+            scores = product.items[some] @ vector
+            best = np.lexsort((rank[some], -scores))[:k]
+            found[row], values[row] = some[best], scores[best]
+    for rows in _runs(rest):
+        part = None if removed is None else removed[rows]
+        how = {"n_items": n_items, "columns": columns, "order": order, "row_bytes": row_bytes}
+        found[rows], values[rows] = best_items(score, users[rows], k, demote_seen=demote_seen, removed=part, **how)
+    return found, values
+
+
+def _runs(rows: list[int]) -> list[slice]:
+    """Return ascending numbers as slices of consecutive ones."""
+    numbers = np.array(rows, dtype=np.int64)
+    parts = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1) if rows else []
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
 
 
 def dense(scores) -> np.ndarray:

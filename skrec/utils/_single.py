@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from ._histories import Histories, as_passed, is_frame, read_histories
 from ._prepared import id_table, item_order, same_items
 from ._requests import Request
+from ._search import LEAST_ITEMS, Products
 from ._selection import dense
 from ._single_rows import Scored
 from ._topk import hide_seen, top_k_single, top_k_single_sparse
@@ -162,13 +163,14 @@ def agrees(kind: type, quick: str, *general: str) -> bool:
         known = _agreed.setdefault(kind, {})
     names = quick, *general
     if names not in known:
-        first = _owner(kind, quick)
-        known[names] = all(issubclass(first, _owner(kind, name)) for name in general)
+        place = _owner(kind, quick)
+        known[names] = all(place <= _owner(kind, name) for name in general)
     return known[names]
 
 
-def _owner(kind: type, name: str) -> type:
-    return next(one for one in kind.__mro__ if name in vars(one))
+def _owner(kind: type, name: str) -> int:
+    """Return the place, in the order of method resolution, of the class that defines a method."""
+    return next(place for place, one in enumerate(kind.__mro__) if name in vars(one))
 
 
 def read_single(model, X) -> SingleUser | None:
@@ -230,18 +232,20 @@ def _history_in(frame):
 
 
 def scores_single(model, user: SingleUser, at: float | None):
-    """Score one user: an array (n_items,) that may be changed, or `Scored`."""
+    """Score one user: an array (n_items,) that may be changed, `Scored` or `Products`."""
     if agrees(type(model), "_score_single", "_score", "_scorer"):
         scores = model._score_single(user, at)
         if scores is not None:
             return scores
+    if (inner := model._inner_product_of_scores()) is not None:
+        return Products(inner.query(user.users)[0], inner.items)
     return dense(model._scorer(at)(user.users))[0]
 
 
 def dense_single(model, user: SingleUser, at: float | None) -> np.ndarray:
     """Score one user: an array (n_items,) that may be changed."""
     scores = scores_single(model, user, at)
-    return scores.toarray() if isinstance(scores, Scored) else scores
+    return scores.toarray() if isinstance(scores, Scored | Products) else scores
 
 
 def recommend_single(model, X, request: Request) -> tuple[np.ndarray, np.ndarray] | None:
@@ -303,13 +307,44 @@ def _best(model, user, scores, k: int, allowed, gone, exclude_seen: bool) -> tup
             if found is not None:
                 return found
         scores = scores.toarray()
+    some = None if allowed is None else np.array(allowed, dtype=np.int64)
+    if isinstance(scores, Products):
+        found = _best_products(model, user, scores, k, some, removed, exclude_seen)
+        if found is not None:
+            return found
+        scores = scores.toarray()
     if exclude_seen and len(user.columns):
         hide_seen(scores, user.columns)
-    if allowed is not None:
-        some = np.array(allowed, dtype=np.int64)
+    if some is not None:
         places = rank[some]
         columns, values = top_k_single(scores[some], k, np.argsort(places), places)
         return some[columns], values
     if removed is not None:
         hide_seen(scores, removed, remove=True)
     return top_k_single(scores, k, order, rank)
+
+
+def _best_products(model, user, products: Products, k: int, some, removed, exclude_seen: bool):
+    """Find the k best columns without all products; None where these must be computed."""
+    if len(products.items) < LEAST_ITEMS:
+        return None
+    if some is not None:
+        return _best_of(model, user, products, k, some, exclude_seen) if 4 * len(some) < len(products.items) else None
+    hidden = user.columns if exclude_seen else user.columns[:0]
+    if removed is not None:
+        hidden = np.union1d(hidden, removed)
+    columns = products.best(model, k, hidden)
+    if columns is None:
+        return None
+    values = products.of(columns)
+    best = np.lexsort((item_order(model)[1][columns], -values))[:k]
+    return columns[best], values[best]
+
+
+def _best_of(model, user, products: Products, k: int, some: np.ndarray, exclude_seen: bool):
+    values = products.of(some)
+    if exclude_seen:
+        hide_seen(values, np.flatnonzero(np.isin(some, user.columns, assume_unique=True)))
+    places = item_order(model)[1][some]
+    columns, values = top_k_single(values, k, np.argsort(places), places)
+    return some[columns], values

@@ -1,0 +1,247 @@
+"""Exact search for the items of largest inner product with a user's vector, without all products.
+
+Items are sorted by the norms of their vectors and coded as int8 numbers with a scale for each item. A product of codes
+and the norm of what the codes leave out bound the product of the vectors, so that only the few items whose upper bound
+reaches the k-th largest lower bound need their exact product; and the search ends where the norms are too small
+(Cauchy-Schwarz inequality). Nothing is approximate: items of equal product are all found.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _fast, _fast_search
+from ._prepared import prepared
+from ._threads import drain, n_threads, single_threaded_blas
+
+LEAST_ITEMS = 2**14  # below, all products are as fast
+_WIDEST = 1024  # components from which int32 sums of products would be coarse
+_PAD = 32  # the loop takes this many numbers at once
+_ROOM = 4096  # items that a user may have in question
+_USERS = 32  # that are served together
+_PER_SECOND = 2.5e9  # numbers of item vectors that are multiplied in a second, when all are
+_ROWS = 2**16  # items that are coded at a time
+
+
+class SearchIndex(NamedTuple):
+    """Item vectors coded for the search, in the order of descending norms.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n_items,), dtype int32
+        Position of each coded item among the item vectors.
+    place : ndarray of shape (n_items,), dtype int32
+        The inverse of `order`.
+    codes : ndarray of shape (n_items, width), dtype int8
+        The codes, padded with zeros.
+    scales : ndarray of shape (n_items,), dtype float32
+        What an item's codes are multiplied by.
+    errors, norms : ndarray of shape (n_blocks,), dtype float32
+        For items that share a bound the largest norm of what is left out, rounding included, and the largest norm.
+    """
+
+    order: np.ndarray
+    place: np.ndarray
+    codes: np.ndarray
+    scales: np.ndarray
+    errors: np.ndarray
+    norms: np.ndarray
+
+
+def build_index(items: np.ndarray) -> SearchIndex | None:
+    """Code item vectors (n_items, n_components); None where they cannot be: numbers that are not finite."""
+    n_items, n_components = items.shape
+    norms = np.sqrt(np.einsum("ij,ij->i", items, items, dtype=np.float64))
+    if not np.isfinite(norms).all() or norms.max(initial=0) > 1e15:
+        return None
+    order = np.argsort(-norms, kind="stable").astype(np.int32)
+    place = np.empty_like(order)
+    place[order] = np.arange(n_items, dtype=np.int32)
+    width = -(-n_components // _PAD) * _PAD
+    codes = np.zeros((n_items, width), dtype=np.int8)
+    scales = np.empty(n_items, dtype=np.float32)
+    errors = np.empty(n_items, dtype=np.float64)
+    for start in range(0, n_items, _ROWS):
+        some = items[order[start : start + _ROWS]].astype(np.float32, copy=False)
+        stop = start + len(some)
+        scale = np.abs(some).max(axis=1, initial=0) / np.float32(127)
+        steps = np.where(scale > 0, scale, 1)[:, None].astype(np.float32)
+        rounded = np.clip(np.rint(some / steps), -127, 127)
+        codes[start:stop, :n_components] = rounded
+        rest = some - rounded.astype(np.float32) * steps
+        errors[start:stop] = np.sqrt(np.einsum("ij,ij->i", rest, rest, dtype=np.float64))
+        scales[start:stop] = steps[:, 0]
+    norms = norms[order]
+    slack = 4 * (n_components + 8) * 2.0**-24  # rounding in float32: of the exact product, and of ours
+    errors = errors * (1 + 1e-6) + slack * norms
+    starts = np.arange(0, n_items, _fast_search._BLOCK)
+    largest = (np.maximum.reduceat(values, starts) if n_items else values for values in (errors, norms))
+    block_errors, block_norms = (np.nextafter(one.astype(np.float32), np.float32(np.inf)) for one in largest)
+    return SearchIndex(order, place, codes, scales, block_errors, block_norms * np.float32(1 + 1e-5))
+
+
+def index_of(model, items: np.ndarray, n_users: int = 1, name: str = "search") -> SearchIndex | None:
+    """Return the index of a model's item vectors where the search pays, else None.
+
+    The loop is compiled or loaded once in a process, and the vectors are coded once for a model: after so many
+    requests that all their products would have taken as long. `warm` does both before the first request.
+    """
+    n_items, n_components = items.shape
+    if n_items < LEAST_ITEMS or n_components > _WIDEST or not _fast.available():
+        return None
+    usage = prepared(model, name, _Usage, items)
+    if usage.index is None and not usage.failed:
+        usage.seconds += n_users * items.size / _PER_SECOND
+        needed = items.size / 1e8  # to code them
+        if _fast_search.kernel.cache_info().currsize == 0:
+            needed += _fast.LOADING if _fast.is_compiled(_fast_search._candidates) else _fast.COMPILING
+        if usage.seconds >= needed:
+            usage.build(items)
+    return usage.index
+
+
+def warm(model, items: np.ndarray, name: str = "search") -> None:
+    """Code a model's item vectors now, and compile or load the loop, where the search will pay."""
+    if len(items) >= LEAST_ITEMS and items.shape[1] <= _WIDEST and _fast.available():
+        prepared(model, name, _Usage, items).build(items)
+
+
+class _Usage:
+    """The index of one model's item vectors, and how many seconds products took that it would have saved."""
+
+    def __init__(self, items: np.ndarray):
+        self.seconds, self.failed = 0.0, False
+        self.index: SearchIndex | None = None
+
+    def build(self, items: np.ndarray) -> None:
+        """Code the vectors, unless it is done."""
+        if self.index is None:
+            _fast_search.kernel()
+            self.index = build_index(items)
+            self.failed = self.index is None
+
+
+def search(index: SearchIndex, queries: np.ndarray, k: int, hidden: list[np.ndarray] | None = None) -> list:
+    """Find the items that may be among the k of largest inner product with each user's vector.
+
+    Parameters
+    ----------
+    index : SearchIndex
+        Of the item vectors.
+    queries : ndarray of shape (n_users, n_components), dtype float32
+        The users' vectors.
+    k : int
+        Number of items.
+    hidden : list of int ndarray, default=None
+        For each user the positions of items that must not be found.
+
+    Returns
+    -------
+    list of ndarray or None
+        For each user the positions of at least the k best items, all of equal product included, ascending; None where
+        too many are in question, such as for a vector of zeros or one that is not finite.
+    """
+    n_users, n_components = queries.shape
+    norms = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    if not np.isfinite(norms).all() or norms.max(initial=0) > 1e15 or k > len(index.order) or k > _ROOM // 8:
+        return [None] * n_users
+    limit = min(32767, 2**31 // (127 * index.codes.shape[1] + 1) - 1)
+    scales = (np.abs(queries).max(axis=1, initial=0) / limit).astype(np.float32)
+    steps = np.where(scales > 0, scales, 1).astype(np.float32)
+    rounded = np.clip(np.rint(queries / steps[:, None]), -limit, limit)
+    coded = np.zeros((n_users, index.codes.shape[1]), dtype=np.int16)
+    coded[:, :n_components] = rounded
+    rest = queries - rounded.astype(np.float32) * steps[:, None]
+    errors = 1.01 * np.sqrt(np.einsum("ij,ij->i", rest, rest, dtype=np.float64))
+    lists = [np.sort(index.place[some]) for some in hidden] if hidden else []
+    indptr = np.zeros(n_users + 1, dtype=np.int64)
+    if lists:
+        np.cumsum([len(some) for some in lists], out=indptr[1:])
+    flat = np.concatenate(lists).astype(np.int64) if lists else np.empty(0, dtype=np.int64)
+    parts = (coded, steps, errors.astype(np.float32), (norms * (1 + 1e-6)).astype(np.float32))
+    answers: list = [None] * n_users
+    loop = _fast_search.kernel()
+
+    def work(start, stop):
+        found = np.empty((stop - start, _ROOM), dtype=np.int64)
+        bounds = np.empty((stop - start, _ROOM), dtype=np.float32)
+        counts = np.empty(stop - start, dtype=np.int64)
+        some = slice(start, stop)
+        loop(*index[2:], *(part[some] for part in parts), indptr[start : stop + 1], flat, k, found, bounds, counts)
+        for row, count in enumerate(counts.tolist()):
+            if count >= k and norms[start + row] > 0:
+                answers[start + row] = np.sort(index.order[found[row, :count]]).astype(np.int64)
+
+    starts = range(0, n_users, _USERS)
+    threads = n_threads() if len(starts) > 1 else 1
+    drain(((start, min(start + _USERS, n_users)) for start in starts), work, threads)
+    return answers
+
+
+class InnerProduct(NamedTuple):
+    """How scores are inner products.
+
+    Attributes
+    ----------
+    model : BaseRecommender
+        The model, with which the index is kept.
+    query : callable
+        Returns the vectors of `Users`, (n_users, n_components).
+    items : ndarray of shape (n_items, n_components)
+        The item vectors.
+    name : str
+        Of the index among what is prepared for the model.
+    """
+
+    model: object
+    query: Callable
+    items: np.ndarray
+    name: str = "search"
+
+    def search_index(self, n_users: int) -> SearchIndex | None:
+        """Return the index where it pays for so many users, else None."""
+        return index_of(self.model, self.items, n_users, self.name)
+
+
+class Products:
+    """Scores of one user that are products with item vectors, not yet computed.
+
+    Parameters
+    ----------
+    query : ndarray of shape (n_components,), dtype float32
+        The user's vector.
+    items : ndarray of shape (n_items, n_components), dtype float32
+        The item vectors, an attribute of the model that nobody changes in place.
+    """
+
+    def __init__(self, query: np.ndarray, items: np.ndarray):
+        self.query, self.items = query, items
+
+    def toarray(self) -> np.ndarray:
+        """Return the scores of all items, shape (n_items,)."""
+        return products(self.query[None], self.items)[0]
+
+    def of(self, columns: np.ndarray) -> np.ndarray:
+        """Return the scores of some items."""
+        return self.items[columns] @ self.query
+
+    def best(self, model, k: int, hidden: np.ndarray) -> np.ndarray | None:
+        """Return the positions of at least the k best items but for hidden ones; None where all must be scored."""
+        if (index := index_of(model, self.items)) is None:
+            return None
+        return search(index, self.query[None], k, [hidden] if len(hidden) else None)[0]
+
+
+_THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
+
+
+def products(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return the products of user and item vectors, (n_users, n_items).
+
+    The products of one user are read from memory faster than threads are woken, and take one thread.
+    """
+    if len(users) != 1 or items.size <= _THREADED:
+        return users @ items.T if len(users) != 1 else (items @ users[0])[None]
+    with single_threaded_blas():
+        return (items @ users[0])[None]
