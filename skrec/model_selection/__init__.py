@@ -1,9 +1,26 @@
-"""Splitting histories into what a model may know and what it is asked, and comparing models on it."""
+"""Splitting histories into what a model may know and what it is asked, comparing models on it, and experiments."""
 
 from ..utils._split import split_last, split_time, split_users
 from ._compare import compare
+from ._experiment import Experiment
+from ._experiment_analysis import analyze_experiment
+from ._experiment_plan import experiment_baseline, plan_experiment
+from ._experiment_result import ExperimentResult
 from ._grids import default_grid
 from ._next_purchase import split_next_purchase
 from ._same_users import SameUsers
 
-__all__ = ["SameUsers", "compare", "default_grid", "split_last", "split_next_purchase", "split_time", "split_users"]
+__all__ = [
+    "Experiment",
+    "ExperimentResult",
+    "SameUsers",
+    "analyze_experiment",
+    "compare",
+    "default_grid",
+    "experiment_baseline",
+    "plan_experiment",
+    "split_last",
+    "split_next_purchase",
+    "split_time",
+    "split_users",
+]

@@ -1,0 +1,145 @@
+"""Effects of variants from the moments of their users: delta method for ratios, CUPED with what users did before."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Moments(NamedTuple):
+    """Users of one variant: their number, and mean and covariance of what was measured on them.
+
+    The columns are the numerator, the denominator (1 for a mean over users), and then the covariates. Leading axes,
+    such as days or simulated experiments, are allowed.
+
+    Attributes
+    ----------
+    n : ndarray of shape (...)
+        Number of users.
+    mean : ndarray of shape (..., n_columns)
+        Means.
+    cov : ndarray of shape (..., n_columns, n_columns)
+        Unbiased covariances.
+    """
+
+    n: np.ndarray
+    mean: np.ndarray
+    cov: np.ndarray
+
+    @classmethod
+    def of(cls, columns) -> "Moments":
+        """Compute the moments of an array of shape (n_users, n_columns)."""
+        columns = np.asarray(columns, dtype=np.float64)
+        return cls.of_sums(np.float64(len(columns)), columns.sum(axis=0), columns.T @ columns)
+
+    @classmethod
+    def of_sums(cls, n, total, product) -> "Moments":
+        """Compute the moments from sums: of users (...), of columns (..., k), of their products (..., k, k)."""
+        n = np.asarray(n, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = total / n[..., None]
+            cov = (product - n[..., None, None] * mean[..., :, None] * mean[..., None, :]) / (n - 1)[..., None, None]
+        return cls(n, mean, cov)
+
+
+class Effect(NamedTuple):
+    """Two variants compared: arrays of the leading shape of the moments."""
+
+    value: np.ndarray
+    control: np.ndarray
+    difference: np.ndarray
+    error: np.ndarray  # standard error of the difference
+    adjusted: tuple  # value, control after CUPED; their variances and covariance: for the interval of the lift
+    reduction: np.ndarray  # share of the variance of the difference that CUPED took away
+
+
+def ratio_gradient(mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the ratio of the first two means, and its gradient.
+
+    The delta method [1]_: :math:`\hat R = \bar Y / \bar N` has the variance of the mean over users of
+    :math:`(Y_i - R N_i) / \bar N`, which is :math:`g^\top \Sigma g / n`.
+
+    References
+    ----------
+    .. [1] A. Deng, U. Knoblich, J. Lu, "Applying the delta method in metric analytics: a practical guide with novel
+       ideas", KDD, 2018, section 3.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = mean[..., 0] / mean[..., 1]
+        gradient = np.zeros_like(mean)
+        gradient[..., 0] = 1 / mean[..., 1]
+        gradient[..., 1] = -ratio / mean[..., 1]
+    return ratio, gradient
+
+
+def effect(control: Moments, treated: Moments) -> Effect:
+    r"""Compare a variant with the control.
+
+    Without covariates :math:`\hat\Delta = \hat R_1 - \hat R_0`. With covariates X, which the experiment cannot have
+    changed, CUPED [1]_ subtracts :math:`\theta^\top (\bar X_1 - \bar X_0)`. The :math:`\theta` of least variance is
+    :math:`(\Sigma_1^{XX} / n_1 + \Sigma_0^{XX} / n_0)^{-1} (\Sigma_1^{XZ} / n_1 + \Sigma_0^{XZ} / n_0)`, with Z the
+    linearised ratio of :func:`ratio_gradient`. The variance counts :math:`\theta` as known, which it is to first order.
+
+    References
+    ----------
+    .. [1] A. Deng, Y. Xu, R. Kohavi, T. Walker, "Improving the sensitivity of online controlled experiments by
+       utilizing pre-experiment data", WSDM, 2013.
+    """
+    n0, n1 = control.n[..., None], treated.n[..., None]
+    ratio0, gradient0 = ratio_gradient(control.mean)
+    ratio1, gradient1 = ratio_gradient(treated.mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plain = _variance(gradient0, control) + _variance(gradient1, treated)
+        if control.mean.shape[-1] == 2:
+            zero = np.zeros_like(plain)
+            adjusted = (ratio1, ratio0, _variance(gradient1, treated), _variance(gradient0, control), zero)
+            return Effect(ratio1, ratio0, ratio1 - ratio0, np.sqrt(plain), adjusted, zero)
+        theta = _theta(control, treated, gradient0, gradient1)
+        shift = (theta * (treated.mean - control.mean)[..., 2:]).sum(axis=-1)
+        share0 = (n0 / (n0 + n1))[..., 0]
+        # each value is adjusted to the mean covariates of both: value 1 by its own users and those of the control
+        own1, other1 = gradient1.copy(), np.zeros_like(gradient0)
+        own0, other0 = gradient0.copy(), np.zeros_like(gradient1)
+        own1[..., 2:], other1[..., 2:] = -theta * share0[..., None], theta * share0[..., None]
+        own0[..., 2:], other0[..., 2:] = -theta * (1 - share0)[..., None], theta * (1 - share0)[..., None]
+        variance1 = _variance(own1, treated) + _variance(other1, control)
+        variance0 = _variance(own0, control) + _variance(other0, treated)
+        covariance = _variance(own1, treated, other0) + _variance(own0, control, other1)
+        variance = np.maximum(variance1 + variance0 - 2 * covariance, 0)
+        adjusted = (ratio1 - share0 * shift, ratio0 + (1 - share0) * shift, variance1, variance0, covariance)
+        reduction = 1 - variance / plain
+    return Effect(ratio1, ratio0, ratio1 - ratio0 - shift, np.sqrt(variance), adjusted, reduction)
+
+
+def _variance(gradient: np.ndarray, moments: Moments, other=None) -> np.ndarray:
+    other = gradient if other is None else other
+    return np.einsum("...i,...ij,...j->...", gradient, moments.cov, other) / moments.n
+
+
+def _theta(control: Moments, treated: Moments, gradient0: np.ndarray, gradient1: np.ndarray) -> np.ndarray:
+    between, with_z = 0.0, 0.0
+    for moments, gradient in ((control, gradient0), (treated, gradient1)):
+        n = moments.n[..., None]
+        between = between + moments.cov[..., 2:, 2:] / n[..., None]
+        with_z = with_z + np.einsum("...i,...ij->...j", gradient, moments.cov)[..., 2:] / n
+    scale = np.sqrt(np.maximum(np.einsum("...ii->...i", between), 0))
+    scale = np.where(scale > 0, scale, 1)  # a covariate without variance takes nothing away
+    scaled = np.nan_to_num(between / (scale[..., :, None] * scale[..., None, :]))
+    solved = np.linalg.pinv(scaled, rcond=1e-9, hermitian=True) @ np.nan_to_num(with_z / scale)[..., None]
+    return solved[..., 0] / scale
+
+
+def fieller(adjusted: tuple, multiplier) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the interval of the lift :math:`R_1 / R_0 - 1` by Fieller's theorem.
+
+    It holds each lift :math:`\lambda` with :math:`|R_1 - (1 + \lambda) R_0| \le c s_\lambda`, so it holds 0 exactly
+    where the interval of the difference does. NaN where the control's value is not clearly above 0: then any lift may
+    be.
+    """
+    value, control, variance1, variance0, covariance = adjusted
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        square = np.square(multiplier)
+        a = control**2 - square * variance0
+        b = value * control - square * covariance
+        root = np.sqrt(b**2 - a * (value**2 - square * variance1))
+        clear = (a > 0) & (control > 0)
+        return np.where(clear, (b - root) / a - 1, np.nan), np.where(clear, (b + root) / a - 1, np.nan)
