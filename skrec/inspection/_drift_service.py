@@ -1,0 +1,291 @@
+"""Drift of a service: statistics of its answers by period, and the gauges of a table of scores."""
+
+import numpy as np
+from scipy.stats import norm
+
+from ..utils._arguments import as_floats, check_share, check_whole
+from ..utils._time import are_dates, as_days, as_moment
+from ._drift_judge import STATISTICS, judge
+from ._drift_log import make_calendar, whole_periods
+
+_SAMPLE = 20_000  # scores kept of one period
+_ROLES = ("fallback", "n_known", "n_items", "score", "hit", "user")
+
+
+def hit_rate_interval(hits, users=None, *, confidence: float = 0.95) -> tuple[float, float, float]:
+    r"""Compute the online hit rate and its interval over users.
+
+    Parameters
+    ----------
+    hits : array-like of shape (n_answers,)
+        Whether something recommended was taken, 1 or 0, or the share that was. NaN, not known yet, is left out.
+    users : array-like of shape (n_answers,), default=None
+        Who was answered. Answers of one user depend on each other; None takes each answer as a user.
+    confidence : float, default=0.95
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    rate, low, high : float
+        The mean over answers, and the ends of its interval; NaN without an answer, and NaN ends with one user.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a hit is not between 0 and 1.
+
+    See Also
+    --------
+    score_requests : Judges the rate by period.
+
+    Notes
+    -----
+    A ratio of sums over users, with the delta method [1]_: for user i with n_i answers and h_i hits,
+    :math:`\mathrm{var}(r) = \frac{m}{m - 1} \sum_i (h_i - r n_i)^2 / (\sum_i n_i)^2` with m users. The ends are cut
+    to 0 and 1.
+
+    References
+    ----------
+    .. [1] A. Deng, U. Knoblich, J. Lu, "Applying the delta method in metric analytics", KDD, 2018, section 3.
+
+    Examples
+    --------
+    >>> from skrec.inspection import hit_rate_interval
+    >>> rate, low, high = hit_rate_interval([1, 0, 0, 1, 0, 0], ["a", "a", "b", "b", "c", "c"])
+    >>> round(rate, 3), round(low, 3), round(high, 3)
+    (0.333, 0.007, 0.66)
+    """
+    confidence = check_share(confidence, "confidence")
+    hits = as_floats(hits, "hits")
+    codes = np.arange(len(hits)) if users is None else _codes(users)
+    if len(codes) != len(hits):
+        raise ValueError(f"users has {len(codes)} values but hits has {len(hits)}: pass one user for each answer")
+    known = ~np.isnan(hits)
+    hits, codes = hits[known], codes[known]
+    if len(hits) and not (hits.min() >= 0 and hits.max() <= 1):
+        raise ValueError(f"hits must lie between 0 and 1, got {hits.min():g} to {hits.max():g}")
+    rate, error = _rate(hits, codes)
+    reach = norm.ppf((1 + confidence) / 2) * error
+    return (
+        rate,
+        float(np.fmax(rate - reach, 0.0)) if error == error else np.nan,
+        (float(np.fmin(rate + reach, 1.0)) if error == error else np.nan),
+    )
+
+
+def score_requests(
+    requests,
+    *,
+    time: str,
+    fallback: str | None = None,
+    n_known: str | None = None,
+    n_items: str | None = None,
+    score: str | None = None,
+    hit: str | None = None,
+    user: str | None = None,
+    period="7D",
+    window: int = 8,
+    warn: float = 4.0,
+    alarm: float = 5.0,
+    until=None,
+):
+    """Judge the answers of a service by period, as `DriftMonitor` judges its events.
+
+    Parameters
+    ----------
+    requests : pandas.DataFrame
+        One row per answer.
+    time : str
+        The column that says when.
+    fallback : str, default=None
+        The column that says whether the fallback answered: share of fallbacks.
+    n_known, n_items : str, default=None
+        The columns with the number of the history's items that the model knows, and of all: share of known items.
+    score : str, default=None
+        The column with a score of the answer, such as that of its first item: Kolmogorov-Smirnov distance to the
+        scores of the last `window` periods.
+    hit : str, default=None
+        The column that says whether something recommended was taken, 1 or 0; NaN where it is not known yet.
+    user : str, default=None
+        The column that says who, for the interval of the hit rate.
+    period, window, warn, alarm
+        As in `DriftMonitor`.
+    until : moment, default=None
+        Until when the requests are complete. None leaves out a last period that they do not fill.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :meth:`DriftMonitor.score` returns it, with the columns `low` and `high` besides: the 95 % interval of the
+        hit rate, NaN for the others. What was left out is in ``attrs["notes"]``.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, none is named beside the time, or no period is whole.
+
+    See Also
+    --------
+    hit_rate_interval : The interval of the hit rate.
+    drift_gauges : Gauges of the scores.
+
+    Notes
+    -----
+    Cost: O(requests log requests), and for scores a sort of at most 20,000 per period and `window`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skrec.inspection import score_requests
+    >>> rng = np.random.default_rng(0)
+    >>> requests = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=12_000, freq="10min")})
+    >>> requests["fallback"] = rng.random(12_000) < np.where(requests["at"] < "2024-03-18", 0.01, 0.2)
+    >>> scores = score_requests(requests, time="at", fallback="fallback")
+    >>> scores.loc[scores["verdict"] == "alarm", "period"].astype(str).tolist()
+    ['2024-03-18']
+    """
+    import pandas as pd
+
+    named = dict(zip(_ROLES, (fallback, n_known, n_items, score, hit, user), strict=True))
+    named = {role: column for role, column in named.items() if column is not None}
+    for role, column in {"time": time, **named}.items():
+        if column not in requests.columns:
+            raise ValueError(f"{role}={column!r} is not a column of requests, which has {list(requests.columns)}")
+    if ("n_known" in named) != ("n_items" in named):
+        raise ValueError("n_known and n_items belong together: name both columns, or none")
+    if not set(named) - {"user"}:
+        raise ValueError("requests needs a column to judge: name fallback, n_known and n_items, score or hit")
+    if not len(requests):
+        raise ValueError("requests has no rows: at least one whole period is needed")
+    check_whole(window, "window", low=4)
+    times = as_days(requests[time].to_numpy(), "time")
+    order = np.argsort(times, kind="stable")
+    times = times[order]
+    columns = {
+        role: (_codes(requests[column]) if role == "user" else as_floats(requests[column], role))[order]
+        for role, column in named.items()
+    }
+    dated = are_dates(requests[time].to_numpy())
+    calendar = make_calendar(period, dated)
+    first, last, notes = whole_periods(times, calendar)
+    if until is not None:
+        last = int(np.floor((as_moment(until, "until", dated=dated) - calendar.origin) / calendar.length)) - 1
+        notes = notes[:-1] if notes and notes[-1].startswith("the last") else notes
+    if last < first:
+        raise ValueError(f"requests has no whole period of {period!r}: {'; '.join(notes)}: wait, or give until=")
+    numbers = np.arange(first, last + 1)
+    bounds = np.searchsorted(calendar.number(times), np.arange(first, last + 2))
+    values: dict = {}
+    noise: dict = {}
+    recent: list[np.ndarray] = []
+    for place, number in enumerate(numbers):
+        part = {role: column[bounds[place] : bounds[place + 1]] for role, column in columns.items()}
+        found = _statistics(part, recent[-window:])
+        values[number] = {name: one[0] for name, one in found.items()}
+        noise[number] = {name: one[1] for name, one in found.items()}
+        if "score" in part:
+            kept = part["score"][~np.isnan(part["score"])]
+            recent.append(kept[:: max(1, len(kept) // _SAMPLE)])
+    tables = [pd.DataFrame.from_dict(one, orient="index", dtype=np.float64) for one in (values, noise)]
+    names = [name for name in STATISTICS if name in tables[0]]
+    scores = judge(
+        tables[0][names], tables[1][names].fillna(0.0), {}, rows=range(len(numbers)), calendar=calendar, window=window,
+        warn=warn, alarm=alarm,
+    )  # fmt: skip
+    is_rate = scores["statistic"] == "online_hit_rate"
+    errors = {calendar.start(number): found.get("online_hit_rate", np.nan) for number, found in noise.items()}
+    reach = norm.ppf(0.975) * scores["period"].map(errors).where(is_rate)
+    scores["low"], scores["high"] = (scores["value"] - reach).clip(lower=0), (scores["value"] + reach).clip(upper=1)
+    scores.attrs["notes"] = notes
+    return scores
+
+
+def drift_gauges(scores) -> dict[str, float]:
+    """Return the scores of the last period as gauges for a metrics system such as Prometheus.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        What :meth:`DriftMonitor.score`, :meth:`DriftMonitor.score_log` or :func:`score_requests` returned.
+
+    Returns
+    -------
+    dict of str to float
+        ``skrec_drift_alarms``, ``skrec_drift_warnings``, ``skrec_drift_as_a_year_ago`` and ``skrec_drift_unjudged``
+        (numbers of statistics), ``skrec_drift_period_start_seconds`` (since 1970; only for dates), and of each
+        statistic ``skrec_drift_<statistic>`` (its value) and ``skrec_drift_<statistic>_z``. A z that is not known
+        is NaN.
+
+    Raises
+    ------
+    ValueError
+        If there is no score.
+
+    See Also
+    --------
+    DriftMonitor : Computes the scores.
+
+    Examples
+    --------
+    >>> from skrec.datasets import load_online_retail
+    >>> from skrec.inspection import DriftMonitor, drift_gauges
+    >>> gauges = drift_gauges(DriftMonitor().score_log(load_online_retail().histories))
+    >>> gauges["skrec_drift_alarms"], round(gauges["skrec_drift_unknown_items"], 4)
+    (0.0, 0.0013)
+    """
+    if not len(scores):
+        raise ValueError("scores has no rows: score at least one whole period")
+    last = scores[scores["period"] == scores["period"].max()]
+    counts = last["verdict"].value_counts()
+    named = {"alarms": "alarm", "warnings": "warn", "as_a_year_ago": "as a year ago", "unjudged": "unjudged"}
+    gauges = {f"skrec_drift_{name}": float(counts.get(verdict, 0)) for name, verdict in named.items()}
+    start = last["period"].iloc[0]
+    if hasattr(start, "timestamp"):
+        gauges["skrec_drift_period_start_seconds"] = float(start.timestamp())
+    for row in last.itertuples():
+        gauges[f"skrec_drift_{row.statistic}"] = float(row.value)
+        gauges[f"skrec_drift_{row.statistic}_z"] = float(row.z)
+    return gauges
+
+
+def _codes(users) -> np.ndarray:
+    import pandas as pd
+
+    return pd.factorize(np.asarray(users, dtype=object), use_na_sentinel=False)[0]
+
+
+def _rate(hits: np.ndarray, users: np.ndarray) -> tuple[float, float]:
+    """Return a mean over answers and its standard error, clustered by user."""
+    if not len(hits):
+        return np.nan, np.nan
+    rate = float(hits.mean())
+    n, total = np.bincount(users), np.bincount(users, weights=hits)
+    n_users = np.count_nonzero(n)
+    if n_users < 2:
+        return rate, np.nan
+    spread = np.square(total - rate * n).sum() * n_users / (n_users - 1)
+    return rate, float(np.sqrt(spread) / len(hits))
+
+
+def _statistics(part: dict, recent: list) -> dict:
+    from scipy.stats import ks_2samp
+
+    found: dict = {}
+    if "fallback" in part and len(part["fallback"]):
+        rate = float(np.nanmean(part["fallback"]))
+        found["fallback_share"] = (rate, np.sqrt(max(rate * (1 - rate), 1e-4) / len(part["fallback"])))
+    if "n_items" in part and np.nansum(part["n_items"]) > 0:
+        known, n = np.nansum(part["n_known"]), np.nansum(part["n_items"])
+        found["known_items"] = (known / n, np.sqrt(max(known / n * (1 - known / n), 1e-4) / n))
+    if "score" in part:
+        now, before = part["score"][~np.isnan(part["score"])], np.concatenate([*recent, np.empty(0)])
+        if len(now) and len(before):
+            found["score_shift"] = (float(ks_2samp(now, before, method="asymp").statistic), 0.5 / np.sqrt(len(now)))
+    if "hit" in part:
+        known = ~np.isnan(part["hit"])
+        users = part["user"][known] if "user" in part else np.arange(int(known.sum()))
+        rate, error = _rate(part["hit"][known], users)
+        if rate == rate:
+            found["online_hit_rate"] = (rate, error)
+    return found
