@@ -226,26 +226,29 @@ class BuyAgainRecommender(BaseRecommender):
         return np.divide(total + self.shrinkage * overall, below, out=np.full(len(total), overall), where=below > 0)
 
     def _score(self, users):
-        return self._score_at(users, None)
+        return self._score_at(users.histories, None)
 
     def _scorer(self, at):
-        return lambda users: self._score_at(users, at)
+        return lambda users: self._score_at(users.histories, at)
 
-    def _score_at(self, users, at: float | None) -> np.ndarray:
-        bought = read_baskets(users.histories)
+    def _score_single(self, user, at):
+        return self._score_at(user.histories, at)[0]
+
+    def _score_at(self, histories, at: float | None) -> np.ndarray:
+        bought = read_baskets(histories)
         items = bought.codes[bought.starts]
         if bought.time is None:
             age, decayed = bought.ages, np.power(self.recency, bought.ages)
         else:
-            age = self._asked(users.histories, at)[bought.rows] - bought.time
+            age = self._asked(histories, at)[bought.rows] - bought.time
             age = np.maximum(age, 0)
             decayed = np.exp2(-age / self._half_life)
-            decayed[far_future(bought.time, users.histories.dated)] = 0
+            decayed[far_future(bought.time, histories.dated)] = 0
         own = bought.per_pair(decayed) * self.item_weight_[items]
         timed = self.latest_ is not None or self._times_dated is not None
         if self.cooldown is not None and timed == (bought.time is not None):
             own *= -np.expm1(-age[bought.starts] / (self.cooldown * self.interval_[items]))
-        scores = np.repeat(np.float32(self.prior_weight) * self.prior_[None], users.shape[0], axis=0)
+        scores = np.repeat(np.float32(self.prior_weight) * self.prior_[None], len(histories), axis=0)
         scores[bought.rows[bought.starts], items] += own.astype(np.float32)
         return scores
 

@@ -7,9 +7,10 @@ import scipy.sparse as sp
 
 from ..base import BaseRecommender
 from ..utils._prepared import prepared
+from ..utils._single_rows import Scored, product_single
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._statistics import Rows, Statistics, history_keys
-from ._baskets import read_baskets
+from ._baskets import Purchases, read_baskets
 
 _SAME = 1e-5  # relative difference below which two neighbours are equally near
 
@@ -147,8 +148,13 @@ class TIFUKNN(BaseRecommender):
 
     def _vectors(self, users) -> sp.csr_array:
         """Return the decayed item frequencies of each user, (n_users, n_items)."""
-        bought = read_baskets(users.histories)
-        n_baskets = np.zeros(users.shape[0], dtype=np.int64)
+        bought, values = self._frequencies(users.histories)
+        return bought.to_csr(values, users.shape)
+
+    def _frequencies(self, histories) -> tuple[Purchases, np.ndarray]:
+        """Return the purchases, and the decayed frequency of each pair of user and item."""
+        bought = read_baskets(histories)
+        n_baskets = np.zeros(len(histories), dtype=np.int64)
         np.maximum.at(n_baskets, bought.rows, bought.ages + 1)
         n_baskets = n_baskets[bought.rows]
         n_groups = n_baskets if self.n_groups is None else np.minimum(self.n_groups, n_baskets)
@@ -156,7 +162,7 @@ class TIFUKNN(BaseRecommender):
         first, after = -(-group * n_baskets // n_groups), -(-(group + 1) * n_baskets // n_groups)
         decay = np.power(self.within_decay, bought.ages - first) * np.power(self.group_decay, group)
         values = decay / ((after - first) * n_groups)
-        return bought.to_csr(bought.per_pair(values), users.shape)
+        return bought, bought.per_pair(values)
 
     def _score(self, users):
         vectors = self._vectors(users)
@@ -165,10 +171,42 @@ class TIFUKNN(BaseRecommender):
         scores[row, vectors.indices] += np.float32(self.alpha) * vectors.data
         return scores
 
+    def _score_single(self, user, at):
+        bought, values = self._frequencies(user.histories)
+        columns, values = bought.codes[bought.starts].astype(np.int64), values.astype(np.float32)
+        by_item, size = self._training_users()
+        near = _dense(product_single(columns, values, by_item))
+        if near is None:
+            return None
+        own = np.cumsum(values * values)[-1:] if len(values) else np.zeros(1, dtype=np.float32)
+        chosen, counts = self._nearest(near[None], own, size)
+        if not counts[0]:
+            scores = (1 - self.alpha) * self.mean_vector_
+        else:
+            share = np.full(counts[0], 1 / counts[0], dtype=np.float32)
+            scores = (1 - self.alpha) * _dense(product_single(np.flatnonzero(chosen[0]), share, self.user_vectors_))
+        scores[columns] += np.float32(self.alpha) * values
+        return scores
+
+    def _training_users(self) -> tuple[sp.csr_array, np.ndarray]:
+        return prepared(self, "users by item", _by_item_and_size, self.user_vectors_)
+
     def _neighborhood(self, vectors: sp.csr_array) -> np.ndarray:
         """Return the mean vector of the nearest training users of each user, (n_users, n_items)."""
-        by_item, size = prepared(self, "users by item", _by_item_and_size, self.user_vectors_)
-        near, own = (vectors @ by_item).toarray(), _squared_norms(vectors)
+        by_item, size = self._training_users()
+        chosen, counts = self._nearest((vectors @ by_item).toarray(), _squared_norms(vectors), size)
+        share = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        weights = sp.csr_array((share, np.nonzero(chosen)[1], indptr), shape=chosen.shape)
+        mean = (weights @ self.user_vectors_).toarray()
+        mean[counts == 0] = self.mean_vector_
+        return mean
+
+    def _nearest(self, near: np.ndarray, own: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Choose the nearest training users: a mask (n_users, n_training_users), and their numbers (n_users,).
+
+        `near` has the products with the training users, `own` and `size` the squared norms of both.
+        """
         if self.metric == "cosine":
             near /= np.sqrt(size)  # the user's own norm changes no order
         else:
@@ -182,12 +220,7 @@ class TIFUKNN(BaseRecommender):
         counts = np.count_nonzero(chosen, axis=1)
         counts[own == 0] = 0
         chosen[counts == 0] = False
-        share = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)
-        indptr = np.concatenate([[0], np.cumsum(counts)])
-        weights = sp.csr_array((share, np.nonzero(chosen)[1], indptr), shape=chosen.shape)
-        mean = (weights @ self.user_vectors_).toarray()
-        mean[counts == 0] = self.mean_vector_
-        return mean
+        return chosen, counts
 
     def _block_width(self) -> int:
         return 3 * self.n_items_ + 4 * self.user_vectors_.shape[0]
@@ -203,6 +236,10 @@ class TIFUKNN(BaseRecommender):
 def _by_item_and_size(user_vectors: sp.csr_array) -> tuple[sp.csr_array, np.ndarray]:
     """Return the vectors as rows of items, and their squared norms."""
     return sp.csr_array(user_vectors.T), _squared_norms(user_vectors)
+
+
+def _dense(scores):
+    return scores.toarray() if isinstance(scores, Scored) else scores
 
 
 def _squared_norms(vectors: sp.csr_array) -> np.ndarray:

@@ -10,10 +10,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from .. import persistence
 from ..utils._archive import default_limit
 from ..utils._files import replacing
+from ..utils._search import warm_up
 from ._judging import judge_other
 from ._learned import steadily
 from ._served import Row, ServedModel
@@ -66,6 +68,7 @@ class Models:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.current: ServedModel | None = None
         self._lock = threading.Lock()
+        self._stamps: WeakKeyDictionary[ServedModel, Any] = WeakKeyDictionary()  # which file each was read from
 
     # ---- files -----------------------------------------------------------------------------------------------
 
@@ -93,7 +96,10 @@ class Models:
         RefusedModel
             If the file is damaged or no model for the service.
         """
-        return self._read(self.path(version), version)
+        stamp = self._stamp(version)
+        model = self._read(self.path(version), version)
+        self._stamps[model] = stamp
+        return model
 
     def add_file(self, path: str | os.PathLike, *, note: str | None = None) -> int:
         """Take a model file into the folder, as a candidate.
@@ -165,6 +171,7 @@ class Models:
                 raise NotPromoted(f"the new model fails golden requests: {'; '.join(problems)}")
             with self._numbered(place, learned, note, quality) as model.version:
                 pass
+        self._stamps[model] = self._stamp(model.version)
         return model
 
     def rewrite(self, version: int, estimator, notes: dict) -> None:
@@ -185,16 +192,53 @@ class Models:
             The versions whose files were deleted. The current, the previous and uploaded candidates go last.
         """
         ranks = {"current": 0, "previous": 1, "candidate": 2}
-        rows = [row for row in self.store.versions() if row["status"] != _GONE]
+        rows = self.store.versions(deleted=0)
         for row in rows:
             left = row["status"] == "candidate" and time.time() - row["created"] / 1e6 > _UNFINISHED
             if left and not self.path(row["version"]).exists():
                 self.delete(row["version"])
         rows.sort(key=lambda row: (ranks.get(row["status"], 3), -row["version"]))
-        gone = [row["version"] for row in rows[self.settings.keep_versions :] if ranks.get(row["status"], 3) > 1]
-        for version in gone:
-            self.delete(version)
+        oldest = [row["version"] for row in rows[self.settings.keep_versions :] if ranks.get(row["status"], 3) > 1]
+        gone = [version for version in oldest if self.store.discard(version)]  # unless it was put to use meanwhile
+        self.sweep()
         return gone
+
+    def sweep(self) -> None:
+        """Delete the files of versions that are deleted: a crash can come between the row and the file."""
+        for path in self._files():
+            row = self.store.version(int(path.stem[1:]))
+            if row is not None and row["status"] == _GONE:
+                path.unlink(missing_ok=True)
+
+    def check_folder(self) -> None:
+        """Raise an error where no file of any version is there: a folder that is not mounted holds no models.
+
+        Raises
+        ------
+        FileNotFoundError
+            If versions have files, and the folder has none.
+        """
+        rows = [row for row in self.store.versions(deleted=0) if row["file"]]
+        if rows and not self._files():
+            raise FileNotFoundError(
+                f"the folder of models must hold the files of {len(rows)} versions, and has none: mount it, or put "
+                f"them back, or upload a model: {self.folder}"
+            )
+
+    def is_writing(self) -> bool:
+        """Tell whether a process writes a file that has no number yet."""
+        return any(self.folder.glob(".incoming.skrec.*.part"))
+
+    def _files(self) -> list[Path]:
+        return [path for path in self.folder.glob("v*.skrec") if path.stem[1:].isdecimal()]
+
+    def _stamp(self, version: int) -> tuple[int, int] | None:
+        """Tell the file of a version from one that takes its place later."""
+        try:
+            status = os.stat(self.path(version))
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
 
     # ---- the model in use --------------------------------------------------------------------------------------
 
@@ -207,19 +251,36 @@ class Models:
             Whether `current` was replaced. A file that cannot be loaded leaves it, and is logged.
         """
         with self._lock:
-            row = self.store.current()
-            version = None if row is None else row["version"]
-            if version == (None if self.current is None else self.current.version):
-                return False
-            if version is None:
-                self.current = None
+            while True:
+                row = self.store.current()
+                version = None if row is None else row["version"]
+                if version == (None if self.current is None else self.current.version) and not self._is_rewritten():
+                    return False
+                if version is None:
+                    self.current = None
+                    return True
+                try:
+                    model = self.load(version)
+                    warm_up(model.estimator)
+                    self.current = model
+                except Exception as error:
+                    if ((self.store.current() or {}).get("version")) != version:
+                        continue  # another was promoted meanwhile, and the file of this one deleted
+                    logger.error("version %s cannot be loaded, the model in use stays: %s", version, error)
+                    return False
                 return True
-            try:
-                self.current = self.load(version)
-            except Exception as error:
-                logger.error("version %s cannot be loaded, the model in use stays: %s", version, error)
-                return False
-            return True
+
+    def _is_rewritten(self) -> bool:
+        """Tell whether the file of the model in use is another one than was read."""
+        model = self.current
+        if model is None or model not in self._stamps:
+            return False
+        stamp = self._stamp(model.version)
+        return stamp is not None and stamp != self._stamps[model]
+
+    def touch(self) -> None:
+        """Let all processes look again at the file of the current version."""
+        self.store.advance_models()
 
     def samples(self) -> list[list[Row]]:
         """Return histories for golden requests: of the most active users, and an empty one."""
@@ -283,7 +344,9 @@ class Models:
         self.refresh()
         current, current_row = self.current, self.store.current()
         judgement: dict[str, Any] = {}
+        instead_of = None
         if current is not None and current_row is not None and current.version not in (0, version) and not force:
+            instead_of = current_row["version"]
             _, table = steadily(self.store, lambda snapshot: self.store.events(upto_seq=snapshot.seq))
             try:
                 judgement = judge_other(model, row, current, current_row, table, self.settings) if len(table) else {}
@@ -294,15 +357,54 @@ class Models:
                 if row["status"] == "candidate":
                     self.store.set_version(version, status="rejected")
                 raise NotPromoted(f"version {version} is not promoted: {worse(judgement)}", judgement)
-        self.install(model)
+        if not self.install(model, instead_of=instead_of):
+            raise NotPromoted(f"version {instead_of} was replaced during the comparison: promote {version} again")
         return {"version": version, **judgement}
 
-    def install(self, model: ServedModel) -> None:
-        """Make a version that was checked the current one."""
+    def install(self, model: ServedModel, *, instead_of: int | None = None) -> bool:
+        """Make a version that was checked the current one.
+
+        Parameters
+        ----------
+        model : ServedModel
+            The version.
+        instead_of : int, default=None
+            The version that must be current still.
+
+        Returns
+        -------
+        bool
+            False, and nothing is changed, if another one is current.
+
+        Raises
+        ------
+        NotPromoted
+            If the file was deleted meanwhile.
+        """
         self._fix_kind(model)
-        self.store.promote(model.version)
+        warm_up(model.estimator)
+        try:
+            if not self.store.promote(model.version, instead_of=instead_of):
+                return False
+        except LookupError as error:
+            raise NotPromoted(f"the file of version {model.version} was deleted") from error
+        self._use(model)
+        return True
+
+    def install_in_place_of(self, version: int, model: ServedModel) -> bool:
+        """Make a version the current one in place of one that nobody must go back to; False if that is not current."""
+        self._fix_kind(model)
+        warm_up(model.estimator)
+        if not self.store.replace_current(version, model.version):
+            return False
+        self._use(model)
+        return True
+
+    def _use(self, model: ServedModel) -> None:
         with self._lock:
             self.current = model
+        if self._is_rewritten():  # without a user, after it was loaded
+            self.refresh()
 
     def roll_back(self) -> int:
         """Let the previous version take the place of the current one.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import sys
 import threading
@@ -68,6 +69,8 @@ class Service:
         self.refresh()
         self.answers.refresh_popular()
         self._refresher.start()
+        gc.collect()
+        gc.freeze()  # what was loaded stays: a collection that looks at all of it would keep requests waiting
         self.ready = True
 
     def close(self) -> None:

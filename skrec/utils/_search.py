@@ -107,6 +107,14 @@ def warm(model, items: np.ndarray, name: str = "search") -> None:
         prepared(model, name, _Usage, items).build(items)
 
 
+def warm_up(model) -> None:
+    """Prepare the search of a recommender, or of the one that it reorders, before its first request."""
+    model = getattr(model, "recommender_", model)
+    inner = model._inner_product_of_scores() if hasattr(model, "_inner_product_of_scores") else None
+    if inner is not None:
+        warm(model, inner.items, inner.name)
+
+
 class _Usage:
     """The index of one model's item vectors, and how many seconds products took that it would have saved."""
 
