@@ -13,6 +13,7 @@ from ._experiment_data import moments, read_metrics, read_user_rows
 from ._sequential import crossing, fixed_multiplier
 
 _MOST_DAYS = 1000
+_MOST_LOOKS = 100
 
 
 def experiment_baseline(
@@ -113,7 +114,7 @@ def plan_experiment(
     confidence : float, default=0.95
         Confidence of the intervals, divided among the variants as :func:`analyze_experiment` does.
     bounds : {"sequential", "fixed"}, default="sequential"
-        As in :func:`analyze_experiment`; "sequential" with a look each day.
+        As in :func:`analyze_experiment`; "sequential" with a look each day, or 100 even looks in more days.
 
     Returns
     -------
@@ -181,13 +182,13 @@ def plan_experiment(
         needed = _least(lambda d: crossing(d / 100, 28, alpha)[-1] >= power, 100_000) / 100
         users = math.ceil(per_user * (needed / (lift * mean)) ** 2)
         return _sequential(drift(users), users, 28, None, alpha)
-    days = _least(lambda d: crossing(drift(d * per_day), d, alpha)[-1] >= power, _MOST_DAYS)
+    days = _least(lambda d: crossing(drift(d * per_day), min(d, _MOST_LOOKS), alpha)[-1] >= power, _MOST_DAYS)
     if days is None:
         raise ValueError(
             f"lift={lift:g} needs more than {_MOST_DAYS} days at {per_day:g} users a day: plan for a larger lift, a "
             "metric of less variance, or use CUPED"
         )
-    return _sequential(drift(days * per_day), math.ceil(days * per_day), days, days, alpha)
+    return _sequential(drift(days * per_day), math.ceil(days * per_day), min(days, _MOST_LOOKS), days, alpha)
 
 
 def _fixed(drift, per_day, power: float, alpha: float, scale: float) -> Bunch:
