@@ -2,7 +2,7 @@
 
 import time
 
-_SHARE = 0.1  # of the deadline: slower answers are computed in a thread, where the deadline can end the waiting
+_SHARE = 0.2  # of the deadline: slower answers are computed in a thread, where the deadline can end the waiting
 _FIRST = 20  # answers of a new model that are computed in the thread
 _DECAY = 0.99  # of the largest duration, each answer
 
@@ -12,7 +12,7 @@ class Pace:
 
     A change of threads costs as much processor time as an answer of ItemKNN, so fast answers are computed in the event
     loop. An answer there cannot be ended by the deadline; so the first answers of a model, and all while one of the
-    last few hundred took over a tenth of the deadline, go to a thread.
+    last few hundred took over a fifth of the deadline, go to a thread.
 
     Parameters
     ----------
