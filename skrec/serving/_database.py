@@ -189,8 +189,8 @@ class Database(ABC):
         """Return the condition that a column is one of many values, passed as one parameter."""
 
     @abstractmethod
-    def scrub(self) -> None:
-        """Remove from the database's files what was deleted from the tables."""
+    def scrub(self, texts: set[str] | None) -> bool:
+        """Remove from the database's files what was deleted from the tables; return whether they were rewritten."""
 
     def take(self) -> Any:
         """Return an idle connection of the driver, or a new one; `give` takes it back."""

@@ -16,6 +16,7 @@ from ._database import Database, EventRow, State, StoreUnavailable
 from .migrations import upgrade
 
 _LOCK = 0x736B726563  # "skrec"
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # each statement sees what came while it waited for the lock
 _ORDER = f"SELECT pg_advisory_xact_lock({_LOCK})"
 _UPGRADE = f"SELECT pg_advisory_xact_lock({_LOCK + 1})"
 _CONNECT = {
@@ -154,7 +155,7 @@ class PostgreSQL(Database):
         answered = {row.rec_id for row in rows if row.rec_id is not None} | {row[0] for row in shown}
         try:
             with connection.pipeline():
-                connection.execute("BEGIN")
+                connection.execute(_BEGIN)
                 connection.execute(_ORDER)
                 if shown:
                     connection.execute(_SHOWN, (_json(dict(zip(_SHOWN_COLUMNS, row, strict=True)) for row in shown),))
@@ -213,8 +214,8 @@ class PostgreSQL(Database):
         """Return the condition that a column is one of many values, passed as one parameter."""
         return column == sa.any_(sa.bindparam(None, list(values), type_=sa.ARRAY(column.type)))
 
-    def scrub(self) -> None:
-        """Remove the versions of rows that no transaction sees."""
+    def scrub(self, texts: set[str] | None) -> bool:
+        """Remove the versions of rows that no transaction sees, which holds nobody up."""
         connection = self.take()
         try:
             connection.execute("VACUUM events, merges, impressions, attributions, jobs")
@@ -222,6 +223,7 @@ class PostgreSQL(Database):
             connection.close()
             raise self.fault(error) from error
         self.give(connection)
+        return False
 
     def close(self) -> None:
         """Close all connections."""
@@ -231,7 +233,7 @@ class PostgreSQL(Database):
         super().close()
 
     def _prepared(self, connection: sa.Connection, write: bool) -> sa.Connection:
-        return connection if write else connection.execution_options(isolation_level="REPEATABLE READ")
+        return connection.execution_options(isolation_level="READ COMMITTED" if write else "REPEATABLE READ")
 
 
 def _object(row: EventRow) -> dict[str, Any]:

@@ -15,11 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from ._database import Database, EventRow, State, StoreUnavailable
+from ._traces import holds_any
 from .migrations import upgrade
 
 # busy, locked, read-only, I/O error, damaged, full, cannot open, protocol, not a database
 _OUTAGES = {5, 6, 8, 10, 11, 13, 14, 15, 26}
 _BUSY_SECONDS = 30.0
+_LOG_MILLISECONDS, _LOG_SECONDS = 50, 300  # for which writers may wait for readers, and in all
 _STATE = "SELECT catalogue, rules, models, keys FROM state"
 _HISTORY = (
     "SELECT {item}, time, event, value FROM events WHERE {column} = ? AND time < ? ORDER BY time DESC, seq DESC LIMIT ?"
@@ -181,17 +183,38 @@ class SQLite(Database):
         table = sa.func.json_each(_json(values)).table_valued("value")
         return column.in_(sa.select(table.c.value))
 
-    def scrub(self) -> None:
-        """Rewrite the file, whose pages keep copies of rows that moved, and empty the log of earlier pages."""
+    def scrub(self, texts: set[str] | None) -> bool:
+        """Empty the log of earlier pages, and rewrite the file where copies of rows that moved may hold a text."""
         self.check()
-        connection = self.take()
+        connection = self.connect()
         try:
+            self._empty_log(connection)
+            if texts is not None and not holds_any(self.path, texts):
+                return False
             connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._empty_log(connection)
         except sqlite3.Error as error:
             raise self.fault(error) from error
         finally:
-            self.give(connection)
+            connection.close()
+        return True
+
+    def _empty_log(self, connection: sqlite3.Connection) -> None:
+        """Bring all pages from the log into the file, and cut the log to nothing.
+
+        The first step holds nobody up. The second one does while it waits for those who read earlier pages, so it
+        waits for a moment only, and is tried again.
+        """
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {_LOG_MILLISECONDS}").fetchall()
+        end = time.monotonic() + _LOG_SECONDS
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > end:
+                raise StoreUnavailable(
+                    f"the log of the database must be emptied, and somebody has read earlier pages for {_LOG_SECONDS} s"
+                )
+            time.sleep(0.25)
+        connection.execute(f"PRAGMA busy_timeout = {round(_BUSY_SECONDS * 1000)}").fetchall()
 
     def close(self) -> None:
         """Close all connections."""

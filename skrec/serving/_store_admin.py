@@ -1,5 +1,6 @@
 """The part of the store that keeps jobs, model versions, their quality, and keys."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -36,9 +37,36 @@ class Administration(Part):
             row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
         return None if row is None else _loaded(row, "result", "payload")
 
-    def open_jobs(self, kind: str) -> list[int]:
-        """Return the ids of all jobs of a kind that wait or run, oldest first."""
-        query = sa.select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.status.in_(("waiting", "running")))
+    def payloads(self, job_ids: Iterable[int]) -> dict[int, Any]:
+        """Return the payloads of jobs, without those that are empty."""
+        query = sa.select(jobs.c.id, jobs.c.payload).where(
+            self.database.among(jobs.c.id, list(job_ids)), jobs.c.payload.isnot(None)
+        )
+        with self.database.begin() as connection:
+            return {number: orjson.loads(payload) for number, payload in connection.execute(query.order_by(jobs.c.id))}
+
+    def created(self, job_ids: Iterable[int]) -> dict[int, int]:
+        """Return when jobs were queued."""
+        query = sa.select(jobs.c.id, jobs.c.created).where(self.database.among(jobs.c.id, list(job_ids)))
+        with self.database.begin() as connection:
+            return {row.id: row.created for row in connection.execute(query)}
+
+    def empty_jobs(self, job_ids: Iterable[int]) -> None:
+        """Empty the payloads of jobs; `scrub` removes them from the files."""
+        which = self.database.among(jobs.c.id, list(job_ids))
+        with self.database.begin(write=True) as connection:
+            connection.execute(sa.update(jobs).where(which).values(payload=None))
+
+    def finish_jobs(self, job_ids: Iterable[int], result: Any) -> None:
+        """Say that jobs were done together."""
+        values = {"status": "done", "finished": now(), "result": _dumped(result)}
+        with self.database.begin(write=True) as connection:
+            connection.execute(sa.update(jobs).where(self.database.among(jobs.c.id, list(job_ids))).values(values))
+
+    def open_jobs(self, kind: str, *, running: bool = True) -> list[int]:
+        """Return the ids of all jobs of a kind that wait or, unless that is False, run, oldest first."""
+        statuses = ("waiting", "running") if running else ("waiting",)
+        query = sa.select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.status.in_(statuses))
         with self.database.begin() as connection:
             return list(connection.execute(query.order_by(jobs.c.id)).scalars())
 
@@ -89,8 +117,7 @@ class Administration(Part):
         result : object, default=None
             What JSON can hold: numbers, reasons.
         payload : object, default=unchanged
-            New payload; None empties it. Once no job "forget" has one, the files of the database are rewritten, so that
-            nothing is left of what was deleted: about a second for 100 MB, during which events wait.
+            New payload; None empties it.
         """
         values: dict[str, Any] = {"heartbeat": now()}
         if status is not None:
@@ -103,14 +130,28 @@ class Administration(Part):
             values["payload"] = _dumped(payload)
         with self.database.begin(write=True) as connection:
             connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(values))
-            query = sa.select(jobs.c.id).where(jobs.c.payload.isnot(None), jobs.c.kind == "forget").limit(1)
-            is_last = payload is None and connection.execute(query).first() is None
-        if is_last:
-            self.scrub()
 
-    def scrub(self) -> None:
-        """Rewrite the files of the database, so that nothing is left in them of what was deleted from the tables."""
-        self.database.scrub()
+    def scrub(self, texts: Iterable[str] | None = None) -> bool:
+        """Leave nothing in the files of the database of what was deleted from the tables.
+
+        Parameters
+        ----------
+        texts : iterable of str, default=None
+            What was deleted. SQLite overwrites rows that are deleted, but pages keep copies of some that moved: the
+            file is rewritten where such a copy has one of the texts. With None it is rewritten anyway. That takes
+            about a second for 100 MB, during which events wait.
+
+        Returns
+        -------
+        bool
+            Whether the file was rewritten.
+
+        Raises
+        ------
+        StoreUnavailable
+            If somebody reads for so long that the log of earlier pages cannot be emptied.
+        """
+        return self.database.scrub(None if texts is None else {str(text) for text in texts})
 
     # --------------------------------------------------------------------------------------------------- versions
 
@@ -139,10 +180,13 @@ class Administration(Part):
         with self.database.begin(write=True) as connection:
             return (connection.execute(row).inserted_primary_key or (0,))[0]
 
-    def versions(self) -> list[dict[str, Any]]:
-        """Return all versions, newest first."""
+    def versions(self, deleted: int = 100) -> list[dict[str, Any]]:
+        """Return the versions, newest first; of those whose files were deleted only the newest, as many as given."""
+        gone = sa.select(models.c.version).where(models.c.status == "deleted")
+        last = gone.order_by(models.c.version.desc()).limit(deleted)
+        query = sa.select(models).where(sa.or_(models.c.status != "deleted", models.c.version.in_(last)))
         with self.database.begin() as connection:
-            rows = connection.execute(sa.select(models).order_by(models.c.version.desc())).mappings().all()
+            rows = connection.execute(query.order_by(models.c.version.desc())).mappings().all()
         return [_loaded(row, "quality") for row in rows]
 
     def version(self, version: int) -> dict[str, Any] | None:
@@ -171,23 +215,61 @@ class Administration(Part):
                 advance(connection, "models")  # other processes look again which version is current
             connection.execute(sa.update(models).where(models.c.version == version).values(columns))
 
-    def promote(self, version: int) -> None:
+    def promote(self, version: int, *, instead_of: int | None = None) -> bool:
         """Make a version the current one; the current becomes the previous, and an older previous is retired.
+
+        Parameters
+        ----------
+        version : int
+            The version.
+        instead_of : int, default=None
+            The version that must be current still; nothing is changed if another one is.
+
+        Returns
+        -------
+        bool
+            Whether the version is current now.
 
         Raises
         ------
         LookupError
-            If there is no such version.
+            If there is no such version, or its file was deleted.
         """
         with self.database.begin(write=True) as connection:
             advance(connection, "models")  # first, so that of two promotions one waits for the other
             status = connection.execute(sa.select(models.c.status).where(models.c.version == version)).scalar()
-            if status is None:
+            if status in (None, "deleted"):
                 raise LookupError(f"version must be one of the store's models, got {version!r}")
+            if instead_of is not None and not _is_current(connection, instead_of):
+                return False
             if status != "current":
                 for before, after in (("previous", "retired"), ("current", "previous")):
                     connection.execute(sa.update(models).where(models.c.status == before).values(status=after))
                 connection.execute(sa.update(models).where(models.c.version == version).values(status="current"))
+        return True
+
+    def replace_current(self, old: int, new: int) -> bool:
+        """Let a version take the place of the current one, which is retired; False if that is not current any more."""
+        with self.database.begin(write=True) as connection:
+            advance(connection, "models")
+            if not _is_current(connection, old):
+                return False
+            for version, status in ((old, "retired"), (new, "current")):
+                connection.execute(sa.update(models).where(models.c.version == version).values(status=status))
+        return True
+
+    def advance_models(self) -> None:
+        """Let other processes look again at the current version."""
+        with self.database.begin(write=True) as connection:
+            advance(connection, "models")
+
+    def discard(self, version: int) -> bool:
+        """Give a version the status "deleted" unless it is current or previous; return whether it has that status."""
+        kept = models.c.status.in_(("current", "previous"))
+        with self.database.begin(write=True) as connection:
+            advance(connection, "models", 0)  # of this and a promotion one waits for the other
+            query = sa.update(models).where(models.c.version == version, ~kept)
+            return connection.execute(query.values(status="deleted", learned_until=None)).rowcount > 0
 
     # ---------------------------------------------------------------------------------------------------- quality
 
@@ -240,6 +322,10 @@ class Administration(Part):
         with self.database.begin(write=True) as connection:
             advance(connection, "keys")
             return connection.execute(sa.delete(keys).where(keys.c.name == name)).rowcount > 0
+
+
+def _is_current(connection: sa.Connection, version: int) -> bool:
+    return connection.execute(sa.select(models.c.status).where(models.c.version == version)).scalar() == "current"
 
 
 def _dumped(value: Any) -> str | None:

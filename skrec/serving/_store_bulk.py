@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from ._database import Database, Id, Kinds, advance, text_of
 from ._store_items import _DEFAULTS, Catalogue
-from ._tables import attributions, events, impressions, items, merges, metadata, rules, state
+from ._tables import attributions, events, impressions, items, merges, metadata, models, rules, state
 
 TABLES = ("events", "items", "rules", "impressions", "attributions", "merges")
 _PART = 50_000  # rows at a time
+_CHAIN = 100  # steps to the person in the end; each halves the way at least
 _USER_COLUMNS = {"user", "original_user", "source", "target"}
 _TIME_COLUMNS = {"time", "added"}
 _TYPES = {sa.BigInteger: pa.int64(), sa.Integer: pa.int64(), sa.Double: pa.float64(), sa.Boolean: pa.bool_()}
@@ -155,7 +156,14 @@ class Bulk(Catalogue):
         Raises
         ------
         ValueError
-            If the columns are not those of `table`, or other events or merges stand under the same numbers.
+            If the columns are not those of `table`, or other events or merges stand under the same numbers, or merges
+            go round in a circle.
+
+        Notes
+        -----
+        Events of users who were merged, before or by this import, go to their person. Versions of the model cannot
+        tell whether they have learned rows with numbers below their own, such as those of a user who was deleted since
+        the export: they are marked as not learned from this store, which the next refit heals.
         """
         target = _named(name)
         wanted = [column.name for column in target.c if column.name not in ("version", "deleted")]
@@ -178,18 +186,27 @@ class Bulk(Catalogue):
                 same = pc.equal(table["user"], table["original_user"])
                 original = pc.if_else(same, pa.scalar(None, table["user"].type), table["original_user"])
                 table = table.set_column(wanted.index("original_user"), "original_user", original)
-            self._check_numbers(connection, target, table)
+            late = self._check_numbers(connection, target, table)
             added = self.database.put(connection, name, wanted, _rows(table))
+            if target in (events, merges):
+                _settle(connection)
+            if late is not None:
+                _distrust(connection, models.c.learned_seq if target is events else models.c.learned_merge, late)
             for numbered, counter in ((events, "last_seq"), (merges, "last_merge")):
                 if target is numbered:
                     last = advance(connection, counter, 0)
                     advance(connection, counter, max(pc.max(table["seq"]).as_py() - last, 0))
         return added, len(table) - added
 
-    def _check_numbers(self, connection: sa.Connection, target: sa.Table, table: pa.Table) -> None:
-        """Raise an error if another event or merge stands under the number of one that is imported."""
+    def _check_numbers(self, connection: sa.Connection, target: sa.Table, table: pa.Table) -> int | None:
+        """Raise an error if another event or merge stands under the number of one that is imported.
+
+        Return the least number that was given here already and has no row, None if there is none.
+        """
         if target not in (events, merges):
-            return
+            return None
+        last = connection.execute(sa.select(state.c.last_seq if target is events else state.c.last_merge)).scalar_one()
+        late = []
         own = [name for name in ("seq", "source", "item", "event", "time") if name in target.c]
         for part in table.select(own).to_batches(_PART):
             query = sa.select(*(target.c[name] for name in own))
@@ -201,6 +218,8 @@ class Bulk(Catalogue):
                         f"the table {target.name!r} must come from this store, or this store must be empty: number "
                         f"{row[0]} is another row here. Import events of other stores as a log, without numbers"
                     )
+            late += [number for number in part["seq"].to_pylist() if number <= last and number not in known]
+        return min(late, default=None)
 
     def _fix_kinds_of(self, table: pa.Table) -> Kinds:
         kinds: dict[str, str] = {}
@@ -215,6 +234,30 @@ class Bulk(Catalogue):
                     f"{what} must be a column of kind {holds}, as all ids of {what}s in this store, got {kind}"
                 )
         return fixed
+
+
+def _settle(connection: sa.Connection) -> None:
+    """Let merges name the person in the end, and give the events of users who were merged to their person."""
+    other = merges.alias()
+    person = sa.select(other.c.user).where(other.c.source == merges.c.user).scalar_subquery()
+    open_merges = sa.update(merges).where(merges.c.user.in_(sa.select(other.c.source))).values(user=person)
+    for _ in range(_CHAIN):
+        if not connection.execute(open_merges).rowcount:
+            break
+    else:
+        raise ValueError("merges must not go round in a circle, together with those that are here")
+    person = sa.select(merges.c.user).where(merges.c.source == events.c.user).scalar_subquery()
+    original = sa.func.coalesce(events.c.original_user, events.c.user)
+    moved = sa.update(events).where(events.c.user.in_(sa.select(merges.c.source)))
+    connection.execute(moved.values(original_user=original, user=person))
+
+
+def _distrust(connection: sa.Connection, learned: sa.ColumnElement, number: int) -> None:
+    """Mark the versions that may or may not have learned rows from a number on."""
+    rows = connection.execute(sa.select(models.c.version, models.c.quality).where(learned >= number)).all()
+    for version, quality in rows:
+        text = orjson.dumps(orjson.loads(quality) | {"origin": "file", "of_store": False}).decode()
+        connection.execute(sa.update(models).where(models.c.version == version).values(quality=text))
 
 
 def _kind(kind: pa.DataType, what: str) -> str:

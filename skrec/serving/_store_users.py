@@ -1,6 +1,7 @@
 """The part of the store about people: merges, deletion, export, search, and what is popular among them."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -8,6 +9,9 @@ import sqlalchemy as sa
 
 from ._database import Id, Kinds, MergeRefused, Part, advance, id_of, kind_of, now, row_of, text_of
 from ._tables import attributions, events, impressions, jobs, merges
+from ._tables import items as catalogue
+
+_PEOPLE = 200  # whose late impressions are deleted in one transaction
 
 
 class Merge(NamedTuple):
@@ -89,9 +93,9 @@ class Users(Part):
         -------
         int
             Id of the job "forget", made in the same transaction. Its payload holds what the models must unlearn,
-            until `report_job` empties it: ``user``, ``users`` (all ids of the person), ``events`` (dicts with seq,
-            user, original_user, item, event, time, value and session) and ``merges`` (dicts with seq, source, target,
-            user and time).
+            until `empty_jobs` empties it: ``user``, ``users`` (all ids of the person), ``events`` (dicts with seq,
+            user, original_user, item, event, time, value and session), ``merges`` (dicts with seq, source, target,
+            user and time), and ``texts``: further ids that `scrub` must leave nothing of.
         """
         self._flush_impressions()
         kinds = self._kinds_of(user)
@@ -103,6 +107,7 @@ class Users(Part):
                 "users": [id_of(text, kinds.user) for text in texts],
                 "events": [{name: row[name] for name in _LEARNED} for row in rows["events"]],
                 "merges": rows["merges"],
+                "texts": sorted(_texts_of(rows)),
             }
             shown = sa.select(impressions.c.rec_id).where(impressions.c.user.in_(texts))
             own = sa.select(events.c.seq).where(events.c.user == person)
@@ -120,21 +125,45 @@ class Users(Part):
             (job_id,) = connection.execute(job).inserted_primary_key or (0,)
         return job_id
 
-    def delete_impressions(self, users: Sequence[Id], before: int) -> int:
+    def delete_impressions(self, shown: Iterable[tuple[Sequence[Id], int]]) -> int:
         """Delete what users were shown before a time, and return how many rows; for what came behind `delete_user`.
 
         Impressions are written a moment after the answer, by each process of the service: those of another process
         can come after a deletion.
+
+        Parameters
+        ----------
+        shown : iterable of (list of users, int)
+            Users, and the time.
+
+        Returns
+        -------
+        int
+            Number of impressions.
         """
-        kind = self.kinds.user
+        kind, n_deleted = self.kinds.user, 0
+        asked = iter(shown if kind is not None else ())
+        while part := list(islice(asked, _PEOPLE)):
+            with self.database.begin(write=True) as connection:
+                for users, before in part:
+                    texts = [text_of(user, kind, "user") for user in users]
+                    late = sa.and_(impressions.c.user.in_(texts), impressions.c.time < before)
+                    of_lists = attributions.c.rec_id.in_(sa.select(impressions.c.rec_id).where(late))
+                    connection.execute(sa.delete(attributions).where(of_lists))
+                    n_deleted += connection.execute(sa.delete(impressions).where(late)).rowcount
+        return n_deleted
+
+    def only_of(self, items: Iterable[Id]) -> set[Id]:
+        """Return those of the items that are neither in an event nor in the catalogue."""
+        kind = self.kinds.item
         if kind is None:
-            return 0
-        texts = [text_of(user, kind, "user") for user in users]
-        late = sa.and_(impressions.c.user.in_(texts), impressions.c.time < before)
-        shown = sa.select(impressions.c.rec_id).where(late)
-        with self.database.begin(write=True) as connection:
-            connection.execute(sa.delete(attributions).where(attributions.c.rec_id.in_(shown)))
-            return connection.execute(sa.delete(impressions).where(late)).rowcount
+            return set()
+        texts = {text_of(item, kind, "item") for item in items}
+        with self.database.begin() as connection:
+            for column in (events.c.item, catalogue.c.item):
+                query = sa.select(column).distinct().where(self.database.among(column, list(texts)))
+                texts -= set(connection.execute(query).scalars())
+        return {id_of(text, kind) for text in texts}
 
     def _kinds_of(self, user: Id) -> Kinds:
         """Return the kinds; while nothing has fixed that of users, the kind of this one."""
@@ -192,6 +221,12 @@ class Users(Part):
 
 
 _LEARNED = ("seq", "user", "original_user", "item", "event", "time", "value", "session")
+
+
+def _texts_of(rows: dict[str, list[dict[str, Any]]]) -> set[str]:
+    """Return the texts of a person's rows that name what is the person's alone: events, lists and sessions."""
+    names = [(table, column) for table in ("events", "impressions") for column in ("id", "session", "rec_id")]
+    return {row[column] for table, column in names for row in rows[table] if row.get(column)}
 
 
 def _person(connection: sa.Connection, text: str) -> str:

@@ -54,7 +54,7 @@ class Trainer:
         self.stopping = threading.Event()
         self._may_interrupt = False
         self._job: int | None = None
-        self.work = replace(self.work, say=self._say, long=self._long)
+        self.work = replace(self.work, say=self._say, long=self._long, pause=self.stopping.wait)
 
     def stop(self, *_) -> None:
         """Stop after the present step; from a signal, also within a step that may be repeated."""
@@ -143,9 +143,8 @@ class Trainer:
 
     def _report(self, job: dict, status: str, result: dict) -> None:
         logger.log(logging.WARNING if status == "failed" else logging.INFO, "job %s: %s", job["id"], status)
-        emptied = {"payload": None} if job["kind"] == "forget" and status == "done" else {}
         with self._outages():
-            self.store.report_job(job["id"], status=status, result=result, **emptied)
+            self.store.report_job(job["id"], status=status, result=result)
 
     def _reason(self, job: dict, reason: str) -> dict[str, Any]:
         """Return the result of a job that failed; an update names what it was tried with, so as not to be repeated."""

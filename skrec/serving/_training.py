@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from ._forgetting import forget
 from ._judging import daily_quality, judge_refit, judge_update
-from ._learned import changed_users, is_cut, learn, learned, refitted, steadily, take_snapshot, times
+from ._learned import changed_users, is_cut, learn, learned, refitted, steadily, times
 from ._models import NotPromoted
 from ._served import ServedModel
-from ._work import JobFailed, Work, is_of_store, new_notes
+from ._work import JobFailed, Work, elsewhere_until, is_of_store, may_know, new_notes
 
 
 def run_job(job: dict, work: Work) -> dict[str, Any]:
@@ -47,16 +47,16 @@ def run_job(job: dict, work: Work) -> dict[str, Any]:
 
 def forget_pending(work: Work) -> None:
     """Unlearn all users who are deleted from the store, before the store's events are compared with a model's."""
-    while pending := take_snapshot(work.store).forgets:
-        for number in pending:
-            job = work.store.job(number)
-            work.store.report_job(number, status="running")
-            try:
-                result = run_job(job, work)
-            except BaseException:
-                work.store.report_job(number, status="waiting")
-                raise
-            work.store.report_job(number, status="done", result=result, payload=None)
+    while pending := work.store.open_jobs("forget"):
+        number = pending[0]
+        job = work.store.job(number)
+        work.store.report_job(number, status="running")
+        try:
+            result = run_job(job, work)
+        except BaseException:
+            work.store.report_job(number, status="waiting")
+            raise
+        work.store.report_job(number, status="done", result=result)
 
 
 def update(job: dict, work: Work) -> dict[str, Any]:
@@ -80,6 +80,10 @@ def update(job: dict, work: Work) -> dict[str, Any]:
         return {**base, "skipped": "nothing came that the model has not learned"}
     known = learned(table, row)
     n_new = int(np.count_nonzero(~known))
+    elsewhere = elsewhere_until(model, row)
+    if elsewhere is not None and elsewhere[0] is not None and may_know(model, row, table):
+        reason = "events came that are older than what the model learned elsewhere, and may be the same: refit it"
+        return {**base, "skipped": reason}
     write_quality(model, row, table, work)
     try:
         work.say(f"comparing an update with {n_new:,} new events")
@@ -93,9 +97,12 @@ def update(job: dict, work: Work) -> dict[str, Any]:
     until, at_last = _last(model, row, times(table), known)
     notes = new_notes(model, estimator, until, at_last)
     notes["n_updates"] = notes.get("n_updates", 0) + 1
+    if elsewhere is not None:
+        notes["elsewhere_until"] = elsewhere[0]
     counts = {"events": n_new, "users": len(table["user"].unique()), "counted_twice": n_twice}
     text = f"version {model.version} updated with {n_new:,} events"
-    return {**base, **counts, **work.offer(estimator, notes, snapshot, until, note=text, judgement=judgement)}
+    found = work.offer(estimator, notes, snapshot, until, base=model.version, note=text, judgement=judgement)
+    return {**base, **counts, **found}
 
 
 def refit(job: dict, work: Work) -> dict[str, Any]:
@@ -123,9 +130,10 @@ def refit(job: dict, work: Work) -> dict[str, Any]:
         raise JobFailed(f"{model.name} cannot be fitted to the events of the store: {error}") from error
     until = int(times(table).max())
     notes = new_notes(model, estimator, until, int(np.count_nonzero(times(table) == until))) | {"n_updates": 0}
+    notes.pop("elsewhere_until", None)
     counts = {"events": len(table), "users": len(table["user"].unique()), "learned_seq": snapshot.seq}
     text = f"refit on {len(table):,} events"
-    found = work.offer(estimator, notes, snapshot, until, note=text, judgement=judgement)
+    found = work.offer(estimator, notes, snapshot, until, base=model.version, note=text, judgement=judgement)
     if hasattr(estimator, "partial_fit") and is_due(work.store):
         queue(work.store, "update")
     return {"base": model.version, **counts, **found}
@@ -142,8 +150,7 @@ def promote(job: dict, work: Work) -> dict[str, Any]:
 
 def queue(store, kind: str) -> int | None:
     """Queue a job unless one of its kind waits."""
-    waits = any(job["kind"] == kind and job["status"] == "waiting" for job in store.jobs(50))
-    return None if waits else store.add_job(kind)
+    return None if store.open_jobs(kind, running=False) else store.add_job(kind)
 
 
 def is_due(store) -> bool:

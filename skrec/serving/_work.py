@@ -1,7 +1,7 @@
 """What a job of the trainer works with, and how a model that was fitted becomes a version."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ._learned import Snapshot, as_learned, steadily, times
+from ._learned import Snapshot, as_learned, learned, steadily, times
 from ._models import Models, NotPromoted, worse
 from ._served import ServedModel
 
@@ -25,6 +25,10 @@ def _silent(text: str) -> None:
     """Drop a progress text."""
 
 
+def _at_once(seconds: float) -> None:
+    """Do not wait."""
+
+
 @dataclass(frozen=True)
 class Work:
     """What a job works with.
@@ -37,11 +41,14 @@ class Work:
         Is told the present step, as text.
     long : callable
         Returns the context of a step that may be interrupted, such as a fit.
+    pause : callable
+        Waits for a number of seconds.
     """
 
     models: Models
     say: Callable[[str], object] = _silent
     long: Callable[[], AbstractContextManager] = nullcontext
+    pause: Callable[[float], object] = _at_once
 
     @property
     def store(self):
@@ -65,9 +72,13 @@ class Work:
         return model, row
 
     def offer(
-        self, estimator, notes: dict, snapshot: Snapshot, until: int, *, note: str, judgement: dict
+        self, estimator, notes: dict, snapshot: Snapshot, until: int, *, base: int, note: str, judgement: dict
     ) -> dict[str, Any]:
-        """Write a version, promote it where it has passed, and return what became of it."""
+        """Write a version, promote it where it has passed, and return what became of it.
+
+        It stays a candidate where `base`, which it was made from, is not current any more: somebody has put another
+        version to use meanwhile.
+        """
         learned = {"learned_seq": snapshot.seq, "learned_merge": snapshot.merge, "learned_until": until}
         self.say("writing the model")
         try:
@@ -76,7 +87,9 @@ class Work:
             raise JobFailed(str(error)) from error
         result: dict[str, Any] = {"version": new.version, "promoted": judgement["passed"], "judgement": judgement}
         if judgement["passed"]:
-            self.models.install(new)
+            if not self.models.install(new, instead_of=base):
+                result |= {"promoted": False, "reason": f"version {base} was replaced while this one was made from it"}
+                logger.warning("version %s is not promoted: %s", new.version, result["reason"])
         else:
             self.store.set_version(new.version, status="rejected")
             result["reason"] = worse(judgement)
@@ -111,29 +124,30 @@ def new_notes(model: ServedModel, estimator, until: int | None, n_at_last: int, 
     return notes | ({"forgotten": list(forgotten)} if forgotten else {})
 
 
-def deleted_events(store, jobs) -> tuple[pa.Table, list[tuple[int, Any, Any]]]:
+def deleted_events(store, payloads: Iterable[dict]) -> tuple[pa.Table, list[tuple[int, Any, Any]]]:
     """Return the events of users who were deleted, ordered by user, time and seq, and the merges of these users.
 
     Parameters
     ----------
     store : Store
         The store.
-    jobs : sequence of int
-        The jobs "forget" of these users.
+    payloads : iterable of dict
+        The payloads of the jobs "forget" of these users.
     """
-    payloads = [(store.job(number) or {}).get("payload") or {} for number in jobs]
-    events = [event for payload in payloads for event in payload["events"]] if any(payloads) else []
-    merges = [(one["seq"], one["source"], one["target"]) for payload in payloads for one in payload.get("merges", [])]
+    events, merges = [], []
+    for payload in payloads:
+        events += payload["events"]
+        merges += [(one["seq"], one["source"], one["target"]) for one in payload["merges"]]
     events.sort(key=lambda event: (str(event["user"]), event["time"], event["seq"]))
     kinds = {"integer": pa.int64(), "string": pa.string(), None: pa.string()}
     user, item = kinds[store.kinds.user], kinds[store.kinds.item]
     types = {"seq": pa.int64(), "user": user, "original_user": user, "item": item, "event": pa.string()}
     types |= {"time": pa.int64(), "value": pa.float64(), "session": pa.string()}
     columns = {name: pa.array([event[name] for event in events], kind) for name, kind in types.items()}
-    return pa.table(columns), merges
+    return pa.table(columns), sorted(merges)
 
 
-def learned_events(store, row: dict, *, but: int | None = None) -> pa.Table:
+def learned_events(store, row: dict, *, but: Collection[int] = ()) -> pa.Table:
     """Return the events that a version has learned, those of users included that are deleted and not yet unlearned.
 
     Parameters
@@ -142,12 +156,13 @@ def learned_events(store, row: dict, *, but: int | None = None) -> pa.Table:
         The store.
     row : dict
         The row of the version.
-    but : int, default=None
-        A job "forget" whose user is left out.
+    but : collection of int, default=()
+        Jobs "forget" whose users are left out.
     """
 
     def read(snapshot: Snapshot):
-        deleted, merges = deleted_events(store, [job for job in snapshot.forgets if job != but])
+        pending = store.payloads([number for number in snapshot.forgets if number not in but])
+        deleted, merges = deleted_events(store, pending.values())
         kept = as_learned(store.events(upto_seq=row["learned_seq"] or 0), row, snapshot.merges)
         gone = as_learned(deleted, row, merges)
         return pa.concat_tables([kept, gone.select(kept.column_names).cast(kept.schema)]) if len(gone) else kept
@@ -170,10 +185,32 @@ def is_of_store(model: ServedModel, row: dict, store) -> bool:
             moved = {"learned_seq": store.last_seq(), "learned_merge": store.last_merge()}
             if found := _has_learned(model, learned_events(store, row | moved)):
                 row |= moved
-        quality["of_store"] = found or not len(known)  # of nothing here: it was learned elsewhere, from other users
+            elif not len(known):  # learned elsewhere, or from a log that is imported later: it remains to be seen
+                return True
+        quality["of_store"] = found
         numbers = {name: row[name] for name in ("learned_seq", "learned_merge")}
         store.set_version(row["version"], quality=quality, **numbers)
     return quality["of_store"]
+
+
+def elsewhere_until(model: ServedModel, row: dict) -> tuple[int | None] | None:
+    """Return until when a model has learned events that are not of the store; None where it has learned no others.
+
+    The moment is None where the model does not say. Events of the store up to it that the model has not learned may be
+    the same ones, imported later.
+    """
+    quality = row["quality"] or {}
+    if quality.get("origin") == "file" and not quality.get("of_store"):
+        return (row["learned_until"],)
+    return (model.notes["elsewhere_until"],) if "elsewhere_until" in model.notes else None
+
+
+def may_know(model: ServedModel, row: dict, table: pa.Table) -> bool:
+    """Tell whether a model may have learned some of the events elsewhere."""
+    until = elsewhere_until(model, row)
+    if until is None or not len(table):
+        return False
+    return until[0] is None or bool((times(table)[~learned(table, row)] <= until[0]).any())
 
 
 def _has_learned(model: ServedModel, known: pa.Table) -> bool:

@@ -62,7 +62,7 @@ def do(work, kind, payload=None):
     """Do a job as the trainer does."""
     job = work.store.job(work.store.add_job(kind, payload))
     result = run_job(job, work)
-    work.store.report_job(job["id"], status="done", result=result, payload=None)
+    work.store.report_job(job["id"], status="done", result=result)
     return result
 
 
@@ -515,7 +515,7 @@ def test_a_deleted_user_was_never_seen_by_any_version(make, tmp_path, name):
     result = run_job(work.store.job(job), work)
     again = run_job(work.store.job(job), work)
     assert (again["unlearned"], again["deleted"]) == ([], [])
-    work.store.report_job(job, status="done", result=result, payload=None)
+    work.store.report_job(job, status="done", result=result)
     assert result["version"] == work.store.current()["version"] == 4
     assert result["unlearned"] == [3, 2, 1]
     assert result["deleted"] == [3]
@@ -556,7 +556,7 @@ def test_models_that_cannot_unlearn_are_refitted_and_deleted(make, tmp_path, est
 def do_waiting(work):
     """Do the jobs that wait, as the trainer does."""
     while job := work.store.take_job():
-        work.store.report_job(job["id"], status="done", result=run_job(job, work), payload=None)
+        work.store.report_job(job["id"], status="done", result=run_job(job, work))
 
 
 def test_users_who_are_deleted_before_an_update_are_unlearned_first(make, tmp_path):
@@ -687,7 +687,7 @@ def crash_everywhere(tmp_path, kind, step):
         assert work.models.load(row["version"]).recommend([], 5)[0]
         after = Work(Models(work.settings, work.store))
         result = run_job(work.store.job(job), after)
-        work.store.report_job(job, status="done", result=result, payload=None)
+        work.store.report_job(job, status="done", result=result)
         if kind == "forget":
             assert_nothing_of(after, folder)
             do(after, "update")
