@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..utils._arguments import check_flags
+from ..utils._optional import import_optional
 from ._displays import _Display, style
 
 
@@ -137,6 +138,9 @@ class ExperimentDisplay(_Display):
             )
             if most > 0:
                 ax.set_ylim(max(-most, 1.05 * min(bounds.min(), 0)), min(most, 1.05 * max(bounds.max(), 0)))
+        dates = import_optional("matplotlib.dates", "ExperimentDisplay.plot")
+        locator = dates.AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
         self._legend()
-        self.figure_.autofmt_xdate()
         return self
