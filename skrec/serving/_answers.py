@@ -11,6 +11,7 @@ from typing import Any
 
 from ._catalogue import Catalogue, View
 from ._database import now
+from ._exploration import Exploration
 from ._popular import Popular
 from ._rules import Scenario
 from ._store import StoreUnavailable
@@ -151,16 +152,16 @@ class Answers:
     def _of_model(self, view: View, rows: list, asked, scenario: Scenario | None) -> Answer:
         model = view.model
         exclude_seen = bool(model.estimator.exclude_seen) if asked.repeats is None else not asked.repeats
-        explore = self.settings.explore if scenario is None or scenario.explore is None else scenario.explore
-        n = asked.k if not explore else max(5 * asked.k, 50)
+        exploration = Exploration.of(self.settings, scenario)
+        n = asked.k if exploration is None else exploration.n_candidates(asked.k)
         estimator = None
         if (scenario is not None and scenario.reorders) or asked.diversity:
             estimator = Scenario.reranker(scenario, model, self.catalogue, asked.diversity, exclude_seen)
         source = model.name if any(row[0] in model.position for row in rows) else "popularity"
         items, scores = _ranked(view, rows, n, asked, exclude_seen, estimator)
         answer = Answer(items, scores, [source] * len(items), model.version)
-        if explore:
-            answer = self._explored(answer, asked.k, explore)
+        if exploration is not None:
+            self._explore(answer, asked.k, exploration)
         if len(answer.items) < asked.k:
             gone = set(answer.items) | ({row[0] for row in rows} if exclude_seen else set())
             self._fill(answer, asked, gone)
@@ -168,24 +169,11 @@ class Answers:
             answer.reasons = _reasons(model, rows, answer.items)
         return answer
 
-    def _explored(self, answer: Answer, k: int, explore: float) -> Answer:
-        """Draw a random order of the candidates with the probability `explore`, and say how likely each item was.
-
-        With n candidates, an item of the greedy list has the probability ``1 - explore + explore / n`` at its place,
-        and any other ``explore / n``: the propensities of inverse propensity scoring.
-        """
-        n = len(answer.items)
-        if n == 0:
-            return answer
-        order = list(range(n))
-        drawn = self._random.random() < explore
-        if drawn:
-            self._random.shuffle(order)
-        order = order[:k]
-        answer.probabilities = [explore / n + (1 - explore if place == one else 0) for place, one in enumerate(order)]
+    def _explore(self, answer: Answer, k: int, exploration: Exploration) -> None:
+        """Draw the list from its candidates, and state how likely each item was at its position."""
+        order, answer.probabilities, drawn = exploration.draw(answer.scores, k, self._random)
         answer.sources = ["explore" if drawn else answer.sources[one] for one in order]
         answer.items, answer.scores = [answer.items[one] for one in order], [answer.scores[one] for one in order]
-        return answer
 
     def _fill(self, answer: Answer, asked, gone: set) -> None:
         """Add popular items where the model has fewer than asked for."""

@@ -12,13 +12,14 @@ class Scenario:
     Parameters
     ----------
     body : dict
-        ``pin``, ``bury``, ``boost``, ``max_per_category``, ``diversity``, ``explore``, each optional.
+        ``pin``, ``bury``, ``boost``, ``max_per_category``, ``diversity``, ``explore``, ``temperature``, each optional.
     """
 
     def __init__(self, body: dict[str, Any]):
         self.body = body
         self.pin: list = list(dict.fromkeys(body.get("pin") or []))
         self.explore: float | None = body.get("explore")
+        self.temperature: float | None = body.get("temperature")
         self.reorders = any(body.get(name) for name in ("bury", "boost", "max_per_category", "diversity"))
         self._rerankers: tuple[object, object, Memo] = (None, None, Memo(16))  # of one model and one catalogue
 

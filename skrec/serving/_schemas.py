@@ -188,6 +188,7 @@ class RulesIn(Body):
     max_per_category: Annotated[StrictInt, Field(ge=1, le=1000)] | None = None
     diversity: Annotated[float, Field(ge=0, le=1)] | None = None
     explore: Annotated[float, Field(ge=0, le=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=100)] | None = None
 
 
 class MergeIn(Body):

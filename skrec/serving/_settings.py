@@ -58,6 +58,9 @@ class Settings:
         Days before the latest event whose purchases make an item popular.
     explore : float, default=0.0
         Probability of a list drawn at random among the best candidates.
+    temperature : float, default=0.0
+        Temperature at which lists are drawn from the best candidates by the Plackett-Luce model, for scores of
+        standard deviation 1; above 0 it is used instead of `explore`.
     keep_versions : int, default=5
         Number of model files that are kept.
     trainer : bool, default=True
@@ -90,6 +93,7 @@ class Settings:
     min_judged_users: int = 50
     popular_days: float = 30.0
     explore: float = 0.0
+    temperature: float = 0.0
     keep_versions: int = 5
     trainer: bool = True
     page: bool = True
@@ -186,6 +190,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "min_judged_users": (1, 1e7),
     "popular_days": (0.01, 1e5),
     "explore": (0, 1),
+    "temperature": (0, 100),
     "keep_versions": (2, 1000),
 }
 _CHOICES = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}

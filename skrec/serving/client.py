@@ -372,7 +372,8 @@ class Client:
         scenario : str
             Its name.
         rules : dict
-            `pin` and `bury` (lists of ids), `boost` (factor by id), `max_per_category`, `diversity`, `explore`.
+            `pin` and `bury` (lists of ids), `boost` (factor by id), `max_per_category`, `diversity`, `explore`,
+            `temperature`.
 
         Returns
         -------

@@ -567,6 +567,28 @@ def test_probabilities_of_exploration(own):
     assert "probability" not in api.ok("POST", "/v1/recommend", {"user": 2})["items"][0]
 
 
+def test_lists_drawn_by_the_plackett_luce_model(own):
+    api = own()
+    api.ok("PUT", "/v1/rules/try", {"temperature": 1.0, "explore": 0.5, "bury": [3]})
+    n = len(api.items("/v1/recommend", {"user": 2, "k": 24}))
+    shown, stated, total = Counter(), {}, 400
+    connection = api.connect()
+    for _ in range(total):
+        rows = api.ok("POST", "/v1/recommend", {"user": 2, "k": 4, "scenario": "try"}, connection=connection)["items"]
+        assert len({row["item"] for row in rows}) == 4
+        for place, row in enumerate(rows):
+            shown[row["item"], place] += 1
+            stated.setdefault((row["item"], place), set()).add(row["probability"])
+    connection.close()
+    assert all(max(given) - min(given) < 1e-9 for given in stated.values())  # the probability of a place is one number
+    for key, count in shown.items():
+        chance = max(stated[key])
+        assert abs(count / total - chance) < 5 * math.sqrt(chance * (1 - chance) / total) + 0.01
+    first = sum(max(given) for (_, place), given in stated.items() if place == 0)
+    assert 0.85 < first <= 1 + 1e-9
+    assert len({item for item, _ in shown}) > min(n, 8)
+
+
 # ---- users ------------------------------------------------------------------------------------------------------
 
 
