@@ -128,10 +128,12 @@ def run(name, seed):
         f"{len(calm)} statistics; {alarms['period'].nunique()} of all {judged} weeks judged"
     )
     for row in alarms.itertuples():
-        print(f"  {row.period:%Y-%m-%d} {row.statistic} {row.value:.3f} where {row.reference:.3f}, z {row.z:+.1f}")
+        what = f"{row.statistic} {row.value:.3f} where {row.reference:.3f}, z {row.z:+.1f}"
+        print(f"  {row.period:%Y-%m-%d} {what} {row.moved}")
     quiet = {one: set(alarms.loc[alarms["period"] == one, "statistic"]) for one in weeks}
     found = {fault: {key: [] for key in ("named", "any", *TESTS)} for fault in ("none", *FAULTS, *MORE)}
-    start = (events["time"].dt.normalize() - pd.to_timedelta(events["time"].dt.dayofweek, unit="D")).to_numpy()
+    monday = np.datetime64("1970-01-05")
+    start = monday + (events["time"].to_numpy() - monday) // np.timedelta64(7, "D") * np.timedelta64(7, "D")
     for week in weeks:
         now, past = events[start == np.datetime64(week)], events[start < np.datetime64(week)]
         before = past[start[: len(past)] >= np.datetime64(week - pd.Timedelta(7 * WINDOW, unit="D"))]
@@ -185,6 +187,19 @@ def season():
     print("\nseason: Online Retail, half of the users a year earlier; March to December, sums over 5 halves")
     names = ["alarms, no year", "warnings and alarms, no year", "alarms", "warnings and alarms", "as a year ago"]
     print(pd.DataFrame(shown, columns=names).sum().to_string())
+    named = {fault: [] for fault in FAULTS}
+    for week in pd.date_range("2011-10-03", "2011-11-28", freq="7D"):  # of the last half
+        now, past = two[two["time"] >= week], two[two["time"] < week]
+        now = now[now["time"] < week + pd.Timedelta("7D")].reset_index(drop=True)
+        monitor = DriftMonitor(**columns, window=WINDOW).fit(past, until=week)
+        before = past[past["time"] >= week - 8 * pd.Timedelta("7D")]
+        for number, (fault, (plant, names)) in enumerate(FAULTS.items()):
+            planted = plant(now, before, np.random.default_rng([week.toordinal(), number]))
+            result = monitor.score(planted, until=week + pd.Timedelta("7D"))
+            named[fault].append(bool(set(result.loc[result["verdict"] == "alarm", "statistic"]) & names))
+    print("faults planted into October and November of a log with that year of reference, named:")
+    print((100 * pd.DataFrame(named).mean()).round(0).map("{:.0f} %".format).to_string())
+    print(f"mean {100 * pd.DataFrame(named).to_numpy().mean():.0f} %")
 
 
 def cost():

@@ -25,9 +25,10 @@ def new_items(frame, before, rng):
 
 
 def popularity_shift(frame, before, rng):
-    """15 % of the events go to 20 items that were below the median in popularity, at the prices of these items."""
+    """15 % of the events go to 20 items of the less popular half (of those with 3 events or more), at their prices."""
     counts = before["item"].value_counts()
-    tail = counts[(counts <= counts.median()) & (counts >= 3)].index.to_numpy()
+    counts = counts[counts >= 3]
+    tail = counts[counts <= counts.median()].index.to_numpy()
     items = rng.choice(tail, size=20, replace=False)
     return _replace_items(frame, _pick(frame, 0.15, rng), items, _prices(before)[items].to_numpy(), rng)
 

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
+from ..utils._histories import read_histories
 from ..utils._time import as_duration
 from ._data import TABLES, check_output, write_table
 from ._dates import echo, parse_moment
@@ -11,6 +14,7 @@ from ._options import Log, check_choice
 from ._screen import Screen, UserError
 
 ALARM = 3  # exit code
+_FEWEST = 12  # weeks of a log whose report has a section on drift
 _SHOWN = ("last", "all")
 
 
@@ -143,3 +147,14 @@ def _until(screen: Screen, times, given: str | None, end, window: int, period: s
         screen.say(f"The last event is of {latest:%Y-%m-%d %H:%M}: the log counts as complete until now; else --until.")
         return now
     return None
+
+
+def drift_of(histories):
+    """Return the scores of the weeks of a log for a report, None where it has too few weeks, or no dates."""
+    from ..inspection import DriftMonitor
+
+    read = read_histories(histories)
+    if read.time is None or not read.dated or np.ptp(read.time) < 7 * _FEWEST:
+        return None
+    scores = DriftMonitor().score_log(histories)
+    return scores if (scores["verdict"] != "unjudged").any() else None

@@ -98,11 +98,12 @@ def run(
         screen.say(f"Wrote the table to {output}.")
     if report is not None:
         from ..inspection import write_report
+        from ._drift import drift_of
 
         part = {"leaderboard": leaderboard, "details": details, "y": question.y}
         counts = popularity(question.X)
         write_report(report, {"Result": part}, data=described, split=question.sentences, popularity=counts,
-                     random_state=0)  # fmt: skip
+                     drift=drift_of(histories), random_state=0)  # fmt: skip
         screen.say(f"Wrote the report to {report}.")
     best, sentence = advice(leaderboard)
     found = {}

@@ -71,7 +71,7 @@ STATISTICS: dict[str, Statistic] = {
         advice="Events are written twice: look at the tracker, and remove the copies before the next refit.",
     ),
     "missing_values": Statistic(
-        "events that lack user, item or price",
+        "events without user, item or a price above 0",
         0.004,
         seasonal=False,
         advice="Events lack a value: look at the tracker.",
@@ -202,21 +202,26 @@ def judge(table, noise, moved, *, rows, calendar, window: int, warn: float, alar
 
     numbers = table.index.to_numpy()
     lag = round(_YEAR / calendar.length) if calendar.dated else 0
+    places = {int(number): place for place, number in enumerate(numbers)}
     found = []
     for name in table.columns:
         how = STATISTICS[name]
-        values = _scaled(table[name].to_numpy(dtype=np.float64), how)
-        medians, moves = _moves(values, window)
+        plain = table[name].to_numpy(dtype=np.float64)
+        values = np.log(np.maximum(plain, 0.5 / calendar.length)) if how.log else plain  # a rate of 0: half an event
+        there = ~np.isnan(plain) & ~(how.log & (plain == 0))  # silent periods are judged, and are no reference
+        medians, moves = _moves(values, there, window)
         for row in rows:
             if np.isnan(values[row]):
                 continue
-            z, scale = _robust_z(moves, values, row, window, max(how.floor, float(noise[name].iloc[row])))
+            z, scale = _robust_z(moves, values, there, row, window, max(how.floor, float(noise[name].iloc[row])))
             verdict = _verdict(z, how.side, warn, alarm)
             before, year_ago = None, np.nan
             if how.seasonal and lag >= MIN_REFERENCE:
-                before, at = _a_year_ago(numbers, moves, row, lag, moves[row])
-                year_ago = np.nan if at is None else float(table[name].iloc[at])
-            if verdict in ("warn", "alarm") and before is not None and _same(moves[row], before, scale, warn):
+                before, at = _a_year_ago(places, numbers[row] - lag, moves, moves[row])
+                year_ago = np.nan if at is None else float(plain[at])
+            dead = not there[max(0, row - MIN_REFERENCE) : row + 1].any()  # no holiday is that long
+            excused = before is not None and not dead and _same(moves[row], before, scale, warn)
+            if verdict in ("warn", "alarm") and excused:
                 verdict = "as a year ago"
             advice = _advice(how, verdict, z, before, lag >= MIN_REFERENCE)
             reference = medians[row] if not how.log else np.exp(medians[row])
@@ -237,32 +242,27 @@ def judge(table, noise, moved, *, rows, calendar, window: int, warn: float, alar
     return scores.sort_values("period", kind="stable", ignore_index=True)
 
 
-def _scaled(values: np.ndarray, how: Statistic) -> np.ndarray:
-    if not how.log:
-        return values
-    positive = values[values > 0]
-    least = positive.min() / 100 if len(positive) else 1.0  # a period without events stays a number
-    return np.log(np.where(np.isnan(values), np.nan, np.maximum(values, least)))
-
-
-def _moves(values: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+def _moves(values: np.ndarray, there: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the median of the last values before each, NaN where there are too few, and the move from it."""
     medians = np.full(len(values), np.nan)
     for row in range(MIN_REFERENCE, len(values)):
-        before = values[max(0, row - window) : row]
-        before = before[~np.isnan(before)]
+        before = _last(values, there, row, window)
         if len(before) >= MIN_REFERENCE:
             medians[row] = np.median(before)
     return medians, values - medians
 
 
-def _robust_z(moves, values, row: int, window: int, floor: float) -> tuple[float, float]:
+def _last(values: np.ndarray, there: np.ndarray, row: int, window: int) -> np.ndarray:
+    """Return the last values before a row, of periods that have one."""
+    return values[:row][there[:row]][-window:]
+
+
+def _robust_z(moves, values, there, row: int, window: int, floor: float) -> tuple[float, float]:
     """Return z of a row and its scale, the root mean square of two MADs: of the window, and of all earlier moves."""
     if np.isnan(moves[row]):
         return np.nan, np.nan
-    before = values[max(0, row - window) : row]
-    scale = _mad(before[~np.isnan(before)])
-    earlier = moves[:row][~np.isnan(moves[:row])]
+    scale = _mad(_last(values, there, row, window))
+    earlier = moves[:row][there[:row] & ~np.isnan(moves[:row])]
     if len(earlier) >= MIN_REFERENCE:
         scale = float(np.sqrt((scale**2 + (1.4826 * np.median(np.abs(earlier))) ** 2) / 2))
     scale = max(scale, floor)
@@ -280,10 +280,9 @@ def _verdict(z: float, side: int, warn: float, alarm: float) -> str:
     return "alarm" if size >= alarm else "warn" if size >= warn else "ok"
 
 
-def _a_year_ago(numbers, moves, row: int, lag: int, move: float) -> tuple[float | None, int | None]:
+def _a_year_ago(places: dict, number: int, moves: np.ndarray, move: float) -> tuple[float | None, int | None]:
     """Return the move of a year ago, within one period, that is closest to a move, and the row of a year ago."""
-    rows = {int(number): at for at, number in enumerate(numbers)}
-    near = [rows.get(int(numbers[row]) - lag + step) for step in (-1, 0, 1)]
+    near = [places.get(int(number) + step) for step in (-1, 0, 1)]
     there = [moves[at] for at in near if at is not None and not np.isnan(moves[at])]
     closest = min(there, key=lambda one: abs(one - move)) if there else None
     return closest, near[1]

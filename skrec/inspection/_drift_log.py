@@ -38,7 +38,7 @@ class CodedLog:
     again : ndarray of shape (n_events,), dtype bool
         Whether an event equals an earlier one of the same period in every column.
     missing : ndarray of shape (n_events,), dtype bool
-        Whether the event lacks its user, item or price.
+        Whether the event lacks its user, its item or a price above 0.
     """
 
     first: int
@@ -207,7 +207,7 @@ def code_log(frame, calendar: Calendar, first: int, last: int) -> CodedLog:
     if "price" in frame:
         paid = frame["price"].to_numpy()
         price = np.log(np.where(paid > 0, paid, np.nan))
-        missing = missing | np.isnan(paid)
+        missing = missing | ~(paid > 0)
     return CodedLog(
         first=first,
         indptr=np.searchsorted(number, np.arange(first, last + 2)),

@@ -92,12 +92,9 @@ class Past:
         return price, n
 
     def head(self) -> np.ndarray:
-        """Whether an item is of the most popular tenth of those with an event, by users; shape (n_items,)."""
-        known = np.flatnonzero(self.items)
-        best = known[np.argsort(-self.pairs[known], kind="stable")[: max(1, int(HEAD * len(known)))]]
-        mask = np.zeros(len(self.items), dtype=bool)
-        mask[best] = True
-        return mask
+        """Whether an item is of the most popular tenth of those with an event, by users, ties included; (n_items,)."""
+        known = np.sort(self.pairs[self.items > 0])[::-1]
+        return self.pairs >= max(known[max(1, int(HEAD * len(known))) - 1], 1)
 
 
 def cut(log: CodedLog, number: int) -> Now:
@@ -131,14 +128,15 @@ def cut(log: CodedLog, number: int) -> Now:
 
 def measure(now: Now, past: Past, days: float) -> dict:
     """Compute the panel of a period that lasts `days`; statistics that need a past or a column may lack."""
-    found: dict = {"events_per_day": (now.n / days, 1 / np.sqrt(max(now.n, 1)), None)}
+    busy = [one.n for one in past.periods if one.n]
+    found: dict = {"events_per_day": (now.n / days, 1 / np.sqrt(np.mean(busy)) if busy else 0.0, None)}
     if not now.n:
         return found
     found["events_per_user"] = _events_per_user(now, past)
     busiest = np.argsort(-now.per_user, kind="stable")
     top = busiest[: max(1, int(np.ceil(_BUSIEST * len(busiest))))]
     found["busiest_users"] = (*_share(now.per_user[top].sum(), now.n), ("user", now.users[top[:_SHOWN]]))
-    found["exact_duplicates"] = (*_share(now.again, now.rows), ("item", now.item[now.repeated][:_SHOWN]))
+    found["exact_duplicates"] = (*_share(now.again, now.rows), ("item", _top(np.bincount(now.item[now.repeated]))))
     found["missing_values"] = (*_share(now.missing, now.rows), None)
     if not past.items.any():
         return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..utils._arguments import as_list, check_text, shown
 from ._displays import ComparisonDisplay, MetricAtKDisplay, PopularityBiasDisplay, metric_title
+from ._drift_report import add_drift
 from ._html import Page
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "implicit")
@@ -22,6 +23,7 @@ def write_report(
     split=(),
     examples=(),
     popularity=None,
+    drift=None,
     random_state=None,
 ) -> Path:
     """Write the report of a comparison as one HTML file, with nothing to fetch.
@@ -44,6 +46,8 @@ def write_report(
         of names.
     popularity : dict, Series or pair (items, counts), default=None
         Number of users of each item, for the plot of popularity bias.
+    drift : pandas.DataFrame, default=None
+        What :meth:`DriftMonitor.score_log` returned, for a section on drift with its picture.
     random_state : int, default=None
         The seed, to be shown.
 
@@ -102,6 +106,8 @@ def write_report(
         _add_leaderboard(page, question["leaderboard"])
         if can_plot:
             _add_plots(page, question, popularity)
+    if drift is not None:
+        add_drift(page, drift, plot=can_plot)
     if examples:
         page.heading("Some customers")
         for example in examples:
