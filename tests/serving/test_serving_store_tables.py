@@ -165,3 +165,88 @@ def test_import_is_checked(store):
         store.table("keys; --")
     with pytest.raises(ValueError, match="the table 'events' must have the column 'event'"):
         store.put_everything("events", LOG)
+
+
+# ------------------------------------------------------------------------------------- imports beside what is there
+
+
+def _merges(*rows):
+    names = ("seq", "source", "target", "user")
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return pa.table(columns | {"time": pa.array([1] * len(rows), pa.timestamp("us", tz="UTC"))})
+
+
+def test_imported_merges_move_the_events_that_are_here(store):
+    store.add_log(LOG)
+    store.merge(20, 10)
+    assert store.put_everything("merges", _merges((7, 2, 1, 1), (8, 10, 1, 1))) == (2, 0)
+    assert {merge.source: merge.user for merge in store.merges()} == {20: 1, 2: 1, 10: 1}
+    table = store.events()
+    assert set(table["user"].to_pylist()) == {1}
+    assert sorted(table["original_user"].to_pylist()) == [1, 2, 2, 10]
+    store.delete_user(1)
+    assert store.counts()["events"] == 0 == store.counts()["merges"], "nobody is left behind"
+
+
+def test_merges_that_go_round_are_refused(store):
+    store.add_log(LOG)
+    store.merge(2, 1)
+    with pytest.raises(ValueError, match="must not go round in a circle"):
+        store.put_everything("merges", _merges((7, 1, 2, 2)))
+    assert len(store.merges()) == 1 and set(store.events()["user"].to_pylist()) == {1, 10}
+
+
+def test_imported_events_go_to_their_person(store, new_url):
+    store.add_log(LOG)
+    other = open_store(new_url())
+    other.merge(2, 1)
+    other.put_everything("events", store.table("events"))
+    assert other.events()["user"].to_pylist() == [1, 1, 1, 10]
+    assert other.events()["original_user"].to_pylist() == [2, 2, 1, 10]
+    other.close()
+
+
+def test_versions_do_not_trust_numbers_that_come_back(store):
+    store.add_log(LOG)
+    exported = store.table("events")
+    old, new = (store.add_version("x", learned_seq=seq, quality={"ndcg": 0.1}) for seq in (2, 4))
+    store.delete_user(10)
+    assert store.put_everything("events", exported.slice(0, 3)) == (0, 3)
+    assert [store.version(number)["quality"] for number in (old, new)] == [{"ndcg": 0.1}] * 2
+    assert store.put_everything("events", exported) == (1, 3)
+    assert store.version(old)["quality"] == {"ndcg": 0.1}, "it never had number 4"
+    assert store.version(new)["quality"] == {"ndcg": 0.1, "origin": "file", "of_store": False}
+
+
+def test_a_server_may_have_another_isolation(postgresql):
+    import threading
+
+    import psycopg
+
+    url = postgresql.new_url()
+    name = url.split("?")[0].rpartition("/")[2]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    stores = [open_store(url) for _ in range(3)]
+    failures = []
+
+    def write(number, store):
+        try:
+            for place in range(60):
+                store.submit([Event(None, f"user {number}", "tea", None, place)]).result(20)
+                if place % 20 == number:
+                    store.merge(f"user {number} {place}", f"user {number}")
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=one) for one in enumerate(stores)]
+    for store, thread in zip(stores, threads, strict=True):
+        store.start()
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sorted(stores[0].events()["seq"].to_pylist()) == list(range(1, 181))
+    for store in stores:
+        store.close()
+    postgresql.drop([url])
