@@ -5,7 +5,7 @@ judged at its end), and false alarms in weeks as they are, beside the usual test
 items, Kolmogorov-Smirnov over prices, ADWIN over events. Statistics, floors and thresholds were fixed on Online Retail;
 Complete Journey confirms them. Faults: `drift_faults.py`.
 
-    python benchmarks/bench_drift.py [online_retail complete_journey season cost] [--seed 0]
+    python benchmarks/bench_drift.py [online_retail complete_journey season aging cost] [--seed 0]
 """
 
 import sys
@@ -202,6 +202,26 @@ def season():
     print(f"mean {100 * pd.DataFrame(named).to_numpy().mean():.0f} %")
 
 
+def aging():
+    """Print how two models age on Online Retail after 1 August 2011."""
+    from skrec.dummy import PopularityRecommender
+    from skrec.inspection import staleness
+    from skrec.linear_model import EASE
+    from skrec.model_selection import split_time
+
+    histories = load_online_retail().histories
+    known, _ = split_time(histories, "2011-08-01", verbose=0)
+    for name, model in {
+        "EASE(l2=200)": EASE(l2=200, exclude_seen=False, incremental=True),
+        "popularity of 30 days": PopularityRecommender(window="30D", exclude_seen=False),
+    }.items():
+        started = time.perf_counter()
+        found = staleness(model.fit(known), histories, since="2011-08-01", n_points=6, refit_cost=0.01)
+        print(f"\nstaleness of {name}, Online Retail, repeats allowed, in {time.perf_counter() - started:.1f} s")
+        print(found.curve.drop(columns=["start", "p_value"]).round(4).to_string(index=False))
+        print(found.sentence, f"Refit every {found.refit_every} weeks at a cost of 0.01.")
+
+
 def cost():
     """Print time of `score_log` and `score` on one core."""
     events, columns = online_retail()
@@ -225,6 +245,12 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", FutureWarning)
     arguments = sys.argv[1:]
     seed = int(arguments.pop(arguments.index("--seed") + 1)) if "--seed" in arguments else 0
-    asked = [one for one in arguments if one != "--seed"] or ["online_retail", "complete_journey", "season", "cost"]
+    asked = [one for one in arguments if one != "--seed"] or [
+        "online_retail",
+        "complete_journey",
+        "season",
+        "aging",
+        "cost",
+    ]
     for one in asked:
-        {"season": season, "cost": cost}.get(one, lambda one=one: run(one, seed))()
+        {"season": season, "aging": aging, "cost": cost}.get(one, lambda one=one: run(one, seed))()

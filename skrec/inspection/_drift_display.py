@@ -115,8 +115,12 @@ class DriftDisplay(_Display):
             ax.set_visible(False)
         for ax in axes[max(0, len(names) - n_columns) : len(names)]:
             ax.tick_params(axis="x", labelbottom=True)
-            for label in ax.get_xticklabels():
-                label.set_rotation(30)
+        if hasattr(self.scores["period"].iloc[0], "timestamp"):
+            from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+            locator = AutoDateLocator(minticks=2, maxticks=5)
+            axes[0].xaxis.set_major_locator(locator)
+            axes[0].xaxis.set_major_formatter(ConciseDateFormatter(locator))
         figure.supylabel("robust z", fontsize="small")
         self._key(figure)
         return self
