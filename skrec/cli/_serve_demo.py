@@ -35,6 +35,7 @@ def prepare(screen: Screen, settings, store, folder: Path) -> None:
         save_model(model, path, notes, Log([], columns))
     screen.say(f"Fitted in {time.perf_counter() - started:.0f} s to {len(past):,} customers.")
     add_model(screen, settings, store, path)
+    store.add_job("drift")
 
 
 def _catalogue_of(data) -> list[dict]:

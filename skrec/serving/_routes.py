@@ -1,5 +1,6 @@
 """The routes of the shop: events, lists, catalogue, rules, users, health."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import orjson
@@ -10,7 +11,8 @@ from pydantic import FailFast, ValidationError
 from ._bodies import dumps, invalid, iso
 from ._problems import Problem
 from ._schemas import Asked, BasketIn, EventIn, ItemIn, ItemsOut, MergeIn, RecommendIn, RulesIn, SimilarIn, microseconds
-from ._store import MergeRefused
+from ._store import MergeRefused, StoreUnavailable
+from ._watch import exposition
 
 _Items = Annotated[list[ItemIn], FailFast(), Body(min_length=1)]  # a body of nothing but errors is read no further
 _Limit = Annotated[int, Query(ge=1, le=10_000)]
@@ -229,7 +231,10 @@ def _add_health(api: FastAPI, app) -> None:
     @api.get("/metrics", tags=["health"])
     def metrics() -> Any:
         """Return the metrics for Prometheus."""
-        return Response(app.service.telemetry.exposition(), media_type="text/plain; version=0.0.4")
+        text = app.service.telemetry.exposition()
+        with suppress(StoreUnavailable):
+            text += exposition(app.service.store.drift())
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     @api.get("/v1/status", tags=["health"])
     def status() -> Any:

@@ -23,7 +23,7 @@ from ._security import require_admin
 
 _PATIENCE = 540.0  # seconds that a request waits for the trainer, below the timeout of the client
 _VERSION = FromPath(ge=0, le=2**31 - 1)
-_TABLES = ("events", "items", "rules", "impressions", "attributions", "merges")
+_TABLES = ("events", "items", "rules", "impressions", "attributions", "merges", "experiments", "exposures")
 
 
 def _admin(request: Request) -> None:
@@ -119,8 +119,13 @@ def _add_jobs(api: FastAPI, app) -> None:
 
     @api.post("/v1/jobs", status_code=202, **admin)
     def add_job(body: JobIn) -> dict:
-        """Ask the trainer for an update or a refit."""
+        """Ask the trainer for an update, a refit, or the judgement of drift."""
         return {"id": app.service.store.add_job(body.kind)}
+
+    @api.get("/v1/drift", **admin)
+    def drift() -> Any:
+        """Return the drift of the shop and of the answers by week, as it was judged last."""
+        return json(app.service.store.drift() or {"judged": None, "notes": [], "scores": [], "gauges": {}})
 
     @api.get("/v1/jobs/{number}", **admin)
     def job(number: Annotated[int, _VERSION]) -> Any:

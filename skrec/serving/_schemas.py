@@ -201,7 +201,7 @@ class MergeIn(Body):
 class JobIn(Body):
     """A job for the trainer."""
 
-    kind: Literal["refit", "update"]
+    kind: Literal["refit", "update", "drift", "attribute"]
 
 
 class PromoteIn(Body):

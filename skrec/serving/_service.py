@@ -16,6 +16,7 @@ from ._answers import Answer, Answers
 from ._bodies import as_kind, dumps, errors_of, iso, loads, parse
 from ._catalogue import UnknownColumn
 from ._database import kind_of, now
+from ._experiments import Applied, Trials
 from ._models import Models
 from ._pace import Pace
 from ._problems import Problem, field_errors
@@ -46,6 +47,7 @@ class Service:
         self.store = open_store(settings.database)
         self.models = Models(settings, self.store)
         self.answers = Answers(settings, self.store, self.models)
+        self.trials = Trials(self.answers, self.models)
         self.telemetry = Telemetry()
         self.pace = Pace(settings.deadline_ms / 1000, local=settings.database.startswith("sqlite"))
         self.gate = Gate(settings.is_loopback, settings.rate_limit)
@@ -100,6 +102,7 @@ class Service:
         if state.keys != self._keys_version:
             self.gate.load(self.store.keys())
             self._keys_version = state.keys
+        self.trials.refresh(state)
         self.answers.view()
 
     def _refresh_often(self) -> None:
@@ -200,7 +203,8 @@ class Service:
             asked.user = self.user_id(asked.user)
         asked.items = self.item_ids(asked.items, "items")
         asked.candidates = self.item_ids(asked.candidates, "candidates")
-        return await self._list(self.answers.recommend, asked, show=True)
+        applied = self.trials.apply(asked) if self.trials.running else None
+        return await self._list(self.answers.recommend, asked, show=True, applied=applied)
 
     async def similar(self, body: bytes) -> bytes:
         """Answer a request for items like one item."""
@@ -222,32 +226,36 @@ class Service:
         """Answer with popular or latest items."""
         return await self._list(self.answers.latest if which == "latest" else self.answers.popular, asked)
 
-    async def _list(self, method, asked, *, show: bool = False) -> bytes:
+    async def _list(self, method, asked, *, show: bool = False, applied: Applied | None = None) -> bytes:
         """Run a method in the thread of answers; past the deadline, or on an error, answer with popularity."""
         if asked.k > self.settings.max_k:
             reason = f"must be at most {self.settings.max_k}"
             raise Problem(422, f"k {reason}, got {asked.k}", [{"field": "k", "reason": reason}])
         asked.exclude = self.item_ids(asked.exclude, "exclude")
         try:
-            answer = await self._answered(method, asked)
+            if applied is None or applied.answers is None:
+                answer = await self._answered(method, asked, self)
+            else:
+                answer = await self._answered(applied.answers.recommend, asked, applied.answers)
         except UnknownColumn as error:
             raise Problem(422, str(error), [{"field": f"filter.{error.column}", "reason": str(error)}]) from error
         if answer.reason is not None:
             self.telemetry.fallbacks.labels(answer.reason.split(",")[0]).inc()
         if show:
             answer.user, answer.scenario = asked.user, asked.scenario
-            self._show(answer)
-        return self._rendered(answer, asked)
+            self._show(answer, applied)
+        return self._rendered(answer, asked, applied)
 
-    async def _answered(self, method, asked) -> Answer:
+    async def _answered(self, method, asked, of) -> Answer:
+        """Run a method; `of` has the model that answers, and its pace."""
         loop, deadline, started = asyncio.get_running_loop(), self.settings.deadline_ms / 1000, time.monotonic()
         try:
             if getattr(asked, "explain", False):  # for people, who wait longer, and not in the way of others
                 work = loop.run_in_executor(self._explaining, method, asked)
                 return await asyncio.wait_for(work, _PATIENCE * deadline)
-            if self.pace.is_fast(self.models.current):
-                return self.pace.timed(method, asked)
-            work = loop.run_in_executor(self._pool, self._timed, method, asked, started)
+            if of.pace.is_fast(of.models.current):
+                return of.pace.timed(method, asked)
+            work = loop.run_in_executor(self._pool, self._timed, method, asked, started, of)
             return await asyncio.wait_for(work, deadline)
         except TimeoutError:
             return self.answers.fallback(asked, "deadline")
@@ -260,20 +268,22 @@ class Service:
             logger.exception("answered with popularity")
             return self.answers.fallback(asked, "error")
 
-    def _timed(self, method, asked, started: float) -> Answer:
+    def _timed(self, method, asked, started: float, of) -> Answer:
         """Answer, unless the deadline passed while the request waited for the thread."""
         if time.monotonic() - started > self.settings.deadline_ms / 1000:
             raise TimeoutError
-        return self.pace.timed(method, asked)
+        return of.pace.timed(method, asked)
 
-    def _show(self, answer: Answer) -> None:
+    def _show(self, answer: Answer, applied: Applied | None) -> None:
         with contextlib.suppress(StoreUnavailable):
             scores, chances = answer.scores, answer.probabilities
-            how = answer.scenario, answer.version, now()
+            how = answer.scenario, answer.version if answer.reason is None else None, now()
             user = answer.user if self.store.kinds.user else None  # a request does not fix the kind of the ids
             self.store.show_list(answer.rec_id, user, answer.items, scores, chances, *how)
+            if applied is not None and user is not None:
+                self.store.expose(answer.rec_id, user, applied.variants.items(), how[2])
 
-    def _rendered(self, answer: Answer, asked) -> bytes:
+    def _rendered(self, answer: Answer, asked, applied: Applied | None) -> bytes:
         catalogue, rows = self.answers.catalogue, []
         for place, item in enumerate(answer.items):
             row: dict[str, Any] = {"item": item, "score": answer.scores[place], "source": answer.sources[place]}
@@ -287,6 +297,8 @@ class Service:
             rows.append(row)
         model = None if answer.version is None else {"version": answer.version}
         body = {"rec_id": answer.rec_id, "items": rows, "model": model}
+        if applied is not None:
+            body["experiments"] = applied.variants
         return dumps(body | {"fallback": answer.reason is not None, "reason": answer.reason})
 
 

@@ -50,6 +50,8 @@ class Settings:
         Minutes between updates of the model with new events; 0 updates on demand only.
     refit_at : str, default="03:30"
         Time of day (UTC) of the refit; empty refits on demand only.
+    drift_at : str, default="04:30"
+        Time of day (UTC) at which drift is judged; empty judges it on demand only.
     margin : float, default=0.05
         Relative loss of NDCG beyond which a model is not promoted.
     min_judged_users : int, default=50
@@ -89,6 +91,7 @@ class Settings:
     rate_limit: float = 0.0
     update_minutes: float = 5.0
     refit_at: str = "03:30"
+    drift_at: str = "04:30"
     margin: float = 0.05
     min_judged_users: int = 50
     popular_days: float = 30.0
@@ -114,8 +117,9 @@ class Settings:
             raise ValueError(
                 f"database must be sqlite:///path or postgresql://user:password@host/name, got a URL of {scheme!r}"
             )
-        if self.refit_at:
-            hour_and_minute(self.refit_at)
+        for name in ("refit_at", "drift_at"):
+            if text := getattr(self, name):
+                hour_and_minute(text, name)
 
     @property
     def is_loopback(self) -> bool:
@@ -196,11 +200,11 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 _CHOICES = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
 
 
-def hour_and_minute(text: str) -> tuple[int, int]:
+def hour_and_minute(text: str, name: str = "refit_at") -> tuple[int, int]:
     """Read a time of day such as "03:30"."""
     hour, _, minute = text.partition(":")
     if not (hour.isdecimal() and minute.isdecimal() and int(hour) < 24 and int(minute) < 60):
-        raise ValueError(f"refit_at must be a time of day such as '03:30', or empty, got {text!r}")
+        raise ValueError(f"{name} must be a time of day such as '03:30', or empty, got {text!r}")
     return int(hour), int(minute)
 
 

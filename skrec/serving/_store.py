@@ -25,13 +25,15 @@ from ._database import (
 )
 from ._store_admin import Administration
 from ._store_bulk import Bulk
+from ._store_experiments import Experiments
 from ._store_users import Users
+from ._store_watch import Watch
 from ._writer import Answer, Writer
 
 __all__ = ["Event", "Impression", "Kinds", "MergeRefused", "State", "Store", "StoreUnavailable", "open_store"]
 
 
-class Store(Bulk, Users, Administration):
+class Store(Experiments, Bulk, Users, Administration, Watch):
     """Everything that the service keeps; all methods may be called from any thread.
 
     Ids are Python strings or integers, as `kinds` says; times are microseconds since 1970 (UTC). Calls raise
@@ -63,6 +65,7 @@ class Store(Bulk, Users, Administration):
     def close(self) -> None:
         """Commit what is queued, and close all connections."""
         self._writer.close()
+        self._flush_quietly()
         self.database.close()
 
     @property
@@ -226,6 +229,7 @@ class Store(Bulk, Users, Administration):
 
     def _flush_impressions(self) -> None:
         self._writer.flush()
+        self.flush_exposures()
 
     # ---------------------------------------------------------------------------------------------- histories out
 

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from typing import Any
 
+from ._attribution import EVERY
+from ._attribution import is_due as is_attribution_due
 from ._logs import configure
 from ._models import Models
 from ._settings import Settings, hour_and_minute
@@ -119,6 +121,10 @@ class Trainer:
         if settings.refit_at:
             hour, minute = hour_and_minute(settings.refit_at)
             scheduler.add_job(self._offer_refit, "cron", hour=hour, minute=minute, **each)
+        if settings.drift_at:
+            hour, minute = hour_and_minute(settings.drift_at)
+            scheduler.add_job(self._offer_drift, "cron", hour=hour, minute=minute, **each)
+        scheduler.add_job(self._offer_attribution, "interval", minutes=EVERY, **each)
         scheduler.start()
         return scheduler
 
@@ -131,6 +137,15 @@ class Trainer:
         with self._outages():
             if self.store.current() is not None:
                 queue(self.store, "refit")
+
+    def _offer_drift(self) -> None:
+        with self._outages():
+            queue(self.store, "drift")
+
+    def _offer_attribution(self) -> None:
+        with self._outages():
+            if is_attribution_due(self.store):
+                queue(self.store, "attribute")
 
     @contextmanager
     def _outages(self) -> Iterator[None]:

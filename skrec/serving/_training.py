@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from ._forgetting import forget
+from ._attribution import attribute
 from ._judging import daily_quality, judge_refit, judge_update
 from ._learned import changed_users, is_cut, learn, learned, refitted, steadily, times
 from ._models import NotPromoted
 from ._served import ServedModel
+from ._watch import watch
 from ._work import JobFailed, Work, elsewhere_until, is_of_store, may_know, new_notes
 
 
@@ -35,7 +37,7 @@ def run_job(job: dict, work: Work) -> dict[str, Any]:
     JobFailed
         If it cannot be done.
     """
-    jobs = {"update": update, "refit": refit, "promote": promote, "forget": forget}
+    jobs = {"update": update, "refit": refit, "promote": promote, "forget": forget, "drift": watch, "attribute": attribute}
     if job["kind"] not in jobs:
         raise JobFailed(f"kind must be one of {', '.join(jobs)}, got {job['kind']!r}")
     began = time.perf_counter()

@@ -512,12 +512,13 @@ class Client:
         return self._json("GET", "/v1/jobs")["jobs"]
 
     def add_job(self, kind: str) -> int:
-        """Ask for an update or a refit of the model.
+        """Ask the trainer for a job.
 
         Parameters
         ----------
-        kind : {"update", "refit"}
-            Whether new events are learned, or everything anew.
+        kind : {"update", "refit", "drift", "attribute"}
+            Whether new events are learned, or everything anew, or drift is judged, or events without a `rec_id` are
+            attributed to the list that showed their item last.
 
         Returns
         -------
@@ -525,6 +526,17 @@ class Client:
             Id of the job.
         """
         return self._json("POST", "/v1/jobs", {"kind": kind})["id"]
+
+    def drift(self) -> dict[str, Any]:
+        """Return the drift of the shop and of the answers by week, as it was judged last.
+
+        Returns
+        -------
+        dict
+            ``judged`` (when), ``scores`` (a dict per week and statistic with its ``value``, ``z`` and ``verdict``),
+            ``gauges`` and ``notes``.
+        """
+        return self._json("GET", "/v1/drift")
 
     def job(self, job: int) -> dict[str, Any]:
         """Return one job.
@@ -540,6 +552,108 @@ class Client:
             As in `jobs`.
         """
         return self._json("GET", f"/v1/jobs/{job:d}")
+
+    # Experiments
+
+    def experiments(self) -> list[dict[str, Any]]:
+        """Return the experiments, oldest first.
+
+        Returns
+        -------
+        list of dict
+            Name, variants, share, ``status`` ("planned", "running" or "stopped"), ``start``, ``stop``, and a
+            ``problem`` where a version of the model is missing.
+        """
+        return self._json("GET", "/v1/experiments")["experiments"]
+
+    def add_experiment(
+        self,
+        name: str,
+        variants: Mapping[str, Mapping[str, Any]],
+        *,
+        start: datetime | str | float | None = None,
+        stop: datetime | str | float | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Start an experiment.
+
+        Parameters
+        ----------
+        name : str
+            Its name, which divides the users.
+        variants : dict of str to dict
+            What each variant gives: ``weight``, ``version`` (of the model) and ``scenario`` (of rules), each optional.
+        start, stop : datetime, str or float, default=None
+            When; None starts now, and stops by `stop_experiment`.
+        **options
+            ``control``, ``share``, ``holdout``, ``holdout_name``, ``layer``, ``slots``, ``scenario``,
+            ``planned_users`` and ``attribution_days``.
+
+        Returns
+        -------
+        dict
+            The experiment.
+        """
+        times = {name: moment for name, moment in (("start", start), ("stop", stop)) if moment is not None}
+        given = {which: dict(variant) for which, variant in variants.items()}
+        return self._json("POST", "/v1/experiments", {"name": name, "variants": given, **options, **times})
+
+    def ramp_experiment(self, name: str, share: float) -> dict[str, Any]:
+        """Let a larger share of the users take part; nobody changes the variant.
+
+        Parameters
+        ----------
+        name : str
+            The experiment.
+        share : float
+            The share, at least what it was.
+
+        Returns
+        -------
+        dict
+            The experiment.
+        """
+        return self._json("POST", f"/v1/experiments/{_path(name)}/ramp", {"share": share})
+
+    def stop_experiment(self, name: str) -> dict[str, Any]:
+        """Stop an experiment; later events do not count.
+
+        Parameters
+        ----------
+        name : str
+            The experiment.
+
+        Returns
+        -------
+        dict
+            The experiment.
+        """
+        return self._json("POST", f"/v1/experiments/{_path(name)}/stop", {})
+
+    def experiment_result(
+        self, name: str, *, event: str | None = None, bounds: str = "sequential", timeout: float = 600.0
+    ) -> dict[str, Any]:
+        """Compare the variants of an experiment, user by user.
+
+        Parameters
+        ----------
+        name : str
+            The experiment.
+        event : str, default=None
+            The kind of events that count, such as "purchase"; None is all.
+        bounds : {"sequential", "fixed"}, default="sequential"
+            Whether the intervals hold at every look, or at one alone.
+        timeout : float, default=600.0
+            Seconds to wait.
+
+        Returns
+        -------
+        dict
+            ``table``, ``users``, ``over_time``, ``notes`` and ``text``; see
+            :func:`skrec.model_selection.analyze_experiment`.
+        """
+        query = {"bounds": bounds} | ({} if event is None else {"event": event})
+        return self._json("GET", f"/v1/experiments/{_path(name)}/result", query=query, timeout=timeout)
 
     def export_table(self, table: str, path: str | os.PathLike, *, timeout: float = 600.0) -> Path:
         """Write a table of the service into a parquet file.

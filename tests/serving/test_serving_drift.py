@@ -1,0 +1,154 @@
+"""Drift of the service: planted faults in the log and in the answers, what is kept, and who may see it."""
+
+import json
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from service_process import Api, serving
+from shop_log import DAY, folder_of, opened
+
+from skrec.serving._models import Models
+from skrec.serving._store import Impression
+from skrec.serving._training import run_job
+from skrec.serving._watch import exposition
+from skrec.serving._work import Work
+
+WEEK = 7 * DAY
+MONDAY = 15_285 * DAY  # 2011-11-07
+
+
+def weeks_of_events(n_weeks=14, *, per_week=1500, new_items=False, seed=0, first=MONDAY):
+    """Return a table of whole weeks of a steady shop; in the last week perhaps a third of the items are new."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for week in range(n_weeks):
+        users = rng.choice(400, per_week)
+        items = np.minimum(rng.zipf(1.4, per_week), 200)
+        if new_items and week == n_weeks - 1:
+            items[rng.random(per_week) < 0.3] += 1000
+        times = first + week * WEEK + np.sort(rng.integers(0, WEEK, per_week))
+        times[0], times[-1] = first + week * WEEK, first + (week + 1) * WEEK - 1
+        parts.append(
+            pa.table(
+                {
+                    "user": [f"person-{user}" for user in users],
+                    "item": items,
+                    "time": times,
+                    "event": rng.choice(["view", "purchase"], per_week),
+                }
+            )
+        )
+    return pa.concat_tables(parts)
+
+
+@pytest.fixture
+def work(tmp_path):
+    settings = folder_of(tmp_path)
+    store = opened(settings)
+    yield Work(Models(settings, store))
+    store.close()
+
+
+def judged(work):
+    result = run_job({"id": 1, "kind": "drift", "payload": None}, work)
+    return result, work.store.drift()
+
+
+def test_a_quiet_shop_has_no_alarm(work):
+    work.store.add_log(weeks_of_events())
+    result, kept = judged(work)
+    assert (result["alarm"], result["warn"]) == ([], [])
+    assert result["period"].startswith("2012-02-06")
+    assert {row["part"] for row in kept["scores"]} == {"shop"}
+    assert kept["gauges"]["skrec_drift_alarms"] == 0
+
+
+def test_new_items_are_found_and_named(work):
+    work.store.add_log(weeks_of_events(new_items=True))
+    work.store.put_items(
+        [{"item": item, "category": "a" if item % 2 else "b"} for item in range(1, 1201)], partial=True
+    )
+    result, kept = judged(work)
+    assert "unknown_items" in result["alarm"]
+    row = next(r for r in kept["scores"] if r["statistic"] == "unknown_items" and r["period"] == result["period"])
+    assert row["verdict"] == "alarm" and row["z"] > 5
+    assert row["value"] == pytest.approx(0.3, abs=0.05)
+    assert "item" in row["moved"] and row["advice"]
+    assert any(one["statistic"] == "category_shares" for one in kept["scores"])
+    text = exposition(kept).decode()
+    assert f"skrec_drift_unknown_items {row['value']!r}\n" in text
+
+
+def test_nothing_of_a_person_is_kept(work):
+    table = weeks_of_events(per_week=800)
+    bot = table.slice(len(table) - 800).set_column(0, "user", pa.array(["person-7"] * 800))
+    work.store.add_log(pa.concat_tables([table, bot]))
+    result, kept = judged(work)
+    assert result["alarm"]
+    assert "person-" not in json.dumps(kept) + json.dumps(result)
+
+
+def test_scores_take_the_place_of_the_former_ones(work):
+    work.store.add_log(weeks_of_events(6))
+    first = judged(work)[1]
+    work.store.add_log(weeks_of_events(4, first=MONDAY + 6 * WEEK, seed=1))
+    second = judged(work)[1]
+    assert max(row["period"] for row in second["scores"]) > max(row["period"] for row in first["scores"])
+
+
+def test_an_empty_shop_and_a_short_log_say_why(work):
+    assert judged(work)[0]["skipped"] == "there are no events"
+    work.store.add_log(weeks_of_events(1, per_week=20).slice(0, 10))
+    result, kept = judged(work)
+    assert "whole" in result["skipped"]
+    assert kept["scores"] == []
+
+
+def test_more_fallbacks_are_found(work):
+    work.store.add_log(weeks_of_events(4))
+    rng = np.random.default_rng(0)
+    monday = (time.time_ns() // 1000 - 11 * DAY) // WEEK * WEEK + 4 * DAY  # 1970 began on a Thursday
+    shown = []
+    for week in range(10):
+        for number, moment in enumerate(np.sort(rng.integers(0, WEEK, 300)) + monday - (9 - week) * WEEK):
+            failed = rng.random() < (0.4 if week == 9 else 0.02)
+            name = f"{int(moment):014x}{number:012x}"
+            shown.append(
+                Impression(
+                    name,
+                    0,
+                    f"person-{number}",
+                    1,
+                    "default",
+                    0.5 + rng.random(),
+                    None,
+                    None if failed else 1,
+                    int(moment),
+                )
+            )
+    for start in range(0, len(shown), 1000):
+        work.store.show(shown[start : start + 1000])
+        work.store._flush_impressions()
+    _, kept = judged(work)
+    rows = [row for row in kept["scores"] if row["part"] == "answers" and row["statistic"] == "fallback_share"]
+    assert [row["verdict"] for row in rows if row["verdict"] == "alarm"] == ["alarm"]
+    assert rows[-1]["verdict"] == "alarm" or rows[-2]["verdict"] == "alarm"
+    assert kept["gauges"]["skrec_drift_answers_fallback_share"] > 0.01
+
+
+def test_over_http(tmp_path):
+    settings = folder_of(tmp_path, trainer=False)
+    store = opened(settings)
+    store.add_log(weeks_of_events(new_items=True))
+    run_job({"id": 1, "kind": "drift", "payload": None}, Work(Models(settings, store)))
+    with serving(settings) as app:
+        api = Api(app.port)
+        found = api.ok("GET", "/v1/drift")
+        assert found["scores"] and found["judged"]
+        job = api.ok("POST", "/v1/jobs", {"kind": "drift"})["id"]
+        assert store.job(job)["kind"] == "drift"
+        metrics = api.ok("GET", "/metrics")
+        assert "skrec_drift_alarms" in str(metrics)
+    store.close()
