@@ -9,6 +9,7 @@ import numpy as np
 
 from ..feature_extraction import HistoryVectorizer
 from ..utils._histories import Histories
+from ..utils._search import warm_up
 from ..utils._validation import plain
 
 _DAY = 86_400_000_000  # microseconds
@@ -72,6 +73,13 @@ class ServedModel:
     def position(self) -> dict:
         """Position of each item id."""
         return {item: place for place, item in enumerate(self.ids)}
+
+    def warm_up(self) -> None:
+        """Prepare what depends on the model alone before its first request, which would wait for it."""
+        if self.ids:
+            self.recommend([(self.ids[0], 0, None, None)], 1)
+        warm_up(self.estimator)
+        _ = self.position, self.name
 
     @property
     def learned_until(self) -> int | None:
