@@ -65,14 +65,20 @@ class _People:
         self.store, self.numbers = store, numbers
         self.payloads = store.payloads(numbers)
         self.created = store.created(self.payloads)
+        self.names = job_names(self.created)
         self.all = deleted_events(store, self.payloads.values())
 
     def but(self, followed) -> tuple[Any, list]:
         """Return the events and merges of jobs that a version has not followed."""
-        rest = [number for number in self.payloads if number not in followed]
+        rest = [number for number in self.payloads if self.names[number] not in followed]
         if len(rest) == len(self.payloads):
             return self.all
         return deleted_events(self.store, [self.payloads[number] for number in rest])
+
+
+def job_names(created: dict[int, int]) -> dict[int, str]:
+    """Name jobs in a model file: by number and moment, since numbers are given again after a backup was restored."""
+    return {number: f"{number} of {moment}" for number, moment in created.items()}
 
 
 def _next(store, done: set) -> dict | None:
@@ -114,7 +120,7 @@ def _forget_in(row: dict, people: _People, work: Work, result: dict) -> None:
     known = as_learned(events, row, merges)
     may = of_store and may_know(model, row, events)
     if not len(known) and not may:
-        if followed.intersection(people.numbers):  # a crash came between the file and its row
+        if followed.intersection(people.names.values()):  # a crash came between the file and its row
             work.store.set_version(version, learned_until=_end(model, row, people, work)[0])
         return
     estimator = _unlearned(model, row, events, merges, work) if of_store and not may else None
@@ -125,8 +131,9 @@ def _forget_in(row: dict, people: _People, work: Work, result: dict) -> None:
         _delete(version, work, result)
         return
     until, n_at_last = _end(model, row, people, work)
-    open_jobs = {*people.numbers, *work.store.open_jobs("forget")}
-    notes = new_notes(model, estimator, until, n_at_last, sorted(open_jobs & followed | set(people.payloads)))
+    open_jobs = job_names(work.store.created({*people.numbers, *work.store.open_jobs("forget")}))
+    names = followed.intersection(open_jobs.values()).union(people.names.values())
+    notes = new_notes(model, estimator, until, n_at_last, sorted(names))
     result["unlearned"].append(version)
     if row["status"] == "current":
         learned = {name: row[name] for name in ("learned_seq", "learned_merge")} | {"learned_until": until}
@@ -200,9 +207,8 @@ def _replace(model: ServedModel, version: int, work: Work) -> int | None:
     try:
         with work.long():
             estimator = refitted(model, table).estimator
-        notes = new_notes(
-            model, estimator, until, int(np.count_nonzero(times(table) == until)), sorted(snapshot.forgets)
-        )
+        names = sorted(job_names(work.store.created(snapshot.forgets)).values())
+        notes = new_notes(model, estimator, until, int(np.count_nonzero(times(table) == until)), names)
         notes.pop("elsewhere_until", None)
         learned = {"learned_seq": snapshot.seq, "learned_merge": snapshot.merge, "learned_until": until}
         text = f"refit on {len(table):,} events without users who were deleted"

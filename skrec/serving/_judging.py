@@ -250,6 +250,17 @@ def outcome(new: ServedModel, old: ServedModel, of_users: Questions, settings, o
     }
 
 
+def worse(judgement: dict) -> str:
+    """Say why a model has not passed."""
+    if not judgement.get("judged"):
+        return str(judgement.get("reason"))
+    return (
+        f"NDCG@{judgement['k']} is {judgement['ndcg']:.4f}, that of the current model {judgement['current_ndcg']:.4f} "
+        f"({judgement['n_users']:,} users, {judgement['on']}): lower by more than the margin of "
+        f"{judgement['margin']:.0%} and twice the standard error of the difference, {judgement['difference_error']:.4f}"
+    )
+
+
 def not_judged(reason: str, settings) -> dict[str, Any]:
     """Return the outcome where too little can be predicted to compare."""
     return {"judged": False, "passed": True, "reason": f"{reason}; {settings.min_judged_users} are needed to judge"}

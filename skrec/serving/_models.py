@@ -1,7 +1,6 @@
 """Versions of the model: files on disk, the one in use, and how another takes its place."""
 
 import logging
-import math
 import os
 import shutil
 import stat
@@ -15,8 +14,8 @@ from weakref import WeakKeyDictionary
 from .. import persistence
 from ..utils._archive import default_limit
 from ..utils._files import replacing
-from ..utils._search import warm_up
-from ._judging import judge_other
+from ._golden import problems_of
+from ._judging import judge_other, worse
 from ._learned import steadily
 from ._served import Row, ServedModel
 
@@ -198,7 +197,8 @@ class Models:
             if left and not self.path(row["version"]).exists():
                 self.delete(row["version"])
         rows.sort(key=lambda row: (ranks.get(row["status"], 3), -row["version"]))
-        oldest = [row["version"] for row in rows[self.settings.keep_versions :] if ranks.get(row["status"], 3) > 1]
+        last = [row for row in rows[self.settings.keep_versions :] if row["version"] not in used]
+        oldest = [row["version"] for row in last if ranks.get(row["status"], 3) > 1]
         gone = [version for version in oldest if self.store.discard(version)]  # unless it was put to use meanwhile
         self.sweep()
         return gone
@@ -261,7 +261,7 @@ class Models:
                     return True
                 try:
                     model = self.load(version)
-                    warm_up(model.estimator)
+                    model.warm_up()
                     self.current = model
                 except Exception as error:
                     if ((self.store.current() or {}).get("version")) != version:
@@ -302,17 +302,7 @@ class Models:
         list of str
             What is wrong; empty if nothing is.
         """
-        kind = self.store.kinds.item
-        if kind is not None and model.kind != kind:
-            return [f"item ids must be of the kind {kind}, as in the store, and those of the model are {model.kind}"]
-        if not model.ids:
-            return ["it knows no item"]
-        own: list[list[Row]] = [[(item, 0, None, None)] for item in model.ids[:2]]
-        problems = []
-        for rows in [*samples, *own]:
-            if problem := _problem(model, rows):
-                problems.append(problem)
-        return list(dict.fromkeys(problems))
+        return problems_of(model, self.store.kinds.item, samples)
 
     def promote(self, version: int, *, force: bool = False) -> dict[str, Any]:
         """Let a version take the place of the current one.
@@ -382,7 +372,7 @@ class Models:
             If the file was deleted meanwhile.
         """
         self._fix_kind(model)
-        warm_up(model.estimator)
+        model.warm_up()
         try:
             if not self.store.promote(model.version, instead_of=instead_of):
                 return False
@@ -394,7 +384,7 @@ class Models:
     def install_in_place_of(self, version: int, model: ServedModel) -> bool:
         """Make a version the current one in place of one that nobody must go back to; False if that is not current."""
         self._fix_kind(model)
-        warm_up(model.estimator)
+        model.warm_up()
         if not self.store.replace_current(version, model.version):
             return False
         self._use(model)
@@ -479,31 +469,3 @@ class Models:
         except BaseException:
             self.store.set_version(version, status=_GONE)
             raise
-
-
-def worse(judgement: dict) -> str:
-    """Say why a model has not passed."""
-    if not judgement.get("judged"):
-        return str(judgement.get("reason"))
-    return (
-        f"NDCG@{judgement['k']} is {judgement['ndcg']:.4f}, that of the current model {judgement['current_ndcg']:.4f} "
-        f"({judgement['n_users']:,} users, {judgement['on']}): lower by more than the margin of "
-        f"{judgement['margin']:.0%} and twice the standard error of the difference, {judgement['difference_error']:.4f}"
-    )
-
-
-def _problem(model: ServedModel, rows: list[Row]) -> str | None:
-    """Return what is wrong with the answer for a history."""
-    who = f"a user with {len(rows)} events"
-    try:
-        items, scores = model.recommend(rows, 10)
-    except Exception as error:
-        return f"{who} gives {type(error).__name__}: {error}"
-    least = min(10, len(model.ids) - len({row[0] for row in rows}))
-    if len(items) < least:
-        return f"{who} gets {len(items)} items of {len(model.ids)}"
-    if len(set(items)) < len(items) or any(item not in model.position for item in items):
-        return f"{who} gets items twice, or items that it does not know"
-    if not all(math.isfinite(score) for score in scores):
-        return f"{who} gets scores that are not finite"
-    return None

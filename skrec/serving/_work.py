@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ._judging import worse
 from ._learned import Snapshot, as_learned, learned, steadily, times
-from ._models import Models, NotPromoted, worse
+from ._models import Models, NotPromoted
 from ._served import ServedModel
 
 logger = logging.getLogger("skrec.serving")
@@ -111,8 +112,8 @@ def new_notes(model: ServedModel, estimator, until: int | None, n_at_last: int, 
         Time of its last event, in microseconds since 1970.
     n_at_last : int
         Number of events at this time.
-    forgotten : sequence of int, default=()
-        Jobs "forget" that it need not follow.
+    forgotten : sequence of str, default=()
+        Names of jobs "forget" that it need not follow.
     """
     notes = {name: value for name, value in model.notes.items() if name not in ("data", "forgotten")}
     if model.dated and until is not None:

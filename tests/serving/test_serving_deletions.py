@@ -121,7 +121,21 @@ def test_a_version_that_has_followed_some_of_the_deletions_follows_the_others(sh
     do_waiting(shop)
     for version, end in ((1, 500), (2, 700), (5, 900)):
         assert_never_seen(shop, version, EVENTS[:end], (4, 6))
-    assert shop.models.load(5).notes["forgotten"] == [first, first + 1]
+    names = shop.models.load(5).notes["forgotten"]
+    assert names == [f"{number} of {shop.store.job(number)['created']}" for number in (first, first + 1)]
+
+
+def test_a_job_of_the_same_number_is_another_after_a_backup(shop):
+    shop.store.delete_user(4)
+    do_waiting(shop)
+    model = shop.models.current
+    with shop.store.database.begin(write=True) as connection:  # the number is given again
+        connection.exec_driver_sql("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'jobs'")
+        connection.exec_driver_sql("DELETE FROM jobs")
+    number = shop.store.delete_user(6)
+    shop.models.rewrite(4, model.estimator, {**model.notes, "forgotten": [number, f"{number} of 17"]})
+    do_waiting(shop)
+    assert_is_refit(shop)
 
 
 def test_a_user_who_came_back_and_was_deleted_again(shop):
