@@ -197,8 +197,7 @@ class Models:
             if left and not self.path(row["version"]).exists():
                 self.delete(row["version"])
         rows.sort(key=lambda row: (ranks.get(row["status"], 3), -row["version"]))
-        last = [row for row in rows[self.settings.keep_versions :] if row["version"] not in used]
-        oldest = [row["version"] for row in last if ranks.get(row["status"], 3) > 1]
+        oldest = [row["version"] for row in rows[self.settings.keep_versions :] if ranks.get(row["status"], 3) > 1]
         gone = [version for version in oldest if self.store.discard(version)]  # unless it was put to use meanwhile
         self.sweep()
         return gone
