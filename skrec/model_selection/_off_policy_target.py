@@ -1,0 +1,181 @@
+"""The policy to be judged: its probability of each logged item, and of all items at each shown position."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..feature_extraction._event_columns import read_raw
+from ..utils._arguments import as_floats, check_whole, shown
+from ..utils._containers import count_rows, take_rows
+from ..utils._plackett_luce import check_temperature, chosen_probabilities, position_probabilities
+from ..utils._validation import as_ids, factorize, lookup
+from ._off_policy_data import Logs
+
+
+@dataclass
+class Target:
+    """Probabilities of a policy.
+
+    Attributes
+    ----------
+    logged : ndarray of shape (n_rows,)
+        Probability of the logged item at its position.
+    row, item, probability : ndarray of shape (n_entries,), or None
+        All items that the policy may show at the position of a logged row; codes beyond those of the logs are of items
+        that were never shown.
+    """
+
+    logged: np.ndarray
+    row: Any = None
+    item: Any = None
+    probability: Any = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_deterministic(self) -> bool:
+        return bool(((self.logged == 0) | (self.logged == 1)).all())
+
+
+def read_target(
+    policy, logs: Logs, frame, names: dict, *, histories, temperature, n_candidates, candidates, entries: bool
+) -> Target:
+    """Read a policy given as a column, an array, a table, or a recommender with histories."""
+    if hasattr(policy, "predict") or hasattr(policy, "recommend"):
+        if histories is None:
+            raise ValueError("histories is needed with a recommender: pass one history per list, as of its time")
+        X = _align(histories, logs)
+        if check_temperature(temperature) == 0:
+            return _greedy(policy, X, logs, candidates)
+        n_candidates = check_whole(n_candidates, "n_candidates")
+        return _noisy(policy, X, logs, float(temperature), n_candidates, candidates, entries)
+    if isinstance(policy, str):
+        target = Target(read_raw(frame, {"policy": policy})["policy"].to_numpy(dtype=np.float64, na_value=np.nan))
+    elif hasattr(policy, "columns") or hasattr(policy, "column_names"):
+        target = _from_table(policy, logs, names)
+    else:
+        target = Target(as_floats(policy, "policy"))
+        if target.logged.shape != logs.rec.shape:
+            raise ValueError(
+                f"policy has the shape {target.logged.shape} for {len(logs.rec)} rows of logs: pass one each"
+            )
+    outside = ~((target.logged >= 0) & (target.logged <= 1))
+    if outside.any():
+        raise ValueError(
+            f"policy must hold probabilities from 0 to 1, got {int(outside.sum()):,} others such as "
+            f"{target.logged[outside][0]:g}"
+        )
+    return target
+
+
+def _from_table(table, logs: Logs, names: dict) -> Target:
+    """Read a table of all items at all positions, for each list or, without lists, the same for all."""
+    columns = list(getattr(table, "column_names", None) or table.columns)
+    roles = [
+        role for role in ("rec_id", "position", "item", "probability") if role != "rec_id" or names[role] in columns
+    ]
+    raw = read_raw(table, {role: names[role] for role in roles})
+    chance = as_floats(raw["probability"].to_numpy(), "policy")
+    place = as_floats(raw["position"].to_numpy(), "policy").astype(np.int64) - logs.labels[0]
+    if not ((chance >= 0) & (chance <= 1)).all():
+        raise ValueError(f"policy must hold probabilities from 0 to 1 in {names['probability']!r}, but has others")
+    item = _codes(raw["item"].to_numpy(), logs)
+    if "rec_id" in raw:
+        known = {one: code for code, one in enumerate(logs.rec_ids)}
+        rec = np.array([known.get(one, -1) for one in raw["rec_id"]], dtype=np.int64)
+        row_of = np.full((logs.n_lists, logs.n_positions), -1, dtype=np.int64)
+        row_of[logs.rec, logs.position] = np.arange(len(logs.rec))
+        inside = (rec >= 0) & (place >= 0) & (place < logs.n_positions)
+        row = np.where(inside, row_of[rec, np.where(inside, place, 0)], -1)
+        keep = row >= 0
+        row, item, chance = row[keep], item[keep], chance[keep]
+    else:
+        parts = []
+        for one in range(logs.n_positions):
+            rows, entries = np.flatnonzero(logs.position == one), np.flatnonzero(place == one)
+            parts.append((np.repeat(rows, len(entries)), np.tile(entries, len(rows))))
+        row, entry = (np.concatenate(part) for part in zip(*parts, strict=True))
+        item, chance = item[entry], chance[entry]
+    total = np.bincount(row, chance, minlength=len(logs.rec))
+    if (total > 1 + 1e-6).any():
+        raise ValueError(f"policy must sum to at most 1 at each position of a list, got {total.max():g}")
+    return _of_entries(logs, row, item, chance)
+
+
+def _of_entries(logs: Logs, row, item, chance) -> Target:
+    same = logs.item[row] == item
+    logged = np.bincount(row[same], chance[same], minlength=len(logs.rec))
+    target = Target(logged, row, item, chance)
+    total = np.bincount(row, chance, minlength=len(logs.rec))
+    short = int((total < 1 - 1e-6).sum())
+    if short:
+        target.notes.append(f"the policy fills less than a whole place in {short:,} of {len(total):,} shown positions")
+    return target
+
+
+def _codes(ids, logs: Logs) -> np.ndarray:
+    """Return codes of items; those that were never shown get codes beyond the logs' own."""
+    ids = as_ids(np.asarray(ids).ravel(), "item")
+    codes = lookup(ids, logs.items, "policy").astype(np.int64)
+    new = codes < 0
+    codes[new] = len(logs.items) + factorize(ids[new])[0]
+    return codes
+
+
+def _align(histories, logs: Logs):
+    """Return the histories in the order of the lists: by the index if it names the lists, else as they are."""
+    index = getattr(histories, "index", None)
+    if index is not None and hasattr(index, "get_indexer") and index.is_unique:
+        rows = index.get_indexer(logs.rec_ids)
+        if (rows >= 0).all():
+            return take_rows(histories, rows)
+    n = count_rows(histories, "histories")
+    if n != logs.n_lists:
+        raise ValueError(
+            f"histories has {n} rows for {logs.n_lists} lists of logs: pass one per list in the order of their first "
+            "rows, or a frame whose index names the lists"
+        )
+    return histories
+
+
+def _greedy(model, X, logs: Logs, candidates) -> Target:
+    if hasattr(model, "recommend"):
+        shown_items = np.asarray(model.recommend(X, logs.n_positions, candidates=candidates))
+    elif candidates is not None:
+        raise TypeError(f"candidates needs a recommender with recommend, got {shown(model)}")
+    else:
+        shown_items = np.asarray(model.predict(X))[:, : logs.n_positions]
+    codes = _codes(shown_items, logs).reshape(shown_items.shape)
+    row = np.flatnonzero(logs.position < codes.shape[1])
+    return _of_entries(logs, row, codes[logs.rec[row], logs.position[row]], np.ones(len(row)))
+
+
+def _noisy(model, X, logs: Logs, temperature: float, n_candidates: int, candidates, entries: bool) -> Target:
+    """Return the probabilities of Plackett-Luce lists from the best candidates; of logged items only is faster."""
+    if n_candidates < logs.n_positions:
+        raise ValueError(
+            f"n_candidates must be at least the number of positions {logs.n_positions}, got {n_candidates}"
+        )
+    items, scores = model.recommend(X, n_candidates, candidates=candidates, return_scores=True)
+    codes = _codes(items, logs).reshape(items.shape)
+    order = np.argsort(logs.rec, kind="stable")
+    ends = np.searchsorted(logs.rec[order], np.arange(logs.n_lists + 1))
+    key, chance = b"", np.empty(0)
+    logged = np.zeros(len(logs.rec))
+    parts: list[tuple] = []
+    for one in range(logs.n_lists):
+        rows = order[ends[one] : ends[one + 1]]
+        if not entries:
+            there, column = np.nonzero(logs.item[rows][:, None] == codes[one])
+            rows = rows[there]
+            logged[rows] = chosen_probabilities(scores[one], column, logs.position[rows], temperature)
+            continue
+        if scores[one].tobytes() != key:  # models without users give all lists the same scores
+            key, chance = scores[one].tobytes(), position_probabilities(scores[one], logs.n_positions, temperature)
+        parts.append(
+            (np.repeat(rows, len(chance)), np.tile(codes[one], len(rows)), chance[:, logs.position[rows]].T.ravel())
+        )
+    if not entries:
+        return Target(logged)
+    row, item, probability = (np.concatenate([part[which] for part in parts]) for which in range(3))
+    return _of_entries(logs, row, item, probability)
