@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils._time import as_moment, logger
+from ..utils._time import logger
 from ._drift_judge import STATISTICS, judge
 from ._drift_log import LABELS, Calendar, code_log, make_calendar, read_frame, text, whole_periods
 from ._drift_statistics import Past, cut, measure
@@ -153,7 +153,7 @@ class DriftMonitor(BaseEstimator):
             The monitor itself.
         """
         frame, calendar = self._read(X, "X")
-        first, last, notes = self._span(frame, calendar, until)
+        first, last, notes = whole_periods(frame["time"].to_numpy(), calendar, until)
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: give a longer log")
         self._calendar = calendar
@@ -209,7 +209,7 @@ class DriftMonitor(BaseEstimator):
         if early:
             end = text(calendar, known + 1)
             raise ValueError(f"X has {early:,} events before {end}, where the reference ends: pass later events only")
-        _, last, notes = self._span(frame, calendar, until)
+        _, last, notes = whole_periods(frame["time"].to_numpy(), calendar, until)
         notes = [note for note in notes if not note.startswith("the first")]
         first = known + 1  # periods without events count
         if last < first:
@@ -237,7 +237,7 @@ class DriftMonitor(BaseEstimator):
             As `score` returns it, for all periods.
         """
         frame, calendar = self._read(X, "X")
-        first, last, notes = self._span(frame, calendar, until)
+        first, last, notes = whole_periods(frame["time"].to_numpy(), calendar, until)
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: give a longer log")
         numbers, values, noise, moved = _panel(frame, calendar, first, last, self.window)
@@ -266,17 +266,6 @@ class DriftMonitor(BaseEstimator):
         roles = ("user", "item", "time", "weight", "price", *LABELS)
         frame, dated = read_frame(X, {role: getattr(self, role) for role in roles}, name)
         return frame, make_calendar(self.period, dated)
-
-    def _span(self, frame, calendar: Calendar, until):
-        first, last, notes = whole_periods(frame["time"].to_numpy(), calendar)
-        if until is not None:
-            end = as_moment(until, "until", dated=calendar.dated)
-            latest = float(frame["time"].iloc[-1])
-            if end < latest:
-                raise ValueError(f"until={until!r} lies before the last event: leave out later events, or until")
-            last = int(np.floor((end - calendar.origin) / calendar.length)) - 1
-            notes = [note for note in notes if not note.startswith("the last")]
-        return first, last, notes
 
     def _left_out(self, frame) -> list[str]:
         return [f"{', '.join(names)}: left out without {role}=" for role, names in _NEEDS.items() if role not in frame]

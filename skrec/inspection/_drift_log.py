@@ -7,7 +7,7 @@ import numpy as np
 from ..feature_extraction._event_columns import check_names, read_raw
 from ..feature_extraction._time_units import with_unit
 from ..utils._histories import _to_numpy, is_frame, read_histories
-from ..utils._time import are_dates, as_days, as_duration
+from ..utils._time import are_dates, as_days, as_duration, as_moment
 from ..utils._validation import type_name
 
 ROLES = ("user", "item", "time", "weight", "price", "category", "country", "event")
@@ -162,10 +162,11 @@ def _from_histories(X, name: str):
     return frame.sort_values("time", kind="stable", ignore_index=True), read.dated
 
 
-def whole_periods(times: np.ndarray, calendar: Calendar) -> tuple[int, int, list[str]]:
+def whole_periods(times: np.ndarray, calendar: Calendar, until=None) -> tuple[int, int, list[str]]:
     """Return the first and last whole period of ascending times, and a note on each that is left out.
 
-    The first is whole where events begin within a seventh of it, the last where they reach its last seventh.
+    The first is whole where events begin within a seventh of it, the last where they reach its last seventh, or where
+    it ends by `until`, the moment until when they are complete.
     """
     at = (times[[0, -1]] - calendar.origin) / calendar.length
     first, last = int(np.floor(at[0])), int(np.floor(at[-1]))
@@ -178,7 +179,14 @@ def whole_periods(times: np.ndarray, calendar: Calendar) -> tuple[int, int, list
     if at[0] - first > _WHOLE:
         notes.append(f"the first period, from {text(calendar, first)}, begins before the log and is left out")
         first += 1
-    if at[-1] - last < 1 - _WHOLE - 1e-9:
+    if until is not None:
+        end = as_moment(until, "until", dated=calendar.dated)
+        if end < times[-1]:
+            raise ValueError(f"until={until!r} lies before the last event: leave out later events, or until")
+        last = int(np.floor((end - calendar.origin) / calendar.length)) - 1
+        if last - first >= _MOST:
+            raise ValueError(f"until={until!r} lies {last - first + 1:,} periods after the first event: correct it")
+    elif at[-1] - last < 1 - _WHOLE - 1e-9:
         notes.append(f"the last period, from {text(calendar, last)}, is not over in the log and is left out")
         last -= 1
     return first, last, notes
@@ -201,7 +209,12 @@ def code_log(frame, calendar: Calendar, first: int, last: int) -> CodedLog:
     number = calendar.number(frame["time"].to_numpy())
     codes, ids = {}, {}
     for role in ("user", "item", *(label for label in LABELS if label in frame)):
-        codes[role], ids[role] = pd.factorize(frame[role].to_numpy(dtype=object))
+        try:
+            codes[role], ids[role] = pd.factorize(frame[role].to_numpy(dtype=object))
+        except TypeError as error:
+            raise TypeError(
+                f"the {role} column must hold numbers or text, one in a row ({error}): convert it"
+            ) from error
     columns = {**codes, **{role: frame[role].to_numpy() for role in ("time", "weight", "price") if role in frame}}
     price, missing = None, (codes["user"] < 0) | (codes["item"] < 0)
     if "price" in frame:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import norm
 
 from ..utils._arguments import as_floats, check_share, check_whole
-from ..utils._time import are_dates, as_days, as_moment
+from ..utils._time import are_dates, as_days
 from ._drift_judge import STATISTICS, judge
 from ._drift_log import make_calendar, whole_periods
 
@@ -108,8 +108,12 @@ def score_requests(
         The column that says whether something recommended was taken, 1 or 0; NaN where it is not known yet.
     user : str, default=None
         The column that says who, for the interval of the hit rate.
-    period, window, warn, alarm
-        As in `DriftMonitor`.
+    period : str, number or timedelta, default="7D"
+        Length of a period.
+    window : int, default=8
+        Number of periods before the one judged that are its reference.
+    warn, alarm : float, default=4.0 and 5.0
+        Absolute z from where the verdict is "warn" and "alarm".
     until : moment, default=None
         Until when the requests are complete. None leaves out a last period that they do not fill.
 
@@ -168,10 +172,7 @@ def score_requests(
     }
     dated = are_dates(requests[time].to_numpy())
     calendar = make_calendar(period, dated)
-    first, last, notes = whole_periods(times, calendar)
-    if until is not None:
-        last = int(np.floor((as_moment(until, "until", dated=dated) - calendar.origin) / calendar.length)) - 1
-        notes = notes[:-1] if notes and notes[-1].startswith("the last") else notes
+    first, last, notes = whole_periods(times, calendar, until)
     if last < first:
         raise ValueError(f"requests has no whole period of {period!r}: {'; '.join(notes)}: wait, or give until=")
     numbers = np.arange(first, last + 1)

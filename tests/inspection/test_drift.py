@@ -140,6 +140,8 @@ def test_histories_give_what_their_events_give(retail):
     found = DriftMonitor().score_log(histories)
     expected = DriftMonitor(user="user", item="item", time="time").score_log(events)
     pd.testing.assert_frame_equal(found.drop(columns="moved"), expected.drop(columns="moved"))
+    same = DriftMonitor().score_log(to_histories(pl.from_pandas(events), user="user", item="item", time="time"))
+    pd.testing.assert_frame_equal(same.drop(columns="moved"), expected.drop(columns="moved"))
     assert not found["statistic"].isin(["price_ratio", "country_lost"]).any()
     assert any("without price=" in note for note in found.attrs["notes"])
 
@@ -299,6 +301,10 @@ def test_errors_say_what_to_do(retail, monitor):
         DriftMonitor(**COLUMNS).fit(retail.iloc[:10].assign(price="dear"))
     with pytest.raises(TypeError, match="frame that to_histories returns"):
         DriftMonitor().fit([["a"]])
+    with pytest.raises(TypeError, match="item column must hold numbers or text"):
+        DriftMonitor(**COLUMNS).fit(week_of(retail, "2011-07-11").assign(item=lambda frame: [["a"]] * len(frame)))
+    with pytest.raises(ValueError, match="periods after the first event"):
+        DriftMonitor(**COLUMNS).fit(retail.iloc[:2], until="9000-01-01")
     with pytest.raises(ValueError, match="periods of 7 each"):
         far = retail.iloc[:2].assign(time=[pd.Timestamp("1500-01-01"), pd.Timestamp("2011-01-01")])
         DriftMonitor(**COLUMNS).fit(far)
