@@ -204,6 +204,8 @@ async def open_loop(server: Server, rate: float, seconds: float, seed: int = 0, 
 
     async def one(due: float):
         nonlocal fallbacks
+        while free and free[-1].transport.is_closing():  # idle for longer than the server keeps a connection
+            free.pop()
         connection = free.pop() if free else await connect(server.port)
         body = json.dumps({"user": draw.choice(server.users), "k": 10}).encode()
         try:
@@ -300,6 +302,7 @@ def soak(server: Server, seconds: float, rate: float = 200) -> None:
             kind = b"refit" if len(memory) == 1 else b"update"
             await asyncio.to_thread(server.post, "/v1/jobs", b'{"kind": "%s"}' % kind)
             memory.append(server.memory())
+            print(f"soak   {round(memory[-1])} MiB", flush=True)
 
     found, statuses, fallbacks = asyncio.run(open_loop(server, rate, seconds, meanwhile=live))
     jobs = [(job["kind"], job["status"]) for job in server.get("/v1/jobs")["jobs"]]
