@@ -1,4 +1,4 @@
-"""The last step: varied, calibrated and ruled lists from any recommender."""
+"""The last step: valuable, varied, calibrated and ruled lists from any recommender."""
 
 from numbers import Integral, Real
 
@@ -12,12 +12,14 @@ from ..base import BaseRecommender
 from ..utils._arguments import check_flags
 from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter, shallow
+from ..utils._histories import as_passed
 from ..utils._requests import Request
 from ..utils._selection import stack
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._topk import map_blocks
 from ._item_tables import stock_mask
 from ._rules import Rules, with_forced
+from ._value import PurchaseCalibration, calibrate, item_values
 
 
 def _inner_has(name: str):
@@ -27,8 +29,12 @@ def _inner_has(name: str):
     return check
 
 
+def _has_value(self):
+    return self.value is not None
+
+
 class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
-    r"""Reorder what another recommender found, by variety, by the mix of the history, and by the rules of the shop.
+    r"""Reorder what another recommender found, by value, variety, the mix of the history, and the rules of the shop.
 
     The `n_candidates` best of the recommender are asked for, and the list is built from them one place at a time. The
     relevance :math:`r_i` of a candidate is its score, brought to 0 (the last candidate) to 1 (the first) for each user
@@ -45,6 +51,15 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
 
     maximal marginal relevance [1]_, mean dissimilarity [2]_ or calibration [3]_, where :math:`p` is the mix of
     categories in the history and :math:`q = 0.99\,\bar q + 0.01\,p` that of the list :math:`\bar q`, smoothed.
+
+    With a `value` :math:`v_i` of each item, its margin or price, the relevance is the expected value of the
+    recommendation [4]_, [5]_ instead, brought to at most 1 for each user and multiplied by `boost`:
+
+    .. math:: r_i \propto P(\text{purchase} \mid u, i) \; v_i^{\,\gamma}
+
+    with `value_exponent` :math:`\gamma`: 1 ranks by expected value, 0 by the probability alone, which is the order of
+    the recommender. The probability is a monotone function of the recommender's score, learned by isotonic or logistic
+    regression [6]_ on candidates of a clone that was fitted without the held-out part of the histories.
 
     Parameters
     ----------
@@ -75,9 +90,22 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     explore : float, default=0.0
         Share of the places, rounded, that are drawn at random from the candidates behind those that would fill the
         list, to learn about them.
+    value : callable, dict or pandas Series, default=None
+        What a purchase is worth by item id, at least 0: margin or price; items it does not name get the median, with a
+        warning. Or a function from the array of all ids to their values, called at each request. None leaves value out.
+    value_exponent : float, default=1.0
+        The exponent :math:`\gamma` that trades relevance (0) against value (1); not used without `value`.
+    calibration : {"isotonic", "sigmoid"} or PurchaseCalibration, default="isotonic"
+        How scores become probabilities of a purchase: isotonic regression, or Platt's logistic regression where only
+        some hundred purchases are held out. Or the `calibration_` of another reranker of the same recommender, used as
+        it is, so that nothing is fitted for it. Not used without `value`.
+    holdout : "last", "basket", "sessions", float or str, default="last"
+        What of the histories calibrates, as in :class:`BlendRecommender`; it says what the probability is of: that the
+        item is the next one (``"last"``), or is bought within 30 days (``"30D"``). Not used without `value`.
     prefit : bool, default=False
         Whether `recommender` is fitted already; a clone then keeps it fitted, so that a search over the other
-        parameters fits nothing.
+        parameters fits nothing. With `value` a clone of it is fitted all the same to learn the calibration, unless
+        `calibration` is given.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True
@@ -89,6 +117,9 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     ----------
     recommender_ : recommender
         The fitted recommender.
+    calibration_ : PurchaseCalibration or None
+        What makes probabilities of scores, and `n_purchases`, the number of held-out purchases it was learned from;
+        None without `value`.
     seed_ : int
         What the draw of explored items begins with.
     items_ : ndarray of shape (n_items,)
@@ -101,6 +132,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     See Also
     --------
     skrec.metrics.intra_list_diversity_at_k : Measures the variety of lists.
+    skrec.metrics.value_at_k : Measures the value of what was found.
     BlendRecommender : Joins several recommenders, and can be one's `recommender`.
 
     Notes
@@ -110,9 +142,12 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
 
     What is explored depends on the seed and the user's candidates: asking twice gives the same list.
 
+    Updates by `partial_fit` keep the calibration, so that with `value` they are approximate.
+
     Cost: that of `n_candidates` recommendations, and for each place one operation per candidate, times the size of the
     item vectors (at most 256; longer ones are reduced to 64), or with ``"calibrated"`` the number of an item's
-    categories. All users of a block are served at once.
+    categories. All users of a block are served at once. With `value`, `fit` fits the recommender once more, without the
+    held-out part, and asks it for the candidates of at most 5,000 users.
 
     References
     ----------
@@ -120,6 +155,12 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
        Producing Summaries", SIGIR 1998.
     .. [2] B. Smyth and P. McClave, "Similarity vs. Diversity", ICCBR 2001, section 3 (bounded greedy selection).
     .. [3] H. Steck, "Calibrated Recommendations", RecSys 2018, sections 3 and 4.
+    .. [4] L.-S. Chen, F.-H. Hsu, M.-C. Chen and Y.-C. Hsu, "Developing recommender systems with the consideration of
+       product profitability for sellers", Information Sciences 178, 2008.
+    .. [5] D. Jannach and G. Adomavicius, "Price and Profit Awareness in Recommender Systems", VAMS workshop at RecSys
+       2017.
+    .. [6] B. Zadrozny and C. Elkan, "Transforming Classifier Scores into Accurate Multiclass Probability Estimates",
+       KDD 2002.
 
     Examples
     --------
@@ -144,6 +185,10 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         "must_include": ["array-like", None],
         "must_exclude": ["array-like", None],
         "boost": "no_validation",
+        "value": "no_validation",
+        "value_exponent": [Interval(Real, 0, None, closed="left")],
+        "calibration": [StrOptions({"isotonic", "sigmoid"}), PurchaseCalibration],
+        "holdout": "no_validation",  # as_duration says more
         "in_stock": "no_validation",
         "explore": [Interval(Real, 0, 1, closed="both")],
         "prefit": ["boolean"],
@@ -151,7 +196,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     }
     del _parameter_constraints["vectorizer"]
 
-    _frames = ("categories", "boost", "in_stock")
+    _frames = ("categories", "boost", "in_stock", "value")
 
     def __init__(
         self,
@@ -167,6 +212,10 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         boost=None,
         in_stock=None,
         explore=0.0,
+        value=None,
+        value_exponent=1.0,
+        calibration="isotonic",
+        holdout="last",
         prefit=False,
         k=10,
         exclude_seen=True,
@@ -183,6 +232,10 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         self.boost = boost
         self.in_stock = in_stock
         self.explore = explore
+        self.value = value
+        self.value_exponent = value_exponent
+        self.calibration = calibration
+        self.holdout = holdout
         self.prefit = prefit
         self.k = k
         self.exclude_seen = exclude_seen
@@ -202,7 +255,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         Parameters
         ----------
         X : histories of shape (n_users,)
-            One row per user; not used with ``prefit=True``.
+            One row per user; with ``prefit=True`` used only to learn the calibration.
         y : None
             Ignored.
 
@@ -218,9 +271,24 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             self.recommender_ = self.recommender
         else:
             self.recommender_ = clone(self.recommender).fit(X)
-        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        rng = check_random_state(self.random_state)
+        self.seed_ = int(rng.randint(2**31 - 1))
+        self.calibration_ = None
+        if self.value is not None:
+            item_values(self.value, self.recommender_.items_, tell=True)
+            self.calibration_ = self._calibrate(X, rng)
         self._bind()
         return self
+
+    def _calibrate(self, X, rng) -> PurchaseCalibration:
+        if not isinstance(self.calibration, str):
+            if not hasattr(self.calibration, "by_place"):
+                raise ValueError("calibration is not fitted: pass the calibration_ of a fitted Reranker, or a name")
+            return self.calibration
+        n_candidates = max(self.k, self.n_candidates)
+        return calibrate(
+            self.recommender, as_passed(X), self.holdout, n_candidates, self.calibration, self.exclude_seen, rng
+        )
 
     def _bind(self) -> None:
         """Bring the rules to the order of the recommender's items."""
@@ -301,6 +369,70 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             returned = {"return_scores": return_scores, "return_source": return_source}
             return self._with_new_items(item_features).recommend(X, k, **wishes, **returned)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
+        codes, scores, picked, drawn, found = self._lists(X, request, at, return_source)
+        answer = [self.items_[np.take_along_axis(codes, picked, axis=1)]]
+        if return_scores:
+            answer.append(np.take_along_axis(scores, picked, axis=1))
+        if return_source:
+            sources = np.full(codes.shape, "must_include", dtype=object)
+            sources[:, : found.shape[1]] = found
+            sources = np.take_along_axis(sources, picked, axis=1)
+            sources[drawn] = "explore"
+            answer.append(sources)
+        return answer[0] if len(answer) == 1 else tuple(answer)
+
+    @available_if(_has_value)
+    @snapshot
+    def purchase_probability(
+        self, X, k=None, *, candidates=None, exclude=None, exclude_seen=None, at=None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Recommend items to each user, with the probability that the user buys each of them.
+
+        Times the value of the items, summed over a list, it is the expected value of the list. With ``k=n_candidates``
+        these are all candidates, for a reliability diagram on later purchases.
+
+        Parameters
+        ----------
+        X : histories of shape (n_users,), or matrix of shape (n_users, n_items)
+            One row per user.
+        k : int, default=None
+            Number of items; None takes the constructor's `k`.
+        candidates : array-like of shape (n_candidates,), default=None
+            The only items that may be recommended.
+        exclude : array-like of shape (n_excluded,), or one such list per user, or dict, default=None
+            Items that must not be recommended.
+        exclude_seen : bool, default=None
+            Whether the user's own items come last; None takes the constructor's `exclude_seen`.
+        at : date or number, default=None
+            The moment of asking, for models that know time.
+
+        Returns
+        -------
+        items : ndarray of shape (n_users, n_columns)
+            Item ids, as `recommend` gives them.
+        probabilities : ndarray of shape (n_users, n_columns)
+            Probability of a purchase within what `holdout` holds out; 0 for what comes last in any case. Users of whom
+            the recommender knows nothing get that of others at the same place, which is too high for most of them.
+        """
+        check_is_fitted(self)
+        request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
+        codes, scores, picked, *_ = self._lists(X, request, at, False)
+        probabilities = self.calibration_.probability(scores)
+        items = self.items_[np.take_along_axis(codes, picked, axis=1)]
+        return items, np.take_along_axis(probabilities, picked, axis=1)
+
+    def _lists(self, X, request: Request, at, return_source: bool):
+        """Build the lists of one request.
+
+        Returns
+        -------
+        codes, scores : ndarray of shape (n_users, n_candidates)
+            Positions in `items_` and scores of the candidates.
+        picked, drawn : ndarray of shape (n_users, k)
+            Columns of the candidates in the order of the list, and which of them were drawn at random.
+        sources : ndarray of shape (n_users, n_found) or None
+            What gave each candidate but those that only `must_include` names.
+        """
         k, by_user = request.k, request.exclude_by_user
         allowed = np.zeros(self.n_items_, dtype=bool)
         allowed[request.columns(self.items_)] = True
@@ -312,6 +444,9 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         forced = self._rules.forced[allowed[self._rules.forced]]
         if len(forced) > k:
             raise ValueError(f"must_include has {len(forced)} items for lists of k={k}: raise k or name fewer")
+        worth = self._rules.worth
+        if callable(self.value):
+            worth = item_values(self.value, self.items_) ** self.value_exponent
         found = self.recommender_.recommend(
             X,
             max(k, self.n_candidates),
@@ -327,21 +462,12 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         k = min(k, found[0].shape[1])
         mix = self._rules.mix(self.recommender_, X) if self.diversity == "calibrated" else None
         blocks = map_blocks(
-            lambda rows: self._rules.lists(codes[rows], scores[rows], is_forced[rows], mix and mix(rows), k),
+            lambda rows: self._rules.lists(codes[rows], scores[rows], is_forced[rows], mix and mix(rows), k, worth),
             len(codes),
             self._rules.row_bytes(codes.shape[1]),
         )
         picked, drawn = (stack([block[part] for block in blocks], (0, k), np.int64) for part in (0, 1))
-        answer = [self.items_[np.take_along_axis(codes, picked, axis=1)]]
-        if return_scores:
-            answer.append(np.take_along_axis(scores, picked, axis=1))
-        if return_source:
-            sources = np.full(codes.shape, "must_include", dtype=object)
-            sources[:, : found[2].shape[1]] = found[2]
-            sources = np.take_along_axis(sources, picked, axis=1)
-            sources[drawn.astype(bool)] = "explore"
-            answer.append(sources)
-        return answer[0] if len(answer) == 1 else tuple(answer)
+        return codes, scores, picked, drawn.astype(bool), found[2] if return_source else None
 
     def _codes(self, ids: np.ndarray) -> np.ndarray:
         """Return positions in `items_`; by hashing, since there are many."""
@@ -397,4 +523,6 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         inner = get_tags(self.recommender) if isinstance(self.recommender, BaseRecommender) else tags
         for name in ("personalized", "fit_randomness", "needs_order", "updates"):
             setattr(tags, name, getattr(inner, name))
+        if self.value is not None and tags.updates == "exact":
+            tags.updates = "approximate"  # the calibration is kept
         return tags

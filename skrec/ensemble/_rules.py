@@ -6,6 +6,7 @@ from ..utils._topk import top_k
 from ..utils._validation import plain
 from ._greedy import Calibrated, Dissimilar, Plain, build_lists, lottery_numbers
 from ._item_tables import factors, label_codes, label_matrix, positions, stock_mask, unit_vectors
+from ._value import PurchaseCalibration, expected_value, item_values
 
 
 class Rules:
@@ -30,7 +31,14 @@ class Rules:
         Codes of an item's categories, -1 where it has fewer.
     vectors : ndarray of shape (n_items, n_components) or None
         What is compared with ``diversity="mmr"`` or ``"mean"``.
+    worth : ndarray of shape (n_items,) or None
+        Value of an item to the power of `value_exponent`; a function as `value` is called at each request instead.
+    calibration : PurchaseCalibration or None
+        Makes probabilities of scores.
     """
+
+    worth: np.ndarray | None = None  # as are models saved before there was a value
+    calibration: PurchaseCalibration | None = None
 
     def __init__(self, reranker, inner):
         items = reranker.items_
@@ -62,6 +70,10 @@ class Rules:
             if not self.allowed[self.forced].all():
                 both = items[self.forced[~self.allowed[self.forced]]][0]
                 raise ValueError(f"must_include and must_exclude both have {plain(both)!r}: take it out of one")
+        if reranker.value is not None:
+            self.calibration = reranker.calibration_
+            if not callable(reranker.value):
+                self.worth = item_values(reranker.value, items) ** reranker.value_exponent
         if reranker.in_stock is not None and not callable(reranker.in_stock):
             self.allowed &= stock_mask(reranker.in_stock, items)
 
@@ -80,7 +92,7 @@ class Rules:
 
         return of_block
 
-    def lists(self, codes, scores, forced, mix, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def lists(self, codes, scores, forced, mix, k: int, worth=None) -> tuple[np.ndarray, np.ndarray]:
         """Build the lists of a block of users.
 
         Parameters
@@ -95,6 +107,8 @@ class Rules:
             Share of each category in the history.
         k : int
             Number of places.
+        worth : ndarray of shape (n_items,) or None
+            What a purchase of each item is worth; None leaves value out.
 
         Returns
         -------
@@ -104,7 +118,10 @@ class Rules:
             Which of them were drawn at random.
         """
         seen = np.isneginf(scores)
-        relevance = _relevance(scores.astype(np.float64), seen)
+        if worth is None or self.calibration is None:
+            relevance = _relevance(scores.astype(np.float64), seen)
+        else:
+            relevance = expected_value(self.calibration.probability(scores), worth[codes])
         if self.boost is not None:
             relevance = relevance * self.boost[codes]
         open_places, lottery = np.zeros((len(codes), k), dtype=bool), None

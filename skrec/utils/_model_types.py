@@ -16,6 +16,7 @@ SKREC = frozenset(
         "skrec.ensemble._reranker.Reranker",
         "skrec.ensemble._rules.Rules",
         "skrec.ensemble._two_stage.TwoStageRecommender",
+        "skrec.ensemble._value.PurchaseCalibration",
         "skrec.feature_extraction._behavior.BehaviorFeatures",
         "skrec.feature_extraction._bm25.BM25Transformer",
         "skrec.feature_extraction._vectorizer.HistoryVectorizer",
