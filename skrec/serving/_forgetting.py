@@ -146,9 +146,7 @@ def _forget_in(row: dict, people: _People, work: Work, result: dict) -> None:
         models.delete(new.version)  # another one was put to use meanwhile
     models.rewrite(version, estimator, notes)
     work.store.set_version(version, learned_until=until)
-    latest = work.store.version(version)
-    if latest is not None and latest["status"] == "current":  # put to use meanwhile, perhaps as it was before
-        models.touch()
+    models.touch()  # it may have been put to use meanwhile, as it was before
 
 
 def _end(model: ServedModel, row: dict, people: _People, work: Work) -> tuple[int | None, int]:

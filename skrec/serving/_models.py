@@ -278,7 +278,7 @@ class Models:
         return stamp is not None and stamp != self._stamps[model]
 
     def touch(self) -> None:
-        """Let all processes look again at the file of the current version."""
+        """Let all processes look again at the files that they use."""
         self.store.advance_models()
 
     def samples(self) -> list[list[Row]]:

@@ -11,7 +11,8 @@ from ._database import Id, Kinds, MergeRefused, Part, advance, id_of, kind_of, n
 from ._tables import attributions, events, impressions, jobs, merges
 from ._tables import items as catalogue
 
-_PEOPLE = 200  # whose late impressions are deleted in one transaction
+_PEOPLE = 20  # whose late impressions are deleted in one transaction
+_SHOWN = (impressions,)
 
 
 class Merge(NamedTuple):
@@ -142,16 +143,29 @@ class Users(Part):
             Number of impressions.
         """
         kind, n_deleted = self.kinds.user, 0
-        asked = iter(shown if kind is not None else ())
-        while part := list(islice(asked, _PEOPLE)):
+        if kind is None:
+            return 0
+        asked = [([text_of(user, kind, "user") for user in users], before) for users, before in shown]
+        first = self._first_shown({text for texts, _ in asked for text in texts})
+        found = (one for one in asked if any(first.get(text, one[1]) < one[1] for text in one[0]))
+        while part := list(islice(found, _PEOPLE)):  # mostly none: those who write do not wait
             with self.database.begin(write=True) as connection:
-                for users, before in part:
-                    texts = [text_of(user, kind, "user") for user in users]
+                for texts, before in part:
                     late = sa.and_(impressions.c.user.in_(texts), impressions.c.time < before)
                     of_lists = attributions.c.rec_id.in_(sa.select(impressions.c.rec_id).where(late))
                     connection.execute(sa.delete(attributions).where(of_lists))
                     n_deleted += connection.execute(sa.delete(impressions).where(late)).rowcount
         return n_deleted
+
+    def _first_shown(self, texts: set[str]) -> dict[str, int]:
+        """Return when each user was shown something first."""
+        first: dict[str, int] = {}
+        with self.database.begin() as connection:
+            for table in _SHOWN:
+                query = sa.select(table.c.user, sa.func.min(table.c.time)).group_by(table.c.user)
+                for text, moment in connection.execute(query.where(self.database.among(table.c.user, list(texts)))):
+                    first[text] = min(moment, first.get(text, moment))
+        return first
 
     def only_of(self, items: Iterable[Id]) -> set[Id]:
         """Return those of the items that are neither in an event nor in the catalogue."""
