@@ -15,7 +15,7 @@ class ExperimentResult:
     users : list of dict
         Numbers of users by variant.
     p_mismatch : float
-        p-value of the check of the sample ratio.
+        P-value of the check of the sample ratio.
     over_time : list of dict, default=()
         Rows like those of `table` at each look.
     notes : list of str, default=()

@@ -21,6 +21,7 @@ from ._bodies import dumps
 from ._problems import Problem, field_errors
 from ._routes import add_routes
 from ._routes_admin import add_admin_routes
+from ._routes_experiments import add_experiment_routes
 from ._service import Service
 from ._settings import Settings
 from ._store import StoreUnavailable
@@ -248,6 +249,7 @@ def _api(app: App) -> FastAPI:
     )
     add_routes(api, app)
     add_admin_routes(api, app)
+    add_experiment_routes(api, app)
     _add_page(api, app)
     _add_handlers(api)
     return api

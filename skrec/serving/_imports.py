@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from ._schemas import RulesIn
+from ._schemas_experiments import check_row
 
-_NUMBERS = {"seq", "event_seq", "position", "stock", "version"}
+_NUMBERS = {"seq", "event_seq", "position", "stock", "version", "created", "start", "stop"}
 _FLOATS = {"value", "score", "probability", "price"}
 _TIMES = {"time", "added"}
 _IDS = {"user", "original_user", "source", "target", "item"}
@@ -21,6 +22,8 @@ _NEEDED = {
     "impressions": {"rec_id", "position", "item", "scenario", "time"},
     "attributions": {"event_seq", "rec_id", "position"},
     "merges": {"seq", "source", "target", "user", "time"},
+    "experiments": {"name", "settings", "status", "created", "start"},
+    "exposures": {"rec_id", "experiment", "variant", "user", "time"},
 }
 _LAST = 2**53  # of the numbers of events: those that follow need numbers as well
 
@@ -89,6 +92,9 @@ def checked(name: str, table: pa.Table) -> pa.Table:
         if field.name in ("seq", "event_seq", "position"):
             _check_range(field.name, column)
         table = table.set_column(place, field.name, column)
+    if name == "experiments" and {"name", "settings", "status"} <= set(table.column_names):
+        for row in table.to_pylist():
+            check_row(row)
     for column, check in (("body", _check_rules), ("properties", _check_properties)):
         if column in table.column_names:
             for text in table[column].to_pylist():

@@ -197,7 +197,9 @@ class Models:
             if left and not self.path(row["version"]).exists():
                 self.delete(row["version"])
         rows.sort(key=lambda row: (ranks.get(row["status"], 3), -row["version"]))
-        oldest = [row["version"] for row in rows[self.settings.keep_versions :] if ranks.get(row["status"], 3) > 1]
+        used = self.store.versions_in_use()  # by experiments
+        last = [row for row in rows[self.settings.keep_versions :] if row["version"] not in used]
+        oldest = [row["version"] for row in last if ranks.get(row["status"], 3) > 1]
         gone = [version for version in oldest if self.store.discard(version)]  # unless it was put to use meanwhile
         self.sweep()
         return gone

@@ -296,9 +296,9 @@ class Service:
                 row["details"] = details and details | {"added": iso(details["added"])}
             rows.append(row)
         model = None if answer.version is None else {"version": answer.version}
-        body = {"rec_id": answer.rec_id, "items": rows, "model": model}
+        body: dict[str, Any] = {"rec_id": answer.rec_id, "items": rows, "model": model}
         if applied is not None:
-            body["experiments"] = applied.variants
+            body |= {"experiments": applied.variants}
         return dumps(body | {"fallback": answer.reason is not None, "reason": answer.reason})
 
 

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from ._database import Database, Id, Kinds, advance, text_of
 from ._store_items import _DEFAULTS, Catalogue
-from ._tables import attributions, events, impressions, items, merges, metadata, models, rules, state
+from ._tables import attributions, events, experiments, impressions, items, merges, metadata, models, rules, state
 
-TABLES = ("events", "items", "rules", "impressions", "attributions", "merges")
+TABLES = ("events", "items", "rules", "impressions", "attributions", "merges", "experiments", "exposures")
 _PART = 50_000  # rows at a time
 _CHAIN = 100  # steps to the person in the end; each halves the way at least
 _USER_COLUMNS = {"user", "original_user", "source", "target"}
@@ -177,6 +177,8 @@ class Bulk(Catalogue):
             return self.put_items(_item_rows(table), partial=False), 0
         table = _texts(table.select(wanted), kinds)
         with self.database.begin(ordered=True) as connection:
+            if target is experiments:
+                advance(connection, "rules")  # other processes look again
             if target is rules:
                 advance(connection, "rules")
                 connection.execute(

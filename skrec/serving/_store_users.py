@@ -8,11 +8,12 @@ import orjson
 import sqlalchemy as sa
 
 from ._database import Id, Kinds, MergeRefused, Part, advance, id_of, kind_of, now, row_of, text_of
-from ._tables import attributions, events, impressions, jobs, merges
+from ._store_experiments import delete_exposures
+from ._tables import attributions, events, exposures, impressions, jobs, merges
 from ._tables import items as catalogue
 
 _PEOPLE = 20  # whose late impressions are deleted in one transaction
-_SHOWN = (impressions,)
+_SHOWN = (impressions, exposures)
 
 
 class Merge(NamedTuple):
@@ -120,6 +121,7 @@ class Users(Part):
                 merges.c.user == person,
             ):
                 connection.execute(sa.delete(condition.left.table).where(condition))
+            delete_exposures(connection, texts)
             job = sa.insert(jobs).values(
                 kind="forget", status="waiting", created=now(), payload=orjson.dumps(payload).decode()
             )
@@ -155,6 +157,7 @@ class Users(Part):
                     of_lists = attributions.c.rec_id.in_(sa.select(impressions.c.rec_id).where(late))
                     connection.execute(sa.delete(attributions).where(of_lists))
                     n_deleted += connection.execute(sa.delete(impressions).where(late)).rowcount
+                    delete_exposures(connection, texts, before)
         return n_deleted
 
     def _first_shown(self, texts: set[str]) -> dict[str, int]:
@@ -264,6 +267,7 @@ def _rows_of(connection: sa.Connection, kinds: Kinds, person: str, texts: list[s
         "events": sa.select(events).where(events.c.user == person).order_by(events.c.time, events.c.seq),
         "impressions": sa.select(impressions).where(impressions.c.user.in_(texts)).order_by(impressions.c.time),
         "attributions": sa.select(attributions).where(mine).order_by(attributions.c.event_seq),
+        "exposures": sa.select(exposures).where(exposures.c.user.in_(texts)).order_by(exposures.c.time),
         "merges": sa.select(merges).where(merges.c.user == person).order_by(merges.c.seq),
     }
     rows = {name: _decoded(connection.execute(query).mappings(), kinds) for name, query in queries.items()}

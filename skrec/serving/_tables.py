@@ -149,3 +149,25 @@ quality = sa.Table(
 )
 
 keys = sa.Table("keys", metadata, _own_key("name"), _text("role"), _text("digest"), _long("created"))
+
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    _own_key("name"),
+    _text("settings"),
+    _text("status"),
+    *(_long(name) for name in ("created", "start")),
+    _long("stop", nullable=True),
+)
+
+# the lists of users who take part in an experiment; user: as the request named it
+exposures = sa.Table(
+    "exposures",
+    metadata,
+    _own_key("rec_id"),
+    _own_key("experiment"),
+    _text("variant"),
+    sa.Column("user", _Text, nullable=False, index=True),
+    _long("time"),
+)
+sa.Index("exposures_by_experiment", exposures.c.experiment, exposures.c.user)

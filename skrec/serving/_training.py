@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ._forgetting import forget
 from ._attribution import attribute
+from ._forgetting import forget
 from ._judging import daily_quality, judge_refit, judge_update
 from ._learned import changed_users, is_cut, learn, learned, refitted, steadily, times
 from ._models import NotPromoted
@@ -37,7 +37,14 @@ def run_job(job: dict, work: Work) -> dict[str, Any]:
     JobFailed
         If it cannot be done.
     """
-    jobs = {"update": update, "refit": refit, "promote": promote, "forget": forget, "drift": watch, "attribute": attribute}
+    jobs = {
+        "update": update,
+        "refit": refit,
+        "promote": promote,
+        "forget": forget,
+        "drift": watch,
+        "attribute": attribute,
+    }
     if job["kind"] not in jobs:
         raise JobFailed(f"kind must be one of {', '.join(jobs)}, got {job['kind']!r}")
     began = time.perf_counter()

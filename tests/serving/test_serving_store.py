@@ -247,11 +247,12 @@ def test_a_deleted_user_leaves_nothing(store, database_url, tmp_path):
         )
         _put(store, _event(f"user {number}", "tea", number), _event("SECRET-ada", "milk", number))
     store.show(_shown("SECRET-r", "tea", user="SECRET-ada"))
+    store.expose("SECRET-r", "SECRET-ada", [("x", "new")], 5)
     _put(store, _event("SECRET-ada", "tea", 5, rec_id="SECRET-r"))
     store.merge("SECRET-visitor", "SECRET-ada")
     exported = store.export_user("SECRET-visitor")
     assert {name: len(rows) for name, rows in exported.items() if name != "user"} == {
-        "users": 2, "events": 801, "impressions": 1, "attributions": 401, "merges": 1,
+        "users": 2, "events": 801, "impressions": 1, "attributions": 401, "merges": 1, "exposures": 1,
     }  # fmt: skip
     job_id = store.delete_user("SECRET-visitor")
     assert _everything_about(store, "SECRET") == []

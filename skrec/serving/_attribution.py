@@ -1,0 +1,47 @@
+"""Attribution of events without a `rec_id` to the list that showed their item last: a job of the trainer."""
+
+from typing import Any
+
+from ._store_experiments import DAY
+from ._work import Work
+
+EVERY = 5  # minutes between jobs while experiments run
+DAYS = 7.0  # in which a list must have been shown, where no experiment says otherwise
+_SETTLE = 2.0  # seconds in which impressions of other processes are written
+
+
+def attribute(job: dict, work: Work) -> dict[str, Any]:
+    """Attribute the events that came since the last such job.
+
+    Each event without a `rec_id` goes to the list that showed its item to its user last, within the days of the
+    experiment with the longest window. What is attributed stays, so that a repeated job changes nothing; with the
+    payload ``{"again": true}`` all events are looked at anew, after an import for instance.
+
+    Parameters
+    ----------
+    job : dict
+        The job.
+    work : Work
+        What it works with.
+
+    Returns
+    -------
+    dict
+        `events`: number of events that were looked at; `attributed`: number of those that have a list now; `days`.
+    """
+    store = work.store
+    after = 0 if (job.get("payload") or {}).get("again") else store.attributed_seq()
+    upto = store.last_seq()
+    windows = [row["settings"]["attribution_days"] for row in store.experiments()]
+    days = max(windows, default=DAYS)
+    if upto <= after:
+        return {"events": 0, "attributed": 0, "days": days}
+    work.pause(_SETTLE)
+    work.say(f"attributing {upto - after:,} events")
+    return {"events": upto - after, "attributed": store.attribute(after, upto, round(days * DAY)), "days": days}
+
+
+def is_due(store) -> bool:
+    """Tell whether experiments run and events came since the last attribution."""
+    running = any(row["status"] == "running" for row in store.experiments())
+    return running and store.last_seq() > store.attributed_seq()
