@@ -7,6 +7,7 @@ from ._experiment_analysis import analyze_experiment
 from ._experiment_plan import experiment_baseline, plan_experiment
 from ._experiment_result import ExperimentResult
 from ._grids import default_grid
+from ._histories_at import histories_at
 from ._next_purchase import split_next_purchase
 from ._off_policy import off_policy_evaluation
 from ._off_policy_result import OffPolicyResult
@@ -21,6 +22,7 @@ __all__ = [
     "compare",
     "default_grid",
     "experiment_baseline",
+    "histories_at",
     "off_policy_evaluation",
     "plan_experiment",
     "split_last",

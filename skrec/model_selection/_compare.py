@@ -16,6 +16,7 @@ from ..utils._histories import read_histories
 from ..utils._resources import measure_resources
 from ..utils._sklearn import is_search
 from ..utils._split import split_last
+from ._compare_logs import COLUMNS, logged_row, read_pair
 
 METRICS = ("ndcg", "recall", "hit_rate", "mrr")
 _BUDGETS = ("n_iter", "n_trials", "timeout")  # of RandomizedSearchCV and OptunaSearchCV
@@ -30,6 +31,8 @@ def compare(
     k: int = 10,
     metrics=METRICS,
     validation=None,
+    logs=None,
+    off_policy=None,
     confidence: float = 0.95,
     n_resamples: int = 1000,
     random_state=0,
@@ -60,6 +63,12 @@ def compare(
     validation : pair (X, y), default=None
         What search objects choose by; it must not hold events of `y`. None holds out the last item of each history
         of `X`. The best setting is then fitted on the whole of `X`.
+    logs : pair (logs, histories), default=None
+        Lists that were shown at random after the events of `X`, and the histories of their users as of that time, as
+        :func:`off_policy_evaluation` takes them: adds what each model would have earned.
+    off_policy : dict, default=None
+        Arguments of :func:`off_policy_evaluation`, such as ``{"temperature": 0.3}`` or the names of columns; its
+        `estimators` is one name, "snips" unless given.
     confidence : float, default=0.95
         Confidence of the intervals.
     n_resamples : int, default=1000
@@ -84,6 +93,8 @@ def compare(
         - ``coverage@10``: share of the items of `X` that anybody is recommended;
         - ``fit_seconds``, ``predict_seconds``, ``users_per_second``;
         - ``peak_mib``: the most memory while fitting, above that at the start, in MiB; a lower bound, see Notes;
+        - with `logs`: ``off_policy``, ``off_policy_low``, ``off_policy_high``, reward per list and its interval,
+          ``off_policy_ess``, and ``off_policy_verdict``, compared with what the logs earned, or why it is refused;
         - ``error``: why a model failed, empty where it did not.
 
         ``leaderboard.attrs`` holds `k`, `confidence`, `n_users` (rows asked), `n_scored` (rows with a held-out item)
@@ -104,6 +115,7 @@ def compare(
     --------
     split_time : Makes X and y.
     skrec.metrics.paired_bootstrap : The test behind the p-values.
+    off_policy_evaluation : The estimate behind `logs`.
     skrec.inspection.ComparisonDisplay : Draws the leaderboard.
 
     Notes
@@ -140,12 +152,14 @@ def compare(
     X_test = X if X_test is None else X_test
     if len(read_truth(y, "y")) != count_rows(X_test, "X_test"):
         raise ValueError(f"y has {len(y)} rows for {count_rows(X_test)} rows of X_test (or X): pass one list per row")
+    pair = read_pair(logs, off_policy, X)
     n_users, n_items = count_rows(X_test, "X_test"), len(read_histories(X).ids)
 
     rows, details = {}, {}
     for number, (name, model) in enumerate(models.items(), 1):
         try:
             row, detail = _evaluate(model, X, y, X_test, k, metrics, n_items, validation)
+            row |= logged_row(detail.estimator, pair) if pair else {}
             details[name] = detail
             detail.estimator = detail.estimator if return_estimator else None
         except Exception as error:
@@ -157,7 +171,8 @@ def compare(
         name, row = next(iter(rows.items()))
         raise ValueError(f"every model failed, {name} with {row['error']}")
 
-    leaderboard = _table(rows, details, metrics, k, confidence, n_resamples, random_state)
+    added = COLUMNS if pair else ()
+    leaderboard = _table(rows, details, metrics, k, confidence, n_resamples, random_state, added)
     scored = next(iter(details.values())).scores[f"ndcg@{k}"]
     leaderboard.attrs = {
         "k": int(k),
@@ -234,7 +249,7 @@ def _with_k(model, k: int):
     return model
 
 
-def _table(rows: dict, details: dict, metrics: list, k: int, confidence, n_resamples, random_state):
+def _table(rows: dict, details: dict, metrics: list, k: int, confidence, n_resamples, random_state, added=()):
     import pandas as pd
 
     key = f"ndcg@{k}"
@@ -254,10 +269,10 @@ def _table(rows: dict, details: dict, metrics: list, k: int, confidence, n_resam
     columns = [
         *(column for metric in metrics for column in _columns_of(metric, k)),
         *("difference", "difference_low", "difference_high", "p_value", f"coverage@{k}"),
-        *("fit_seconds", "predict_seconds", "users_per_second", "peak_mib", "error"),
+        *("fit_seconds", "predict_seconds", "users_per_second", "peak_mib", *added, "error"),
     ]
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("model")
-    table = table.astype({column: "float64" for column in columns if column != "error"})
+    table = table.astype({column: "float64" for column in columns if column not in ("error", "off_policy_verdict")})
     return table.sort_values(key, ascending=False, kind="stable")  # a failed model has NaN and comes last
 
 

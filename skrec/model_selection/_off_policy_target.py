@@ -145,7 +145,9 @@ def _greedy(model, X, logs: Logs, candidates) -> Target:
         raise TypeError(f"candidates needs a recommender with recommend, got {shown(model)}")
     else:
         shown_items = np.asarray(model.predict(X))[:, : logs.n_positions]
-    codes = _codes(shown_items, logs).reshape(shown_items.shape)
+        if shown_items.shape[-1] < logs.n_positions:
+            raise ValueError(f"policy gives {shown_items.shape[1]} items for {logs.n_positions} positions: set its k")
+    codes = _codes(shown_items, logs).reshape(len(shown_items), -1)
     row = np.flatnonzero(logs.position < codes.shape[1])
     return _of_entries(logs, row, codes[logs.rec[row], logs.position[row]], np.ones(len(row)))
 
@@ -162,7 +164,7 @@ def _noisy(model, X, logs: Logs, temperature: float, n_candidates: int, candidat
     ends = np.searchsorted(logs.rec[order], np.arange(logs.n_lists + 1))
     key, chance = b"", np.empty(0)
     logged = np.zeros(len(logs.rec))
-    parts: list[tuple] = []
+    parts: list[Any] = []
     for one in range(logs.n_lists):
         rows = order[ends[one] : ends[one + 1]]
         if not entries:
@@ -177,5 +179,4 @@ def _noisy(model, X, logs: Logs, temperature: float, n_candidates: int, candidat
         )
     if not entries:
         return Target(logged)
-    row, item, probability = (np.concatenate([part[which] for part in parts]) for which in range(3))
-    return _of_entries(logs, row, item, probability)
+    return _of_entries(logs, *(np.concatenate(part) for part in zip(*parts, strict=True)))

@@ -1,9 +1,9 @@
 """Plackett-Luce sampling of lists, with the exact probability of each item at its position."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import loggamma
 
 from ._arguments import check_whole, is_no_number, shown
@@ -58,7 +58,7 @@ def sample(scores, k: int, temperature: float, rng: np.random.Generator) -> tupl
     return order, _chosen(log_rates, order, np.arange(len(order)), k)
 
 
-def chosen_probabilities(scores, items: Sequence[int], positions: Sequence[int], temperature: float) -> np.ndarray:
+def chosen_probabilities(scores, items: ArrayLike, positions: ArrayLike, temperature: float) -> np.ndarray:
     """Return the probability of some items at some positions of a Plackett-Luce list.
 
     Parameters

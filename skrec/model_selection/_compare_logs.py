@@ -1,0 +1,60 @@
+"""The off-policy estimate of each model of a comparison."""
+
+import numpy as np
+
+from ..feature_extraction._event_columns import read_raw
+from ..utils._arguments import shown
+from ..utils._histories import read_histories
+from ..utils._time import as_days
+from ._off_policy import off_policy_evaluation
+
+COLUMNS = ("off_policy", "off_policy_low", "off_policy_high", "off_policy_ess", "off_policy_verdict")
+
+
+def read_pair(logs, options, X) -> tuple | None:
+    """Return the logs, histories and options, once it is sure that the models do not know what came of the lists."""
+    if logs is None:
+        if options is not None:
+            raise ValueError("off_policy needs logs: pass a pair (logs, histories)")
+        return None
+    if not isinstance(logs, (tuple, list)) or len(logs) != 2:
+        raise TypeError(f"logs must be a pair (logs, histories), got {shown(logs)}")
+    if options is not None and not isinstance(options, dict):
+        raise TypeError(f"off_policy must be a dict of arguments of off_policy_evaluation, got {shown(options)}")
+    options = {"estimators": "snips"} | (options or {})
+    if not isinstance(options["estimators"], str):
+        raise TypeError(f"off_policy needs one of the estimators, got {shown(options['estimators'])}")
+    frame, histories = logs
+    n_rows = len(frame)  # the logged policy itself: whatever is wrong with the logs is said now
+    own = {name: options[name] for name in options if name in _OF_LOGS}
+    off_policy_evaluation(frame, np.zeros(n_rows), estimators="snips", on_mismatch="ignore", **own)
+    _check_times(frame, histories, X)
+    return frame, histories, options
+
+
+_OF_LOGS = ("rec_id", "position", "item", "probability", "reward", "cluster", "clip", "min_ess", "confidence")
+
+
+def _check_times(frame, histories, X) -> None:
+    """Refuse models that learned after the first list, where logs and histories have times."""
+    if "time" not in list(getattr(frame, "columns", ())):
+        return
+    first = float(as_days(read_raw(frame, {"time": "time"})["time"].to_numpy(), "time").min())
+    learned = read_histories(X)
+    if learned.time is not None and len(learned.time) and learned.time.max() >= first:
+        raise ValueError(
+            "logs must begin after the events of X, or the models have learned what came of the lists: split X at the "
+            "time of the first list, with split_time"
+        )
+
+
+def logged_row(model, pair: tuple) -> dict:
+    """Return the columns of the leaderboard for a fitted model; a refusal is the verdict."""
+    frame, histories, options = pair
+    try:
+        result = off_policy_evaluation(frame, model, histories=histories, **options)
+    except ValueError as error:
+        return {"off_policy_verdict": f"refused: {error}"}
+    found = result.table.loc[options["estimators"]]
+    names = ("value", "low", "high", "ess", "verdict")
+    return {column: found[name] for column, name in zip(COLUMNS, names, strict=True)}
