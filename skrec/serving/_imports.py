@@ -86,6 +86,8 @@ def checked(name: str, table: pa.Table) -> pa.Table:
             raise ValueError(f"{field.name} must have no missing values, got {column.null_count}")
         if kind is not None:
             column = column.cast(kind)
+        if field.name in ("value", "price") and pc.all(pc.is_finite(column)).as_py() is False:
+            raise ValueError(f"{field.name} must be finite numbers: what is unknown is a missing value")
         column.validate(full=True)  # texts of parquet may be no Unicode
         if _is_text(column.type) and pc.any(pc.match_substring(column, "\x00")).as_py():
             raise ValueError(f"{field.name} must not hold the character NUL")

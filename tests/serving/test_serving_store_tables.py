@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from skrec.serving._imports import checked
 from skrec.serving._store import Event, Impression, Kinds, open_store
 
 LOG = pa.table({"user": [2, 1, 2, 10], "item": ["tea", "milk", "jam", "tea"], "time": [5, 7, 3, 4]})
@@ -216,6 +217,15 @@ def test_versions_do_not_trust_numbers_that_come_back(store):
     assert store.put_everything("events", exported) == (1, 3)
     assert store.version(old)["quality"] == {"ndcg": 0.1}, "it never had number 4"
     assert store.version(new)["quality"] == {"ndcg": 0.1, "origin": "file", "of_store": False}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_values_that_are_no_numbers_are_not_imported(value):
+    names = {"seq": [1, 2, 3], "user": ["a"] * 3, "item": ["x"] * 3, "time": [1, 2, 3]}
+    with pytest.raises(ValueError, match="value must be finite numbers"):
+        checked("events", pa.table(names | {"value": [1.0, None, value]}))
+    for values in ([1.0, None, 2.5], pa.nulls(3), pa.array([None] * 3, pa.float64())):
+        assert checked("events", pa.table(names | {"value": values})).num_rows == 3
 
 
 def test_a_server_may_have_another_isolation(postgresql):
