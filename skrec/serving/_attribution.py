@@ -7,6 +7,7 @@ from ._work import Work
 
 EVERY = 5  # minutes between jobs while experiments run
 DAYS = 7.0  # in which a list must have been shown, where no experiment says otherwise
+_AFTER = DAY // 24  # the last events of an experiment are attributed after its end
 _SETTLE = 2.0  # seconds in which impressions of other processes are written
 
 
@@ -42,6 +43,5 @@ def attribute(job: dict, work: Work) -> dict[str, Any]:
 
 
 def is_due(store) -> bool:
-    """Tell whether experiments run and events came since the last attribution."""
-    running = any(row["status"] == "running" for row in store.experiments())
-    return running and store.last_seq() > store.attributed_seq()
+    """Tell whether experiments run, or did an hour ago, and events came since the last attribution."""
+    return bool(store.running_experiments(_AFTER)) and store.last_seq() > store.attributed_seq()

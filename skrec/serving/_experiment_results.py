@@ -26,7 +26,7 @@ def result_of(store, row: dict[str, Any], *, event: str | None = None, bounds: s
     - ``value a user``: the sum of their values, where events have values;
     - ``responses a list``: events attributed to the lists, by `rec_id` or by rule, within the days of the experiment.
 
-    The covariate of CUPED is the number of events in the 30 days before the first list, as log1p.
+    The covariate of CUPED is the number of events in the 30 days until an hour before the first list, as log1p.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def result_of(store, row: dict[str, Any], *, event: str | None = None, bounds: s
     until = now() if row["stop"] is None else min(row["stop"], now())
     within = round(body["attribution_days"] * DAY)
     store.flush_exposures()
-    shown = store.exposed(name)
+    shown = store.exposed(name, until)
     variants = {variant for _, variant, *_ in shown}
     if len(variants) < 2 or body["control"] not in variants:
         raise NoResult(f"lists of the control and of another variant must have been shown, got {sorted(variants)}")

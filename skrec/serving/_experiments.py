@@ -116,7 +116,7 @@ class Trials:
     def refresh(self, state) -> None:
         """Read the experiments where the store has others, and load the versions that they pin."""
         if state.rules != self._rules:
-            running = [Trial(row) for row in self.models.store.experiments() if row["status"] == "running"]
+            running = [Trial(row) for row in self.models.store.running_experiments()]
             self._load({version for trial in running for version in trial.versions})
             self._mark(running)
             self.running, self._rules = tuple(running), state.rules

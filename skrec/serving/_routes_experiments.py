@@ -31,8 +31,7 @@ def add_experiment_routes(api: FastAPI, app) -> None:
         """Start an experiment; each process of the service follows within a second."""
         store, settings = app.service.store, body.model_dump(mode="json", exclude={"start", "stop"})
         _check(app, settings)
-        running = [row for row in store.experiments() if row["status"] == "running"]
-        if (reason := conflict(settings, running)) is not None:
+        if (reason := conflict(settings, store.running_experiments())) is not None:
             raise Problem(409, reason)
         start = now() if body.start is None else body.start
         if body.stop is not None and body.stop <= start:

@@ -13,6 +13,7 @@ from ._database import Id, Part, StoreUnavailable, advance, id_of, now, row_of, 
 from ._tables import attributions, events, experiments, exposures, impressions, merges, settings
 
 DAY = 86_400_000_000  # microseconds
+_APART = DAY // 24  # before the first list
 _SOON = 0.25  # seconds that exposures wait
 _MOST = 100_000  # exposures that wait; more are dropped
 _PART = 20_000  # events that are attributed in one transaction
@@ -58,10 +59,18 @@ class Experiments(Part):
             query = sa.update(experiments).where(experiments.c.name == name).values(columns)
             return connection.execute(query).rowcount > 0
 
+    def running_experiments(self, ended: int = 0) -> list[dict[str, Any]]:
+        """Return the experiments that run or will, and those that ended in the last microseconds."""
+        since = now() - ended
+        return [
+            row
+            for row in self.experiments()
+            if (row["status"] == "running" if row["stop"] is None else row["stop"] > since)
+        ]
+
     def versions_in_use(self) -> set[int]:
         """Return the versions of the model that running experiments show."""
-        running = [row for row in self.experiments() if row["status"] == "running"]
-        variants = [one for row in running for one in row["settings"]["variants"].values()]
+        variants = [one for row in self.running_experiments() for one in row["settings"]["variants"].values()]
         return {one["version"] for one in variants if one.get("version") is not None}
 
     # -------------------------------------------------------------------------------------------------- exposures
@@ -120,19 +129,25 @@ class Experiments(Part):
 
     # ----------------------------------------------------------------------------------------------- what followed
 
-    def exposed(self, experiment: str) -> list[tuple[Any, str, int, int, int]]:
-        """Return by person, variant and day what was shown: (user, variant, day, lists, time of the first list)."""
+    def exposed(self, experiment: str, until: int) -> list[tuple[Any, str, int, int, int]]:
+        """Return by person, variant and day what was shown before a time.
+
+        The columns are person, variant, day (since 1970), number of lists, and time of the first of them.
+        """
         person, source = _person_of_exposures()
         day = (exposures.c.time // DAY).label("day")
         columns = (person, exposures.c.variant, day)
         query = sa.select(*columns, sa.func.count(), sa.func.min(exposures.c.time)).select_from(source)
-        query = query.where(exposures.c.experiment == experiment).group_by(*columns)
+        query = query.where(exposures.c.experiment == experiment, exposures.c.time < until).group_by(*columns)
         return self._by_user(query)
 
     def followed(
         self, experiment: str, *, before: int, until: int, event: str | None = None
     ) -> list[tuple[Any, bool, int, int, float | None]]:
         """Return by person and day the events since the first list, and those before.
+
+        The hour before the first list belongs to neither: the clocks of the shop may differ, and what the list led to
+        must not count as the past.
 
         Parameters
         ----------
@@ -152,13 +167,14 @@ class Experiments(Part):
         """
         person, source = _person_of_exposures()
         first = sa.select(person, sa.func.min(exposures.c.time).label("first")).select_from(source)
-        shown = first.where(exposures.c.experiment == experiment).group_by(person).subquery()
+        shown = first.where(exposures.c.experiment == experiment, exposures.c.time < until).group_by(person).subquery()
         since = sa.case((events.c.time >= shown.c.first, 1), else_=0).label("since")
         day = (events.c.time // DAY).label("day")
         columns = (shown.c.person, since, day)
         query = sa.select(*columns, sa.func.count(), sa.func.sum(events.c.value))
         query = query.select_from(shown.join(events, events.c.user == shown.c.person))
-        query = query.where(events.c.time >= shown.c.first - before, events.c.time < until)
+        apart = sa.or_(events.c.time >= shown.c.first, events.c.time < shown.c.first - _APART)
+        query = query.where(events.c.time >= shown.c.first - before, events.c.time < until, apart)
         return [
             (user, bool(is_after), *rest)
             for user, is_after, *rest in self._by_user(_of_kind(query, event).group_by(*columns))
@@ -179,7 +195,8 @@ class Experiments(Part):
         joined = joined.join(events, events.c.seq == attributions.c.event_seq)
         query = sa.select(*columns, sa.func.count(), sa.func.sum(events.c.value)).select_from(joined)
         late = events.c.time - exposures.c.time
-        query = query.where(exposures.c.experiment == experiment, late <= within, events.c.time < until)
+        in_time = sa.and_(late <= within, exposures.c.time < until, events.c.time < until)
+        query = query.where(exposures.c.experiment == experiment, in_time)
         return self._by_user(_of_kind(query, event).group_by(*columns))
 
     def _by_user(self, query: sa.Select) -> list[Any]:

@@ -426,3 +426,22 @@ def test_the_first_tables_get_the_new_ones(tmp_path):
     store = open_store(f"sqlite:///{path}")
     assert store.rules() == {"home": {}} and store.experiments() == []
     store.close()
+
+
+def test_what_is_past_and_what_comes_too_late(store):
+    """An hour before the first list is neither; lists and events after the end do not count."""
+    store.fix_kinds("integer", "string")
+    hour, start = DAY // 24, 20_000 * DAY
+    store.add_experiment("x", _whole_body("x"), start, start + DAY)
+    store.expose("r", 1, [("x", "new")], start + 5 * hour)
+    store.expose("late", 1, [("x", "new")], start + 25 * hour)
+    store.expose("only late", 2, [("x", "control")], start + 25 * hour)
+    store.flush_exposures()
+    hours = {"past": 3, "neither": 4.5, "since": 5, "later": 23, "too late": 24}
+    store.submit([Event(name, 1, "tea", "buy", round(start + at * hour), 1.0) for name, at in hours.items()]).result(20)
+    until = start + DAY
+    assert store.exposed("x", until) == [(1, "new", 20_000, 1, start + 5 * hour)]
+    found = store.followed("x", before=30 * DAY, until=until)
+    assert sorted(found) == [(1, False, 20_000, 1, 1.0), (1, True, 20_000, 2, 2.0)]
+    assert store.followed("x", before=hour, until=until, event="view") == []
+    assert store.running_experiments() == [] and len(store.running_experiments(2**62)) == 1
