@@ -410,7 +410,7 @@ class Models:
         NotPromoted
             If there is none, or its file is not there or damaged.
         """
-        for row in self.store.versions():
+        for row in self.store.versions(deleted=0):
             if row["status"] == "previous":
                 self.install(self._usable(row))
                 return row["version"]

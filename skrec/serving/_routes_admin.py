@@ -43,7 +43,7 @@ def _add_models(api: FastAPI, app) -> None:
     @api.get("/v1/models", **admin)
     def models() -> Any:
         """List the versions of the model."""
-        rows = app.service.store.versions()
+        rows = app.service.store.versions(deleted=100)
         shown = ("version", "status", "created", "learned_until", "quality", "note")
         return json({"models": [_shown(row, shown) for row in rows]})
 

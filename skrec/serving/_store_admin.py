@@ -24,11 +24,13 @@ class Administration(Part):
         with self.database.begin(write=True) as connection:
             return (connection.execute(row).inserted_primary_key or (0,))[0]
 
-    def jobs(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Return the latest jobs without their payload, newest first."""
-        columns = [column for column in jobs.c if column.name != "payload"]
+    def jobs(self, limit: int = 50, kind: str | None = None) -> list[dict[str, Any]]:
+        """Return the latest jobs, or those of a kind, without their payload, newest first."""
+        query = sa.select(*(column for column in jobs.c if column.name != "payload"))
+        if kind is not None:
+            query = query.where(jobs.c.kind == kind)
         with self.database.begin() as connection:
-            rows = connection.execute(sa.select(*columns).order_by(jobs.c.id.desc()).limit(limit)).mappings().all()
+            rows = connection.execute(query.order_by(jobs.c.id.desc()).limit(limit)).mappings().all()
         return [_loaded(row, "result") for row in rows]
 
     def job(self, job_id: int) -> dict[str, Any] | None:
@@ -180,11 +182,16 @@ class Administration(Part):
         with self.database.begin(write=True) as connection:
             return (connection.execute(row).inserted_primary_key or (0,))[0]
 
-    def versions(self, deleted: int = 100) -> list[dict[str, Any]]:
-        """Return the versions, newest first; of those whose files were deleted only the newest, as many as given."""
-        gone = sa.select(models.c.version).where(models.c.status == "deleted")
-        last = gone.order_by(models.c.version.desc()).limit(deleted)
-        query = sa.select(models).where(sa.or_(models.c.status != "deleted", models.c.version.in_(last)))
+    def versions(self, deleted: int | None = None) -> list[dict[str, Any]]:
+        """Return the versions, newest first; of those whose files were deleted only the newest, if a number is given.
+
+        An update every few minutes makes 100,000 versions a year.
+        """
+        query = sa.select(models)
+        if deleted is not None:
+            gone = sa.select(models.c.version).where(models.c.status == "deleted")
+            last = gone.order_by(models.c.version.desc()).limit(deleted)
+            query = query.where(sa.or_(models.c.status != "deleted", models.c.version.in_(last)))
         with self.database.begin() as connection:
             rows = connection.execute(query.order_by(models.c.version.desc())).mappings().all()
         return [_loaded(row, "quality") for row in rows]

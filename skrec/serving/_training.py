@@ -170,12 +170,11 @@ def is_due(store) -> bool:
     is_later = is_cut(row) and (store.latest_time() or 0) > row["learned_until"]
     if not is_later and not _has_more(store, row):
         return False
-    for job in store.jobs(50):
-        if job["kind"] == "update":
-            result = job["result"] or {}
-            if job["status"] not in ("done", "failed") or result.get("base") != row["version"]:
-                return job["status"] in ("done", "failed")
-            return "learned_seq" in result and _has_more(store, result)
+    for job in store.jobs(1, "update"):
+        result = job["result"] or {}
+        if job["status"] not in ("done", "failed") or result.get("base") != row["version"]:
+            return job["status"] in ("done", "failed")
+        return "learned_seq" in result and _has_more(store, result)
     return True
 
 

@@ -248,6 +248,20 @@ def test_a_model_that_cannot_be_updated_says_so_once(make):
     assert work.store.current()["version"] == 1
 
 
+def test_an_update_that_was_tried_is_not_tried_again_behind_many_jobs(make):
+    events = random_events()
+    work = make(ItemKNN(), events[:400])
+    add(work.store, events[400:])
+    do(work, "update")
+    for _ in range(60):
+        work.store.report_job(work.store.add_job("forget"), status="done")
+    assert not is_due(work.store)
+    assert queue(work.store, "update") is not None
+    for _ in range(60):
+        work.store.report_job(work.store.add_job("forget"), status="done")
+    assert queue(work.store, "update") is None
+
+
 def test_a_vectorizer_that_depends_on_the_whole_log_is_a_reason(make):
     events = random_events()
     work = make(EASE(vectorizer=HistoryVectorizer(min_df=2), incremental=True), events[:400])
