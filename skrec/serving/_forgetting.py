@@ -158,7 +158,7 @@ def _end(model: ServedModel, row: dict, people: _People, work: Work) -> tuple[in
     rest = times(learned_events(work.store, row, but=people.numbers))
     elsewhere = elsewhere_until(model, row)
     ends = [int(rest.max())] if len(rest) else []
-    ends += [elsewhere[0]] if elsewhere is not None and elsewhere[0] is not None else []
+    ends += [] if elsewhere is None else [elsewhere]
     if not ends:
         return until, n_at_last
     return max(ends), int(np.count_nonzero(rest == max(ends)))

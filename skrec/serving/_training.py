@@ -89,8 +89,7 @@ def update(job: dict, work: Work) -> dict[str, Any]:
         return {**base, "skipped": "nothing came that the model has not learned"}
     known = learned(table, row)
     n_new = int(np.count_nonzero(~known))
-    elsewhere = elsewhere_until(model, row)
-    if elsewhere is not None and elsewhere[0] is not None and may_know(model, row, table):
+    if may_know(model, row, table):
         reason = "events came that are older than what the model learned elsewhere, and may be the same: refit it"
         return {**base, "skipped": reason}
     write_quality(model, row, table, work)
@@ -106,8 +105,8 @@ def update(job: dict, work: Work) -> dict[str, Any]:
     until, at_last = _last(model, row, times(table), known)
     notes = new_notes(model, estimator, until, at_last)
     notes["n_updates"] = notes.get("n_updates", 0) + 1
-    if elsewhere is not None:
-        notes["elsewhere_until"] = elsewhere[0]
+    if (elsewhere := elsewhere_until(model, row)) is not None:
+        notes["elsewhere_until"] = elsewhere
     counts = {"events": n_new, "users": len(table["user"].unique()), "counted_twice": n_twice}
     text = f"version {model.version} updated with {n_new:,} events"
     found = work.offer(estimator, notes, snapshot, until, base=model.version, note=text, judgement=judgement)

@@ -194,24 +194,21 @@ def is_of_store(model: ServedModel, row: dict, store) -> bool:
     return quality["of_store"]
 
 
-def elsewhere_until(model: ServedModel, row: dict) -> tuple[int | None] | None:
-    """Return until when a model has learned events that are not of the store; None where it has learned no others.
+def elsewhere_until(model: ServedModel, row: dict) -> int | None:
+    """Return until when a model has learned events that are not of the store; None where it has not, or does not say.
 
-    The moment is None where the model does not say. Events of the store up to it that the model has not learned may be
-    the same ones, imported later.
+    Events of the store up to it that the model has not learned may be the same ones, imported later.
     """
     quality = row["quality"] or {}
     if quality.get("origin") == "file" and not quality.get("of_store"):
-        return (row["learned_until"],)
-    return (model.notes["elsewhere_until"],) if "elsewhere_until" in model.notes else None
+        return row["learned_until"]
+    return model.notes.get("elsewhere_until")
 
 
 def may_know(model: ServedModel, row: dict, table: pa.Table) -> bool:
     """Tell whether a model may have learned some of the events elsewhere."""
     until = elsewhere_until(model, row)
-    if until is None or not len(table):
-        return False
-    return until[0] is None or bool((times(table)[~learned(table, row)] <= until[0]).any())
+    return until is not None and bool((times(table)[~learned(table, row)] <= until).any())
 
 
 def _has_learned(model: ServedModel, known: pa.Table) -> bool:

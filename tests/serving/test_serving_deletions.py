@@ -464,6 +464,16 @@ def test_a_user_of_a_log_that_is_imported_later_is_not_left_in_a_model_from_else
     assert_never_seen(work, 1, log, (3,))  # it was found to have learned the log
 
 
+def test_a_deletion_does_not_replace_a_model_from_elsewhere_that_knows_no_times(make, tmp_path):
+    work, log = foreign(make, tmp_path, dated=False)
+    add(work.store, random_events(n_users=20, first_day=50, n_events=40, seed=3))
+    work.store.delete_user(3)
+    (result,) = do_waiting(work)
+    assert (result["unlearned"], result["deleted"], result["version"]) == ([], [], None)
+    before, _ = fitted(ItemKNN(), log, dated=False)
+    assert_same_model(work.models.current.estimator, before, frame(work))
+
+
 def test_an_update_of_an_empty_store_decides_nothing(make, tmp_path):
     work, log = foreign(make, tmp_path)
     assert do(work, "update")["skipped"].startswith("nothing came")
@@ -526,7 +536,7 @@ def test_what_may_be_known_elsewhere_is_told_by_time(make, tmp_path):
     work, log = foreign(make, tmp_path)
     row = work.store.current()
     model = work.models.current
-    assert _work.elsewhere_until(model, row) == (max(event.time for event in log),)
+    assert _work.elsewhere_until(model, row) == max(event.time for event in log)
     add(work.store, [Event(None, 3, 8, None, START + 90 * DAY, 1.0)])
     assert not _work.may_know(model, row, work.store.events())
     add(work.store, [Event(None, 3, 8, None, START, 1.0)])
