@@ -140,6 +140,11 @@ def _until(screen: Screen, times, given: str | None, end, window: int, period: s
         if not dated:
             raise UserError("--until now needs times that are dates: say what they count since 1970 with --time-unit")
         return now
+    if not dated and isinstance(_period(period), str):
+        raise UserError(
+            f"--period {period} has a unit, but the times of the log are numbers: say what they count since 1970 with "
+            "--time-unit, or give --period as a number of these"
+        )
     if not dated:
         return None
     latest, length = times.max().to_pydatetime().replace(tzinfo=None), as_duration(_period(period), "--period")

@@ -1,7 +1,6 @@
 """Whether a model has aged: its quality since its last event, against a refit."""
 
 import copy
-import warnings
 from typing import Any
 
 import numpy as np
@@ -234,12 +233,7 @@ def _updated(model, known, start: float):
     if not new.any():
         return None
     rows = np.flatnonzero(new)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return copy.copy(model).partial_fit(take_rows(known, rows), since=before[rows].astype(np.int64))
-    except (ValueError, AttributeError, TypeError):  # fitted without incremental=True
-        return None
+    return copy.copy(model).partial_fit(take_rows(known, rows), since=before[rows].astype(np.int64))
 
 
 def _curve(points: list, dated: bool, options: dict):

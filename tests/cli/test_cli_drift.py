@@ -103,6 +103,21 @@ def test_until_now_and_dates(logs, run):
     assert code == 2 and "before the last event" in err
 
 
+def test_times_that_are_numbers_or_written_otherwise(logs, run):
+    events = pd.read_csv("good.csv")
+    when = pd.to_datetime(events["when"])
+    events.assign(when=when.dt.strftime("%d.%m.%Y %H:%M")).to_csv("german.csv", index=False)
+    events.assign(when=(when - when.min()) / pd.Timedelta(days=1)).to_csv("days.csv", index=False)
+    code, out, _ = run("drift", "german.csv", *COLUMNS, "--time-format", "%d.%m.%Y %H:%M")
+    assert code == 0 and "The period from 2024-05-13" in out
+    code, out, _ = run("drift", "days.csv", *COLUMNS, "--period", "7")
+    assert code == 0 and "The period from 133" in out
+    code, _, err = run("drift", "days.csv", *COLUMNS)
+    assert code == 2 and "--period 7D has a unit, but the times of the log are numbers" in err
+    code, _, err = run("drift", "german.csv", *COLUMNS)
+    assert code == 2 and "--time-format" in err
+
+
 def test_missing_times_are_refused_or_left_out(logs, run):
     events = pd.read_csv("good.csv")
     events.loc[::100, "when"] = None
