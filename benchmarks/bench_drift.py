@@ -213,7 +213,7 @@ def season():
 
 
 def others():
-    """Print the weeks with alarms of two logs that no choice looked at: nothing is planted, and nobody knows the truth."""
+    """Print the weeks with alarms of two logs that no choice looked at; nothing is planted."""
     names = {"rechorus_grocery_train": ("time", "2010-01-01"), "ml100k_ratings": ("timestamp", "1990-01-01")}
     for name, (time_column, first) in names.items():
         events = pd.read_parquet(protocols.DATA / f"{name}.parquet")
