@@ -93,6 +93,8 @@ def read_logs(logs, names: dict, cluster: str | None, features) -> Logs:
         )
     reward = _numbers(raw["reward"], names["reward"], "these rows, or fill them with 0 where nothing happened")
     notes: list[str] = []
+    if (reward != 0).all():
+        notes.append("every row has a reward: the logs need the rows without one too, with 0")
     codes, by = _clusters(raw.get("cluster"), cluster, rec, rec_ids, notes)
     import pandas as pd
 

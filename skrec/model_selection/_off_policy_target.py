@@ -99,6 +99,15 @@ def _from_table(table, logs: Logs, names: dict) -> Target:
     total = np.bincount(row, chance, minlength=len(logs.rec))
     if (total > 1 + 1e-6).any():
         raise ValueError(f"policy must sum to at most 1 at each position of a list, got {total.max():g}")
+    empty = np.flatnonzero((logs.per_position() > 0) & (logs.per_position(total) == 0))
+    if len(empty):
+        raise ValueError(
+            f"policy has no item at position {logs.labels[empty[0]]} of the logs, which have {logs.labels[0]} to "
+            f"{logs.labels[-1]}: number its positions, and name its lists, as the logs do"
+        )
+    lacking = int((logs.per_list(total) == 0).sum())
+    if lacking:
+        raise ValueError(f"policy has no item for {lacking:,} of {logs.n_lists:,} lists: pass all of them")
     return _of_entries(logs, row, item, chance)
 
 
@@ -128,6 +137,11 @@ def _align(histories, logs: Logs):
     if index is not None and hasattr(index, "get_indexer") and index.is_unique:
         rows = index.get_indexer(logs.rec_ids)
         if (rows >= 0).all():
+            if type(index).__name__ == "RangeIndex" and (np.diff(rows) != 1).any():
+                raise ValueError(
+                    "histories is numbered from 0 on, and the lists have such numbers in another order: set its index "
+                    "to the lists, or pass a list of histories in the order of the lists' first rows"
+                )
             return take_rows(histories, rows)
     n = count_rows(histories, "histories")
     if n != logs.n_lists:

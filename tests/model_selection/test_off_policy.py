@@ -346,6 +346,23 @@ def test_wrong_logs(logs, change, error, text):
         off_policy_evaluation(logs.assign(**change), "policy")
 
 
+def test_a_table_of_other_positions_or_lists_is_refused(world, logs):
+    table = world.table(logs)
+    for change, text in [
+        ({"position": table["position"] + 1}, "no item at position 0"),
+        ({"rec_id": table["rec_id"].astype(str)}, "no item at position 0"),
+        ({"rec_id": table["rec_id"] + 5}, "no item for 5 of 3,000 lists"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            off_policy_evaluation(logs, table.assign(**change), estimators="dm")
+
+
+def test_logs_of_clicks_alone_are_said(logs):
+    clicks = logs[logs["reward"] > 0]
+    result = off_policy_evaluation(clicks, "probability", estimators="snips", on_mismatch="ignore")
+    assert any("every row has a reward" in note for note in result.notes)
+
+
 @pytest.mark.parametrize(
     ("policy", "options", "error", "text"),
     [

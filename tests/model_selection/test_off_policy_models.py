@@ -168,6 +168,9 @@ def test_wrong_histories(task):
         off_policy_evaluation(logs, model)
     with pytest.raises(ValueError, match="pass one per list"):
         off_policy_evaluation(logs, model, histories=histories.iloc[:5])
+    numbers = logs.assign(rec_id=logs["rec_id"].str[5:].astype(int)).sample(frac=1, random_state=0)
+    with pytest.raises(ValueError, match="in another order: set its index"):
+        off_policy_evaluation(numbers, model, histories=histories.reset_index(drop=True))
     with pytest.raises(ValueError, match="n_candidates must be at least"):
         off_policy_evaluation(logs, model, histories=histories, temperature=0.1, n_candidates=2)
     with pytest.raises(ValueError, match="temperature must be"):
