@@ -41,6 +41,104 @@ def picture(number):
     return "data:image/svg+xml," + quote(drawing)
 
 
+HOSTILE_WORDS = '<svg onload="window.broken=\'words\'"></svg> & "quoted" </title><script>window.broken=1</script>'
+STATISTICS = {
+    "events_per_day": "events a day",
+    "unknown_items": "events of unknown items",
+    "new_users": "new users",
+    "head_share": "share of the best sellers",
+    "exact_duplicates": "exact duplicates",
+    "category_shares": f"largest move {HOSTILE}",
+}
+
+
+def drift_scores(*, fault=True, weeks=26):
+    """Return scores of drift as the service has them: with a fault, the newest week has two alarms and a warning."""
+    monday = datetime(2011, 11, 7) - timedelta(weeks=weeks - 1)
+    rows = []
+    for week in range(weeks):
+        for place, (statistic, title) in enumerate(STATISTICS.items()):
+            rows.append(
+                _score("shop", monday + timedelta(weeks=week), statistic, title, (week * 7 + place * 3) % 11 - 5)
+            )
+        rows.append(_score("answers", monday + timedelta(weeks=week), "fallback_share", "answers by the fallback", 1))
+    for row in rows[:7]:
+        row |= {"z": None, "verdict": "unjudged", "reference": None, "advice": "No verdict yet: too few weeks."}
+    rows[8 * 7 + 2] |= {"z": 6.2, "verdict": "alarm", "moved": "", "advice": "More users than usual have no history."}
+    rows[12 * 7] |= {"z": -4.4, "verdict": "as a year ago", "moved": "", "advice": "A season.", "year_ago": 0.5}
+    if fault:
+        advice = "Many events are of items that were not there before: update the model, or refit it."
+        rows[-6] |= {"z": 41.5, "value": 0.31, "verdict": "alarm", "moved": "item 20033, 20040", "advice": advice}
+        rows[-2] |= {"z": 5.3, "verdict": "alarm", "moved": HOSTILE_WORDS, "advice": f"{HOSTILE_WORDS} {LONG}"}
+        rows[-1] |= {"z": 4.5, "verdict": "warn", "advice": "More answers than usual come from the fallback."}
+    return {
+        "judged": "2011-11-14T04:30:02+00:00",
+        "notes": ["price_ratio, repriced_items: left out without price=", HOSTILE_WORDS],
+        "scores": rows,
+        "gauges": {},
+    }
+
+
+def _score(part, week, statistic, title, level):
+    numbers = {"value": 0.2 + level / 50, "reference": 0.2, "z": level / 2.5, "year_ago": None}
+    verdict = {"verdict": "ok", "moved": "", "advice": None}
+    return {"part": part, "period": week.isoformat(), "statistic": statistic, "title": title} | numbers | verdict
+
+
+def experiment(name, **changes):
+    """Return an experiment as the service has it."""
+    variants = {
+        "control": {"weight": 1.0, "version": None, "scenario": None},
+        "varied": {"weight": 1.0, "version": 2, "scenario": "home page"},
+    }
+    settings = {"variants": variants, "control": "control", "share": 0.5, "holdout": 0.05, "scenario": None}
+    start = {"start": "2011-11-01T00:00:00+00:00", "stop": None, "status": "running", "problem": None}
+    return {"name": name} | settings | {"layer": None, "planned_users": 8000, "attribution_days": 7.0} | start | changes
+
+
+def comparison(metric, lift, reach, **changes):
+    """Return a row of a result: the lift of a variant with its interval."""
+    low, high = (None, None) if reach is None else (lift - reach, lift + reach)
+    verdict = "undecided" if reach is None or low <= 0 <= high else "higher" if lift > 0 else "lower"
+    return {
+        "metric": metric,
+        "variant": "varied",
+        "users": 3774,
+        "control_users": 3826,
+        "value": 0.09 * (1 + lift),
+        "control_value": 0.09,
+        "difference": 0.09 * lift,
+        "low": low and 0.09 * low,
+        "high": high and 0.09 * high,
+        "lift": lift,
+        "lift_low": low,
+        "lift_high": high,
+        "p_value": None if reach is None else 0.00016,
+        "standard_error": 0.002,
+        "variance_reduction": 0.37,
+        "verdict": verdict,
+    } | changes
+
+
+def experiment_result(rows, *, p_mismatch=0.55, users=(3826, 3774)):
+    """Return a result as the service has it."""
+    half = sum(users) / 2
+    named = zip(("control", "varied"), users, strict=True)
+    return {
+        "table": rows,
+        "users": [{"variant": name, "users": count, "expected": half} for name, count in named],
+        "over_time": [],
+        "p_mismatch": p_mismatch,
+        "notes": ["400 rows of the holdout group are left out"],
+        "control": "control",
+        "bounds": "sequential",
+        "planned_users": 8000,
+        "confidence": 0.95,
+        "text": "",
+        "events_not_attributed_yet": 0,
+    }
+
+
 def _catalogue():
     items = []
     for number in range(60):
@@ -119,6 +217,15 @@ class Shop:
                 "result": {"version": 2, "promoted": True, "base": 1, "learned_seq": 99, "seconds": 71.2},
             }
         ]
+        self.drift = drift_scores()
+        self.experiments = {
+            "first": experiment(
+                "first", status="stopped", start="2011-10-03T00:00:00+00:00", stop="2011-10-30T00:00:00+00:00"
+            ),
+            "spring": experiment("spring"),
+        }
+        found = [comparison("events a user", 0.108, 0.074), comparison("value a user", 0.02, 0.3, p_value=0.9)]
+        self.results = {"first": experiment_result(found), "spring": experiment_result(found)}
         self.events = {}
         self.event_ids = set()
         start = AS_OF - timedelta(days=30)
@@ -133,6 +240,8 @@ class Shop:
         self.add_event(17800, "20019", None, AS_OF + timedelta(days=9))
         self.n_asked = 0
         self.down = False
+        self.refuses_admin = False
+        self.fails = {}  # reason by kind of job
         self.slow = {}  # seconds by user
 
     def add_event(self, user, item, event, moment):
@@ -276,6 +385,8 @@ class Handler(BaseHTTPRequestHandler):
                 if path.startswith("/health/"):
                     return self.reply(200, {"status": "ready"})
                 self.check_key()
+                if self.shop.refuses_admin and re.match("/v1/(drift|experiments|jobs|models)", path):
+                    raise Problem(403, "Not allowed", "this needs the key of an administrator")
                 for method, pattern, function in ROUTES:
                     found = re.fullmatch(pattern, path)
                     if found and method == self.command:
@@ -415,15 +526,57 @@ def _add_job(shop, *, query, body):
 def _jobs(shop, *, query, body):
     answer = {"jobs": [dict(job) for job in shop.jobs]}
     for job in shop.jobs:  # each look moves the jobs on
-        if job["status"] == "running" and job["progress"] >= 0.75:
-            job |= {"status": "done", "progress": 1.0, "result": {"skipped": "no new events"}}
-        elif job["status"] in ("waiting", "running"):
-            job |= {"status": "running", "progress": job["progress"] + 0.25, "result": {"step": "reading all events"}}
+        _move_on(shop, job)
     return answer
 
 
+def _move_on(shop, job):
+    if job["status"] == "running" and job["progress"] >= 0.75:
+        failed = shop.fails.get(job["kind"])
+        end = _end_of(shop, job["kind"]) if failed is None else {"reason": failed}
+        job |= {"status": "done" if failed is None else "failed", "progress": 1.0, "result": end}
+    elif job["status"] in ("waiting", "running"):
+        job |= {"status": "running", "progress": job["progress"] + 0.25, "result": {"step": "reading all events"}}
+
+
+def _end_of(shop, kind):
+    if kind != "drift":
+        return {"skipped": "no new events"}
+    if not shop.drift["scores"]:
+        return {"skipped": "there is no whole week", "seconds": 0.1}
+    last = max(row["period"] for row in shop.drift["scores"])
+    found = [row for row in shop.drift["scores"] if row["period"] == last]
+    shop.drift["judged"] = "2011-11-15T09:00:00+00:00"
+    named = {name: [row["statistic"] for row in found if row["verdict"] == name] for name in ("alarm", "warn")}
+    return {"period": last, **named, "seconds": 2.31}
+
+
 def _job(shop, number, *, query, body):
-    return next(job for job in shop.jobs if job["id"] == int(number))
+    job = next(job for job in shop.jobs if job["id"] == int(number))
+    answer = dict(job)
+    _move_on(shop, job)
+    return answer
+
+
+def _add_experiment(shop, *, query, body):
+    if body["name"] in shop.experiments:
+        raise Problem(409, f"there is an experiment {body['name']!r} already: a new one needs a new name", "")
+    variants = {
+        name: {"weight": 1.0, "version": None, "scenario": None} | one for name, one in body["variants"].items()
+    }
+    shop.experiments[body["name"]] = experiment(body["name"]) | body | {"variants": variants}
+    return 201, shop.experiments[body["name"]]
+
+
+def _stop_experiment(shop, name, *, query, body):
+    shop.experiments[name] |= {"status": "stopped", "stop": AS_OF.isoformat()}
+    return shop.experiments[name]
+
+
+def _experiment_result(shop, name, *, query, body):
+    if name not in shop.results:
+        raise Problem(409, "lists of the control and of another variant must have been shown, got []", "")
+    return shop.results[name]
 
 
 def _put_rules(shop, scenario, *, query, body):
@@ -478,6 +631,11 @@ ROUTES = [
     ("GET", "/v1/jobs", _jobs),
     ("POST", "/v1/jobs", _add_job),
     ("GET", r"/v1/jobs/(\d+)", _job),
+    ("GET", "/v1/drift", lambda shop, **_: shop.drift),
+    ("GET", "/v1/experiments", lambda shop, **_: {"experiments": list(shop.experiments.values())}),
+    ("POST", "/v1/experiments", _add_experiment),
+    ("POST", "/v1/experiments/([^/]+)/stop", _stop_experiment),
+    ("GET", "/v1/experiments/([^/]+)/result", _experiment_result),
     ("GET", "/v1/export", lambda shop, *, query, body: b"PAR1" + query["table"].encode()),
     ("POST", "/v1/import", lambda shop, *, query, body: {"added": len(body), "duplicates": 0}),
 ]

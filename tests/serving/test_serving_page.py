@@ -9,11 +9,27 @@ import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
-from page_server import HOSTILE, HOSTILE_USER, LONG, PAGE, Shop, ShopServer  # noqa: E402
+from page_server import (  # noqa: E402
+    HOSTILE,
+    HOSTILE_USER,
+    HOSTILE_WORDS,
+    LONG,
+    PAGE,
+    STATISTICS,
+    Shop,
+    ShopServer,
+    comparison,
+    drift_scores,
+    experiment,
+    experiment_result,
+)
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from service_process import Process  # noqa: E402
+from shop_log import folder_of, opened  # noqa: E402
+from test_serving_drift import weeks_of_events  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
@@ -21,15 +37,15 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="chromium and chromedriver are not installed"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # sockets of the driver are closed by its exit
 ]
-VIEWS = ["recommendations", "catalogue", "model"]
+VIEWS = ["recommendations", "catalogue", "model", "drift", "experiments"]
 CONTROLS = "button, input, select, textarea, a[href], summary, [tabindex='0']"
 
 
 class Page:
     """The page of a shop in the browser; all reading goes through scripts, since the lists are drawn anew."""
 
-    def __init__(self, driver, server):
-        self.driver, self.shop, self.url = driver, server.shop, server.url
+    def __init__(self, driver, url, shop=None):
+        self.driver, self.url, self.shop = driver, url, shop
 
     def open(self, view=VIEWS[0]):
         self.driver.get(f"{self.url}/#{view}")
@@ -111,7 +127,7 @@ def _browse(driver, shop):
     with ShopServer(shop) as server:
         driver.get("about:blank")
         driver.get_log("browser"), driver.get_log("performance")
-        page = Page(driver, server)
+        page = Page(driver, server.url, server.shop)
         page.resize(1366, 900)
         page.colours("light")
         yield page
@@ -325,7 +341,7 @@ def test_the_hide_switch_and_the_stock_field_send_patches(page):
     assert page.sent("PATCH", "/v1/items") == [[{"item": "20003", "hidden": True}]]
     page.type("#catalogue-rows tr:nth-child(5) .stock", "77" + Keys.TAB)
     page.until(lambda: page.shop.items["20004"]["stock"] == 77, "the stock")
-    assert "Stock of PINK LANTERN is 77" in page.text("announcer")
+    page.until(lambda: "Stock of PINK LANTERN is 77" in page.text("announcer"), "the announcement")
 
 
 def test_a_refused_change_is_undone_and_said(page):
@@ -433,6 +449,311 @@ def test_quality_is_a_chart_and_a_table(page):
     assert "0.00" in page.texts("#quality-chart .tick"), "the axis starts at zero"
 
 
+def test_the_newest_week_is_concluded_in_words_and_its_alarms_are_named(page):
+    page.open("drift")
+    page.until(lambda: page.texts("#drift-findings li"), "the findings")
+    assert page.texts("#drift-conclusion p") == [
+        "The shop in the week of Nov 7, 2011: 2 alarms in 6 statistics.",
+        "The answers in the week of Nov 7, 2011: 1 warning in 1 statistic.",
+    ]
+    findings = page.texts("#drift-findings li")
+    assert len(findings) == 3
+    assert findings[0].startswith("alarmevents of unknown items")
+    assert "0.31 where 0.2 is usual, z +41.5. Moved most: item 20033, 20040." in findings[0]
+    assert "update the model, or refit it" in findings[0]
+    assert findings[2].startswith("warninganswers by the fallback")
+    assert page.text("drift-judged") == "Judged Nov 14, 2011, 04:30 UTC"
+    assert "25 weeks before: 1 alarm. The alarms: new users in the week of Jul 11, 2011." in page.text("drift-earlier")
+    assert page.text("drift-notes").startswith("price_ratio, repriced_items: left out without price=")
+
+
+def test_the_number_of_alarms_is_at_the_link_in_every_view(page):
+    page.open()
+    page.until(lambda: page.text("drift-badge"), "the badge")
+    link = page.driver.find_element(By.CSS_SELECTOR, "[data-view=drift]")
+    assert link.accessible_name == "Drift 2 alarms"
+    assert page.driver.find_element(By.ID, "drift-badge").is_displayed()
+
+
+def test_z_by_week_is_drawn_on_one_scale_with_alarms_marked_by_form(page):
+    page.open("drift")
+    page.until(lambda: page.texts(".panel title"), "the panels")
+    scores = page.shop.drift["scores"]
+    assert page.js("return document.querySelectorAll('svg.panel').length") == len(STATISTICS) + 1
+    first = "[data-statistic=unknown_items]"
+    assert page.js("return document.querySelector('.panels li').dataset.statistic") == "unknown_items", "alarms first"
+    marks = page.js(
+        "return [...document.querySelectorAll(arguments[0])].map((n) => n.tagName)", f"{first} .mark-z.alarm"
+    )
+    assert marks == ["path"], "a diamond"
+    assert page.js("return document.querySelector('.panels .mark-z.warn').tagName") == "circle"
+    assert page.js("return document.querySelector('.panels .mark-z.season').tagName") == "rect"
+    titles = page.texts(".panel title")
+    assert len(titles) == sum(row["z"] is not None for row in scores)
+    assert "Week of Nov 7, 2011: z +41.5, alarm" in titles
+    label = page.js("return document.querySelector('.panel').ariaLabel")
+    assert "Last week: z +41.5, alarm. Marked: alarm in the week of Nov 7, 2011, z +41.5." in label
+    label = page.js("return document.querySelector('[data-statistic=exact_duplicates] svg').ariaLabel")
+    assert "z of 25 weeks from May 16, 2011 to Nov 7, 2011" in label and "No week is marked." in label
+    bands = page.js("return [...document.querySelectorAll('.panel')].map((n) => n.querySelector('.band').outerHTML)")
+    assert len(set(bands)) == 1, "one scale"
+    inside = """const box = document.querySelector(arguments[0]).getBoundingClientRect();
+        const mark = document.querySelector(arguments[1]).getBoundingClientRect();
+        return mark.top >= box.top - 1 && mark.bottom <= box.bottom + 1 && mark.right <= box.right + 1"""
+    assert page.js(inside, f"{first} svg", f"{first} .mark-z.alarm"), "z beyond the scale is drawn at its end"
+    page.click("#drift-weeks summary")
+    assert len(page.texts("#drift-rows tr")) == len(scores)
+    assert page.texts("#drift-rows tr:first-child td")[5] == "alarm"
+
+
+def test_drift_is_judged_anew(page):
+    page.open("drift")
+    page.until(lambda: page.texts("#drift-findings li"), "the findings")
+    page.shop.drift = drift_scores(fault=False)
+    page.click("#drift-judge")
+    page.until(lambda: "reading all events" in page.text("drift-note"), "the progress")
+    assert page.js("return document.getElementById('drift-judge').disabled")
+    page.until(lambda: "all is quiet" in page.text("drift-conclusion"), "the scores")
+    assert page.sent("POST", "/v1/jobs") == [{"kind": "drift"}]
+    words = "Judged: week of Nov 7, 2011: no alarm and no warning · 2.3 s"
+    page.until(lambda: page.text("announcer") == words, "the announcement")
+    assert page.text("drift-note") == f"{words}."
+    assert page.text("drift-judged") == "Judged Nov 15, 2011, 09:00 UTC"
+    assert page.texts("#drift-findings li") == []
+    assert page.js("return document.getElementById('drift-badge').hidden")
+    assert not page.js("return document.getElementById('drift-judge').disabled")
+    page.click("[data-view=model]")
+    page.until(lambda: "week of Nov 7, 2011: no alarm and no warning" in page.text("jobs"), "the job in words")
+
+
+def test_a_job_of_drift_names_its_alarms_and_why_it_failed(page):
+    page.open("drift")
+    page.click("#drift-judge")
+    words = "Judged: week of Nov 7, 2011: 2 alarms (unknown items, category shares) and 1 warning (fallback share)"
+    page.until(lambda: words in page.text("drift-note"), "the result")
+    page.shop.fails["drift"] = "the disk is full"
+    page.click("#drift-judge")
+    page.until(lambda: page.text("drift-note") == "The job failed: the disk is full", "the failure")
+    assert page.texts("#drift-findings li"), "the former scores stay"
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ({"judged": None, "notes": [], "scores": [], "gauges": {}}, "Nothing was judged yet."),
+        ({"judged": "2011-11-14T04:30:02", "notes": ["no week"], "scores": []}, "Nothing could be judged"),
+        (drift_scores(weeks=14) | {"scores": drift_scores(weeks=14)["scores"][:7]}, "nothing could be judged yet"),
+        (drift_scores(fault=False), "all is quiet. 6 statistics, no alarm and no warning."),
+    ],
+    ids=["never", "no week", "one week", "quiet"],
+)
+def test_drift_without_alarms_says_what_it_is(page, scores, words):
+    page.shop.drift = scores
+    page.open("drift")
+    page.until(lambda: words in page.text("drift-conclusion"), words)
+    assert page.js("return document.getElementById('drift-badge').hidden")
+    assert page.texts("#drift-findings li") == []
+    assert page.js("return document.getElementById('drift-weeks').hidden") == (not scores["scores"])
+
+
+def test_an_alarm_without_z_is_marked_all_the_same(page):
+    page.shop.drift["scores"][-6] |= {"z": None, "reference": None}
+    page.open("drift")
+    page.until(lambda: page.texts("#drift-findings li"), "the findings")
+    assert "0.31, z \u2013." in page.texts("#drift-findings li")[0]
+    assert page.js("return document.querySelectorAll('[data-statistic=unknown_items] .mark-z.alarm').length") == 1
+
+
+@pytest.mark.parametrize("view", ["drift", "experiments"])
+def test_who_is_no_administrator_is_told_so_in_the_place(page, view):
+    page.shop.refuses_admin = True
+    page.open(view)
+    note = {"drift": "drift-note", "experiments": "trials-note"}[view]
+    page.until(lambda: "the key of an administrator" in page.text(note), "the note")
+    assert page.text("alerts") == ""
+    assert page.js("return document.getElementById('drift-badge').hidden")
+    if view == "drift":
+        page.click("#drift-judge")
+        page.until(lambda: page.sent("POST", "/v1/jobs"), "the request")
+        page.until(lambda: not page.js("return document.getElementById('drift-judge').disabled"), "the end")
+        assert "the key of an administrator" in page.text(note) and page.text("alerts") == ""
+
+
+def test_an_experiment_is_compared_in_words_and_as_a_picture(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    assert page.texts("#trials button") == ["spring", "first"], "the newest first"
+    running = page.texts("#trials li")[0]
+    assert "control 50\u00a0%, varied 50\u00a0% (version 2, scenario home page)" in running
+    assert "since Nov 1, 2011, 00:00 UTC · 50\u00a0% of the users · 5\u00a0% held out" in running
+    assert page.text("trial-title") == "Result of spring"
+    assert page.texts("#trial-conclusion p")[0] == "varied is higher than control in events a user."
+    assert "It may be stopped: the intervals hold at each look." in page.texts("#trial-conclusion p")[1]
+    first, second = page.texts("#trial-metrics li")
+    words = "varied 0.0997, control 0.09: +10.8\u00a0%, always-valid 95 % interval from +3.4\u00a0% to +18.2\u00a0%"
+    assert words in first and "p\u00a0=\u00a00.00016" in first and "(CUPED)" in first
+    assert "undecided" in second
+    assert words in page.js("return document.querySelector('.interval').ariaLabel")
+    kinds = page.js("return [...document.querySelectorAll('.interval circle')].map((n) => n.classList[1])")
+    assert kinds == ["higher", "open"]
+    ends = """return [...document.querySelectorAll('.interval')].map((node) => {
+        const [zero, reach] = ['.zero', '.reach'].map((name) => node.querySelector(name));
+        return ['x1', 'x2'].map((end) => reach[end].baseVal.value - zero.x1.baseVal.value); })"""
+    (low, high), (low_2, high_2) = page.js(ends)
+    assert 0 < low < high and low_2 < 0 < high_2
+    assert high_2 / high == pytest.approx(0.32 / 0.182, rel=0.02), "one scale"
+    assert page.texts("#trial-users tr") == ["control3,8263,800", "varied3,7743,800"]
+    assert page.text("trial-users-note") == "The numbers of users are as planned (p = 0.55)."
+    assert "the holdout group" in page.text("trial-notes")
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (experiment_result([comparison("events a user", 0.02, 0.3)]), "Not decided yet, with 7,600 of 8,000 planned"),
+        (
+            experiment_result([comparison("events a user", 0.02, 0.1)], users=(4100, 4000)),
+            "The planned number of users is reached and nothing was found.",
+        ),
+        (experiment_result([comparison("events a user", 0.5, None)], users=(9, 12)), "Nothing can be said yet"),
+        (experiment_result([comparison("events a user", -0.2, 0.1)]), "varied is lower than control"),
+    ],
+    ids=["undecided", "planned reached", "few users", "lower"],
+)
+def test_whether_an_experiment_may_be_stopped_is_said(page, result, words):
+    page.shop.results["spring"] = result
+    page.open("experiments")
+    page.until(lambda: words in page.text("trial-conclusion"), words)
+    assert page.js("return document.getElementById('trial-ratio').hidden")
+    if words.startswith("Nothing"):
+        assert "There is no interval yet: each variant needs at least 50 users." in page.text("trial-metrics")
+        assert page.js("return document.querySelectorAll('.interval').length") == 0
+
+
+def test_a_sample_ratio_mismatch_is_an_error_and_nothing_is_concluded(page):
+    rows = [comparison("events a user", 0.108, 0.074)]
+    page.shop.results["spring"] = experiment_result(rows, p_mismatch=1.3e-9, users=(3000, 3700))
+    page.open("experiments")
+    page.until(lambda: "Sample ratio mismatch, p = 1.3e-9" in page.text("trial-ratio"), "the warning")
+    assert page.driver.find_element(By.ID, "trial-ratio").is_displayed()
+    conclusion = page.text("trial-conclusion")
+    assert "Do not decide by this result" in conclusion and "higher" not in conclusion
+
+
+def test_a_difference_without_a_lift_is_told_in_its_own_unit(page):
+    row = comparison("value a user", 0.3, 0.1) | {"lift": None, "lift_low": None, "lift_high": None}
+    page.shop.results["spring"] = experiment_result([row])
+    page.open("experiments")
+    page.until(lambda: "difference 0.027" in page.text("trial-metrics"), "the difference")
+    assert page.js("return document.querySelectorAll('.interval').length") == 0
+
+
+def test_an_experiment_is_stopped_after_a_question(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    page.click("#trial-stop")
+    assert page.text("confirm-title") == "Stop spring?"
+    page.click("#confirm-cancel")
+    assert page.sent("POST", "/v1/experiments/spring/stop") == []
+    page.click("#trial-stop")
+    page.click("#confirm-yes")
+    page.until(lambda: page.texts("#trials .badge") == ["stopped", "stopped"], "the state")
+    page.until(lambda: page.js("return document.activeElement.id") == "trial-title", "the focus")
+    assert "The experiment is stopped" in page.text("trial-conclusion")
+    assert page.js("return document.getElementById('trial-stop').hidden")
+
+
+def test_only_events_of_a_kind_are_compared(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    page.type("#trial-event", "purchase" + Keys.ENTER)
+
+    def asked():
+        with page.shop.lock:
+            return [query for _, path, query, _ in page.shop.requests if path == "/v1/experiments/spring/result"]
+
+    page.until(lambda: asked()[-1] == {"event": "purchase"}, "the request")
+
+
+def test_an_experiment_is_started_by_the_form(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    page.click("#new-trial summary")
+    page.until(lambda: len(page.texts("[data-part=version] option")) == 8, "the versions")
+    page.type("#trial-name", "autumn")
+    page.click("#trial-add")
+    assert page.js("return document.activeElement.value") == "variant 3"
+    page.js("document.querySelectorAll('[data-part=version]')[1].value = '3'")
+    page.js("document.querySelectorAll('[data-part=scenario]')[2].value = 'basket page'")
+    page.js("document.querySelectorAll('[data-part=weight]')[2].value = '0.5'")
+    page.js("document.getElementById('trial-scenario').value = 'default'")
+    page.type("#trial-share", "12.5")
+    page.click("#trial-form [type=submit]")
+    page.until(lambda: page.text("trial-title") == "Result of autumn", "the experiment")
+    assert page.sent("POST", "/v1/experiments") == [
+        {
+            "name": "autumn",
+            "variants": {
+                "control": {"weight": 1},
+                "varied": {"weight": 1, "version": 3},
+                "variant 3": {"weight": 0.5, "scenario": "basket page"},
+            },
+            "control": "control",
+            "share": 0.125,
+            "holdout": 0,
+            "planned_users": 10_000,
+            "attribution_days": 7,
+            "scenario": "default",
+        }
+    ]
+    page.until(lambda: "There is nothing to compare yet" in page.text("trial-conclusion"), "the reason")
+    assert page.text("alerts") == ""
+    assert not page.js("return document.getElementById('new-trial').open")
+    assert page.js("return document.getElementById('trial-name').value") == ""
+
+
+def test_an_experiment_that_cannot_be_is_refused_and_the_form_stays(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    page.click("#new-trial summary")
+    page.type("#trial-name", "spring")
+    page.type("[data-part=name]", "varied")
+    page.click("#trial-form [type=submit]")
+    page.until(lambda: "Two variants are called varied" in page.text("alerts"), "the alert")
+    assert page.sent("POST", "/v1/experiments") == []
+    page.type("[data-part=name]", "control")
+    page.click("#trial-form [type=submit]")
+    page.until(lambda: "there is an experiment 'spring' already" in page.text("alerts"), "the problem")
+    page.type("#trial-name", "a/b")
+    page.click("#trial-form [type=submit]")
+    assert page.js("return document.querySelector('#trial-name:invalid') !== null"), "a name is a part of an address"
+    page.type("#trial-name", "summer")
+    page.click("#trial-form [type=submit]")
+    page.until(lambda: page.text("trial-title") == "Result of summer", "the experiment")
+    assert page.text("alerts") == ""
+
+
+def test_without_experiments_the_view_says_what_they_are_for(page):
+    page.shop.experiments.clear()
+    page.open("experiments")
+    page.until(lambda: "No experiment yet." in page.text("trials-note"), "the note")
+    assert page.text("trial-conclusion") == "There is no experiment to show."
+    assert page.js("return document.getElementById('trial-stop').hidden")
+
+
+def test_a_planned_and_a_suspended_experiment_say_so(page):
+    start = "2011-12-01T00:00:00+00:00"
+    page.shop.experiments["late"] = experiment("late", status="planned", start=start)
+    page.shop.experiments["spring"]["problem"] = "version 2 of the model cannot be loaded"
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result of the one that runs")
+    assert page.text("trial-title") == "Result of spring"
+    assert "Suspended: version 2 of the model cannot be loaded" in page.text("trials")
+    page.click("#trials button[data-key=late]")
+    page.until(lambda: page.text("trial-conclusion") == "The experiment begins on Dec 1, 2011.", "the moment")
+    assert page.js("return document.querySelector('#trials [aria-pressed=true]').textContent") == "late"
+
+
 def test_counters_are_polled_only_while_the_page_is_visible(page):
     page.open()
     page.until(lambda: len(page.sent("GET", "/v1/status")) >= 2, "the second poll")
@@ -458,9 +779,28 @@ def test_hostile_names_are_shown_as_text_and_run_nothing(page):
     assert "<b onclick=alert(1)>Garden</b>" in page.text("catalogue-rows")
     page.until(lambda: page.js("return document.querySelectorAll('#catalogue-rows .letter').length > 2"), "letters")
     assert page.js("return window.broken ?? null") is None
+    page.click("[data-view=drift]")
+    page.until(lambda: HOSTILE_WORDS in page.text("drift-findings"), "the hostile finding")
+    assert f"largest move {HOSTILE}" in page.texts(".panels figcaption span")
+    assert HOSTILE_WORDS in page.text("drift-rows") and HOSTILE_WORDS in page.text("drift-notes")
+    rows = [comparison(HOSTILE_WORDS, 0.1, 0.05, variant=HOSTILE)]
+    page.shop.results["spring"] = experiment_result(rows) | {"notes": [HOSTILE_WORDS], "control": HOSTILE_USER}
+    page.shop.experiments["spring"] |= {"problem": HOSTILE_WORDS, "scenario": HOSTILE}
+    page.shop.experiments[HOSTILE] = experiment(HOSTILE, variants={HOSTILE: {"weight": 1.0}, "__proto__": {}})
+    page.click("[data-view=experiments]")
+    page.click("#trials button", place=1)
+    page.until(lambda: HOSTILE_WORDS in page.text("trial-metrics"), "the hostile result")
+    assert HOSTILE_WORDS in page.text("trial-notes") and HOSTILE_USER in page.text("trial-conclusion")
+    assert HOSTILE in page.texts("#trials button") and f"Suspended: {HOSTILE_WORDS}" in page.text("trials")
+    page.driver.execute_async_script("setTimeout(arguments[0], 100)")
+    assert page.js("return window.broken ?? null") is None
+    page.click("[data-view=catalogue]")
+    page.until(lambda: page.texts("#catalogue-rows img"), "the pictures")
     sources = page.js("return [...document.images].map((image) => image.src)")
     assert sources and all(source.startswith("data:image/") for source in sources)
-    assert page.js("return document.querySelectorAll('[onerror], [onclick], script:not([src]), b').length") == 0
+    assert (
+        page.js("return document.querySelectorAll('[onerror], [onclick], [onload], script:not([src]), b').length") == 0
+    )
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -518,6 +858,7 @@ def test_colours_follow_the_scheme_and_all_text_has_contrast(page):
                 page.click("#answer button")
                 page.until(lambda: "Since" in page.text("answer-summary"), "the next answer")
             page.until(lambda view=view: page.texts(f"#view-{view} li, #view-{view} tr"), "the lists")
+            page.js("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
             page.driver.execute_async_script("setTimeout(arguments[0], 250)")  # transitions
             ratios = page.js(CONTRAST)
             assert len(ratios) > 20
@@ -566,6 +907,32 @@ def test_everything_goes_by_keyboard_and_the_focus_is_seen(page):
     tab_to("#catalogue-rows [role=switch]")
     press(Keys.SPACE)
     page.until(lambda: page.sent("PATCH", "/v1/items"), "the change")
+    page.js("document.querySelector('[data-view=drift]').focus()")
+    press(Keys.ENTER)
+    page.until(lambda: page.texts("#drift-findings li"), "the findings")
+    tab_to("#drift-weeks summary")
+    press(Keys.ENTER)
+    tab_to("#drift-weeks .scroll")
+    page.js("document.getElementById('content').focus()")
+    tab_to("#drift-judge")
+    press(Keys.ENTER)
+    page.until(lambda: "Judged: week of" in page.text("drift-note"), "the judgement")
+    assert page.js("return document.activeElement.id") == "drift-judge", "the focus stays"
+    page.js("document.querySelector('[data-view=experiments]').focus()")
+    press(Keys.ENTER)
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    tab_to("#trials button[data-key=first]")
+    press(Keys.ENTER)
+    page.until(lambda: page.text("trial-title") == "Result of first", "the other result")
+    assert page.js("return document.activeElement.dataset.key") == "first", "the focus stays"
+    tab_to("#new-trial summary")
+    press(Keys.ENTER)
+    tab_to("#trial-name")
+    press("by keyboard")
+    tab_to("#trial-form [type=submit]")
+    press(Keys.ENTER)
+    page.until(lambda: page.text("trial-title") == "Result of by keyboard", "the experiment")
+    page.until(lambda: page.js("return document.activeElement.id") == "trial-title", "the focus")
     page.js("document.getElementById('key-button').focus()")
     press(Keys.ENTER)
     page.until(lambda: page.js("return document.getElementById('key-dialog').open"), "the dialog")
@@ -595,6 +962,65 @@ def test_every_control_and_region_has_a_name(page, view):
     assert missing == []
     for landmark in ("header", "main", "footer", "nav"):
         assert page.js("return document.querySelector(arguments[0]) !== null", landmark)
+
+
+@pytest.fixture(scope="module")
+def real_page(driver, tmp_path_factory):
+    """Page of the real service, with its trainer; in the last week of the log a third of the items are new."""
+    settings = folder_of(tmp_path_factory.mktemp("real"))
+    store = opened(settings)
+    store.add_log(weeks_of_events(new_items=True))
+    store.close()
+    with Process("--database", settings.database, "--models", settings.models).wait_ready() as service:
+        page = Page(driver, f"http://127.0.0.1:{service.port}")
+        page.resize(1366, 900)
+        page.colours("light")
+        yield page
+        driver.get("about:blank")
+
+
+def test_a_planted_fault_is_named_by_the_real_service(real_page):
+    page = real_page.open("drift")
+    page.until(lambda: "Nothing was judged yet" in page.text("drift-conclusion"), "the first sight")
+    page.click("#drift-judge")
+    page.until(lambda: page.texts("#drift-findings li"), "the findings", seconds=60)
+    assert "The shop in the week of Feb 6, 2012: " in page.text("drift-conclusion")
+    assert re.search(r"\d alarms? ", page.text("drift-conclusion"))
+    named = [row for row in page.texts("#drift-findings li") if row.startswith("alarmevents of unknown items")]
+    assert len(named) == 1 and "Moved most: item " in named[0] and "update the model" in named[0]
+    page.until(lambda: re.search(r"Judged: week of Feb 6, 2012: \d alarms? \(", page.text("drift-note")), "the job")
+    assert int(re.match(r"\d+", page.text("drift-badge"))[0]) >= 1
+    assert page.js("return document.querySelector('.panels li').dataset.statistic") in page.text("drift-note").replace(
+        " ", "_"
+    )
+
+
+def test_an_experiment_of_the_real_service_is_started_and_stopped(real_page):
+    page = real_page.open("experiments")
+    page.until(lambda: "No experiment yet." in page.text("trials-note"), "the list")
+    page.click("#new-trial summary")
+    page.type("#trial-name", "spring")
+    page.type("#trial-share", "50")
+    page.click("#trial-form [type=submit]")
+    page.until(lambda: page.text("trial-title") == "Result of spring", "the experiment")
+    page.until(lambda: "There is nothing to compare yet" in page.text("trial-conclusion"), "the reason")
+    for user in range(200):
+        page.driver.execute_async_script(
+            """fetch('v1/recommend', {method: 'POST', headers: {'Content-Type': 'application/json'},
+            body: JSON.stringify({user: `person-${arguments[0]}`})}).then(arguments[1])""",
+            user,
+        )
+    page.click("#trial-event-form [type=submit]")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    counts = [
+        int(re.search(r"\d+", row.removeprefix("control").removeprefix("varied"))[0])
+        for row in page.texts("#trial-users tr")
+    ]
+    assert len(counts) == 2 and all(counts)
+    page.click("#trial-stop")
+    page.click("#confirm-yes")
+    page.until(lambda: page.texts("#trials .badge") == ["stopped"], "the state")
+    assert page.text("alerts") == ""
 
 
 def test_no_request_leaves_the_service(page):

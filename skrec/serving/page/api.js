@@ -99,7 +99,14 @@ export const popular = (query, signal) => call("GET", address("v1/popular", quer
 export const sendEvent = (event) => call("POST", "v1/events", event);
 export const rules = () => call("GET", "v1/rules");
 export const jobs = () => call("GET", "v1/jobs", undefined, { background: true });
+export const job = (id) => call("GET", `v1/jobs/${encodeURIComponent(id)}`, undefined, { background: true });
 export const addJob = (kind) => call("POST", "v1/jobs", { kind });
 export const models = () => call("GET", "v1/models", undefined, { background: true });
 export const promote = (version, force) => call("POST", `v1/models/${encodeURIComponent(version)}/promote`, { force });
 export const rollBack = () => call("POST", "v1/models/rollback", {});
+export const drift = () => call("GET", "v1/drift", undefined, { background: true });
+export const experiments = () => call("GET", "v1/experiments", undefined, { background: true });
+export const addExperiment = (body) => call("POST", "v1/experiments", body);
+export const stopExperiment = (name) => call("POST", `v1/experiments/${encodeURIComponent(name)}/stop`);
+export const experimentResult = (name, event, signal) =>
+  call("GET", address(`v1/experiments/${encodeURIComponent(name)}/result`, { event }), undefined, { signal });

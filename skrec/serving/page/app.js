@@ -3,12 +3,14 @@
 import { onKeyNeeded, setKey } from "./api.js";
 import { showCatalogue, startCatalogue } from "./catalogue.js";
 import { byId } from "./dom.js";
+import { loadDrift, showDrift, startDrift } from "./drift.js";
+import { showExperiments, startExperiments } from "./experiments.js";
 import { startPolling } from "./live.js";
 import { modelStatus, showModel, startModel } from "./model.js";
 import { keyDialog, showError } from "./notices.js";
 import { recommendationsStatus, startRecommendations } from "./recommendations.js";
 
-const VIEWS = ["recommendations", "catalogue", "model"];
+const VIEWS = ["recommendations", "catalogue", "model", "drift", "experiments"];
 let view = "";
 
 function show() {
@@ -29,6 +31,8 @@ function show() {
     scrollTo(0, 0);
   }
   showModel(view === "model");
+  showDrift(view === "drift");
+  showExperiments(view === "experiments");
   if (view === "catalogue") showCatalogue();
 }
 
@@ -50,6 +54,8 @@ onKeyNeeded((refused) => keyDialog(refused ? "The service refused this key. Plea
 
 startCatalogue();
 startModel();
+startDrift();
+startExperiments();
 show();
 let knowsRepeats = false;
 await startPolling((status) => {
@@ -61,3 +67,4 @@ await startPolling((status) => {
   modelStatus(status);
 });
 startRecommendations();
+loadDrift();

@@ -38,6 +38,7 @@ export function hiddenText(text) {
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1, notation: "compact" });
 const fine = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
+const moving = [0, 1].map((digits) => new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "exceptZero" }));
 const money = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const dayShort = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
@@ -45,14 +46,19 @@ const timeFormat = new Intl.DateTimeFormat(undefined, {
   day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC",
 });
 
+const MINUS = "\u2212";
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 export const count = (value) => (isNumber(value) ? whole.format(value) : "–");
 export const compact = (value) => (!isNumber(value) ? "–" : value < 100_000 ? whole.format(value) : short.format(value));
 export const decimal = (value) => (isNumber(value) ? fine.format(value) : "–");
+export const amount = (value) => (isNumber(value) ? (Math.abs(value) >= 100 ? whole : fine).format(value) : "–");
+export const signed = (value) => (isNumber(value) ? moving[1].format(value).replace("-", MINUS) : "–");
 export const quality = (value) => (isNumber(value) ? value.toFixed(4) : "–");
 export const price = (value) => (isNumber(value) ? money.format(value) : "");
 export const percent = (value) => `${Math.round(100 * value)}\u00a0%`;
+export const share = (value) => `${decimal(100 * value)}\u00a0%`;
+export const percents = (value, digits = 1) => `${moving[digits].format(100 * value).replace("-", MINUS)}\u00a0%`;
 export const milliseconds = (value) => (isNumber(value) ? `${value < 10 ? value.toFixed(1) : Math.round(value)} ms` : "–");
 export const plural = (n, one, many = `${one}s`) => `${whole.format(n)} ${n === 1 ? one : many}`;
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { qualityChart } from "./chart.js";
 import { byId, count, day, dayAndTime, el, plural, quality, replaceList, setText } from "./dom.js";
-import { announce, clearError, confirmDialog, showError } from "./notices.js";
+import { announce, clearError, confirmDialog, needsAdministrator, showError } from "./notices.js";
 import { became, judged } from "./reports.js";
 
 let status = null;
@@ -70,7 +70,7 @@ async function loadJobs() {
       el("div", { class: "row-head" }, el("strong", {}, `${job.kind} ${job.id}`), badge(job.status),
         el("span", { class: "muted" }, dayAndTime(job.finished ?? job.started ?? job.created))),
       progressOf(job),
-      job.result ? el("p", { class: "muted" }, became(job.result)) : null)));
+      job.result ? el("p", { class: "muted" }, became(job.result, job.kind)) : null)));
     setText("jobs-note", jobs.length ? "" : "No jobs yet.");
     for (const job of jobs) {
       const before = finished.get(job.id);
@@ -89,7 +89,7 @@ async function loadJobs() {
 
 /** A key that may not see a list is told so in its place, not as an alert. */
 function refused(error, name) {
-  if (error.status === 401 || error.status === 403) setText(`${name}-note`, "These need the key of an administrator: set it by the button Key.");
+  if (needsAdministrator(error)) setText(`${name}-note`, "These need the key of an administrator: set it by the button Key.");
   else showError(error, name);
 }
 

@@ -26,6 +26,9 @@ export function clearError(topic) {
   shown.delete(topic);
 }
 
+/** Whether an error says that the key is none of an administrator. */
+export const needsAdministrator = (error) => error.status === 401 || error.status === 403;
+
 export function announce(text) {
   setText("announcer", text);
 }

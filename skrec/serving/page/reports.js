@@ -1,6 +1,6 @@
 // What became of a job, and how a version was judged, in words; columns that are not known are shown as they are.
 
-import { count, quality, summary } from "./dom.js";
+import { count, day, plural, quality, summary } from "./dom.js";
 
 /** The comparison of a version with the one before. */
 export function judged(outcome) {
@@ -15,13 +15,23 @@ export function judged(outcome) {
   return parts.join(", ") + (basis ? ` (${basis})` : "");
 }
 
+const duration = (seconds) => (typeof seconds === "number" ? `${seconds < 10 ? seconds.toFixed(1) : count(seconds)} s` : "");
+
+/** What a judgement of drift found. */
+function drifted({ period, alarm, warn, skipped, reason, step, seconds, ...rest }) {
+  const named = (names, word) => (names?.length ? `${plural(names.length, word)} (${names.map((name) => String(name).replaceAll("_", " ")).join(", ")})` : "");
+  const found = [named(alarm, "alarm"), named(warn, "warning")].filter(Boolean).join(" and ");
+  const week = period === undefined ? "" : `week of ${day(period)}: ${found || "no alarm and no warning"}`;
+  return [week, skipped ? `nothing was judged: ${skipped}` : "", reason, step, summary(rest), duration(seconds)].filter(Boolean).join(" · ");
+}
+
 /** The result of a job. */
-export function became(result) {
+export function became(result, kind) {
   if (result === null || typeof result !== "object") return summary(result);
+  if (kind === "drift") return drifted(result);
   const { version, promoted, judgement, reason, skipped, seconds, events, users, step, ...rest } = result;
   for (const name of ["base", "learned_seq", "learned_merge", "counted_twice"]) delete rest[name]; // for the trainer
   const named = version === undefined ? "" : `version ${version}${promoted === undefined ? "" : promoted ? ", promoted" : ", not promoted"}`;
   const read = typeof events === "number" ? `${count(events)} events${typeof users === "number" ? ` of ${count(users)} users` : ""}` : "";
-  return [named, skipped ? `skipped: ${skipped}` : "", reason, reason ? "" : judged(judgement), read, step, summary(rest),
-    typeof seconds === "number" ? `${seconds < 10 ? seconds.toFixed(1) : count(seconds)} s` : ""].filter(Boolean).join(" · ");
+  return [named, skipped ? `skipped: ${skipped}` : "", reason, reason ? "" : judged(judgement), read, step, summary(rest), duration(seconds)].filter(Boolean).join(" · ");
 }
