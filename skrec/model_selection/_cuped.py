@@ -29,7 +29,11 @@ class Moments(NamedTuple):
     def of(cls, columns) -> "Moments":
         """Compute the moments of an array of shape (n_users, n_columns)."""
         columns = np.asarray(columns, dtype=np.float64)
-        return cls.of_sums(np.float64(len(columns)), columns.sum(axis=0), columns.T @ columns)
+        n = np.asarray(float(len(columns)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = columns.sum(axis=0) / n
+            centred = columns - mean  # sums of squares of large amounts would lose their differences
+            return cls(n, mean, centred.T @ centred / (n - 1))
 
     @classmethod
     def of_sums(cls, n, total, product) -> "Moments":

@@ -358,3 +358,30 @@ def test_errors(change, options, match):
         table = pd.concat([table, table.assign(shown=table["shown"] + 1)])
     with pytest.raises((TypeError, ValueError), match=match):
         analyze_experiment(table, **{"metrics": RATE, **options})
+
+
+def test_large_amounts_keep_their_differences():
+    table = make().assign(amount=lambda t: 1e9 + t["clicked"])
+    found = analyze_experiment(table, metrics={"clicks": "clicked", "amounts": "amount"}, covariates="before").table
+    np.testing.assert_allclose(found.loc[1, ["difference", "low"]], found.loc[0, ["difference", "low"]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.assign(variant=t["variant"].astype("category")),
+        lambda t: t.assign(user=t["user"].astype("category")),
+        lambda t: t.assign(user=t["user"].astype("Int64")),
+        lambda t: t.assign(won=t["won"].astype("boolean")),
+        lambda t: t.assign(time=t["time"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo")),
+        lambda t: t.sample(frac=1, random_state=0),
+    ],
+)
+def test_types_of_columns_do_not_matter(change):
+    table = make().loc[lambda t: t.index.repeat(2)].reset_index(drop=True)
+    table["won"] = table["clicked"] > 3
+    table["time"] = pd.Timestamp("2026-03-01") + pd.to_timedelta(np.arange(len(table)) % 7, unit="h")
+    options = {"metrics": {"won": ("won", None)}, "time": "time", "every": "2h"}
+    one, two = analyze_experiment(table, **options), analyze_experiment(change(table), **options)
+    pd.testing.assert_frame_equal(one.table, two.table)
+    pd.testing.assert_frame_equal(one.over_time, two.over_time)
