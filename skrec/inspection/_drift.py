@@ -9,7 +9,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._time import logger
 from ._drift_judge import STATISTICS, judge
-from ._drift_log import LABELS, Calendar, code_log, make_calendar, read_frame, text, whole_periods
+from ._drift_log import (
+    LABELS,
+    Calendar,
+    code_log,
+    frame_of_state,
+    frame_state,
+    make_calendar,
+    read_frame,
+    text,
+    whole_periods,
+)
 from ._drift_statistics import Past, cut, measure
 
 _NEEDS = {
@@ -242,6 +252,25 @@ class DriftMonitor(BaseEstimator):
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: give a longer log")
         numbers, values, noise, moved = _panel(frame, calendar, first, last, self.window)
         return self._judge(calendar, values, noise, moved, range(len(numbers)), notes + self._left_out(frame))
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "_recent" in state:
+            del state["statistics_"]
+            state["_calendar"] = {"length": self._calendar.length, "origin": self._calendar.origin}
+            state["_calendar"]["dated"] = self._calendar.dated
+            for name in ("_recent", "_values", "_noise"):
+                state[name] = frame_state(state[name])
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "_recent" in state:
+            self._calendar = Calendar(**state["_calendar"])
+            self._recent = frame_of_state(state["_recent"])
+            self._values = frame_of_state(state["_values"]).set_axis(self._numbers)
+            self._noise = frame_of_state(state["_noise"]).set_axis(self._numbers)
+            self.statistics_ = self._values.set_axis([self._calendar.start(one) for one in self._numbers])
 
     def _judge(self, calendar: Calendar, values, noise, moved, rows, notes: list[str]):
         for note in notes:

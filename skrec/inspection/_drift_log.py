@@ -233,3 +233,27 @@ def code_log(frame, calendar: Calendar, first: int, last: int) -> CodedLog:
         again=pd.DataFrame(columns).duplicated().to_numpy(),
         missing=missing,
     )
+
+
+def frame_state(frame) -> dict:
+    """Return a frame as arrays of numbers and lists of ids, which a model file can hold."""
+    state = {}
+    for name in frame:
+        values = frame[name].to_numpy()
+        if values.dtype.kind not in "iufb":
+            lacking = frame[name].isna().to_numpy()
+            values = [None if gone else value for value, gone in zip(values.tolist(), lacking, strict=True)]
+        state[name] = values
+    return state
+
+
+def frame_of_state(state: dict):
+    """Build the frame that `frame_state` took apart; ids are objects."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            name: pd.Series(values, dtype=object) if isinstance(values, list) else values
+            for name, values in state.items()
+        }
+    )

@@ -20,6 +20,7 @@ SKREC = frozenset(
         "skrec.feature_extraction._behavior.BehaviorFeatures",
         "skrec.feature_extraction._bm25.BM25Transformer",
         "skrec.feature_extraction._vectorizer.HistoryVectorizer",
+        "skrec.inspection._drift.DriftMonitor",
         "skrec.linear_model._ease.EASE",
         "skrec.linear_model._slim.SLIM",
         "skrec.model_selection._same_users.SameUsers",

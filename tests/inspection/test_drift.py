@@ -1,5 +1,6 @@
 """DriftMonitor: z in closed form, calm on stable logs, planted faults named, and what could fail in silence."""
 
+import pickle
 import sys
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
+import skrec
 from skrec.datasets import load_online_retail
 from skrec.feature_extraction import to_histories
 from skrec.inspection import DriftMonitor
@@ -268,6 +271,20 @@ def test_zones_and_days():
 
 def test_clone_keeps_the_parameters(monitor):
     assert clone(monitor).get_params() == monitor.get_params()
+
+
+def test_a_saved_monitor_judges_alike(retail, tmp_path):
+    monitor = DriftMonitor(**COLUMNS).fit(retail[retail["time"] < "2011-07-11"])
+    now = week_of(retail, "2011-07-11")
+    expected = monitor.score(now.assign(price=2 * now["price"]))
+    skrec.save(monitor, tmp_path / "monitor.skrec")
+    for other in (skrec.load(tmp_path / "monitor.skrec"), pickle.loads(pickle.dumps(monitor))):
+        found = other.score(now.assign(price=2 * now["price"]))
+        pd.testing.assert_frame_equal(found, expected)
+        pd.testing.assert_frame_equal(other.statistics_, monitor.statistics_)
+    assert clone(monitor).fit(retail).n_periods_ == 52
+    with pytest.raises(NotFittedError):
+        pickle.loads(pickle.dumps(DriftMonitor(**COLUMNS))).score(now)
 
 
 def test_unjudged_until_there_is_a_reference():
