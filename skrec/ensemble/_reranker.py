@@ -96,9 +96,10 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     value_exponent : float, default=1.0
         The exponent :math:`\gamma` that trades relevance (0) against value (1); not used without `value`.
     calibration : {"isotonic", "sigmoid"} or PurchaseCalibration, default="isotonic"
-        How scores become probabilities of a purchase: isotonic regression, or Platt's logistic regression where only
-        some hundred purchases are held out. Or the `calibration_` of another reranker of the same recommender, used as
-        it is, so that nothing is fitted for it. Not used without `value`.
+        How scores become probabilities of a purchase: isotonic regression, or Platt's logistic regression for scores
+        that are log-odds already, as a :class:`TwoStageRecommender` with a classifier gives, or where only some hundred
+        purchases are held out. Or the `calibration_` of another reranker of the same recommender, used as it is, so
+        that nothing is fitted for it. Not used without `value`.
     holdout : "last", "basket", "sessions", float or str, default="last"
         What of the histories calibrates, as in :class:`BlendRecommender`; it says what the probability is of: that the
         item is the next one (``"last"``), or is bought within 30 days (``"30D"``). Not used without `value`.
