@@ -264,7 +264,9 @@ def test_the_clock(tmp_path):
     work = served_shop(tmp_path, ItemKNN(incremental=True), EVENTS[:400], update_minutes=7, refit_at="04:05")
     trainer = Trainer(work)
     scheduler = trainer._schedule()
-    update, refit = scheduler.get_jobs()
+    jobs = {job.func.__name__: job for job in scheduler.get_jobs()}
+    assert jobs.keys() == {"_offer_update", "_offer_refit", "_offer_drift", "_offer_attribution"}
+    update, refit = jobs["_offer_update"], jobs["_offer_refit"]
     assert update.trigger.interval.total_seconds() == 420
     assert str(refit.trigger) == "cron[hour='4', minute='5']"
     assert str(refit.trigger.timezone) == "UTC"
@@ -274,6 +276,7 @@ def test_the_clock(tmp_path):
     for _ in range(2):
         update.func()
         refit.func()
+    jobs["_offer_attribution"].func()  # no experiment runs
     assert [job["kind"] for job in work.store.jobs()] == ["refit", "update"]
     scheduler.shutdown(wait=False)
     work.store.close()
