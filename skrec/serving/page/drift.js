@@ -53,11 +53,13 @@ function conclusion({ part, weeks, newest }) {
 }
 
 function earlier({ part, rows, weeks }) {
-  const before = rows.filter(({ period }) => period !== weeks.at(-1));
   if (weeks.length < 2) return null;
-  const found = before.filter(({ verdict }) => verdict === "alarm").map((row) => `${row.title} in the week of ${day(row.period)}`);
-  const listed = found.length && found.length < 5 ? ` The alarms: ${found.join("; ")}.` : "";
-  return el("p", { class: "muted" }, `${partName(part)}, ${plural(weeks.length - 1, "week")} before: ${counted(before) || "no alarm and no warning"}.${listed}`);
+  const before = rows.filter(({ period }) => period !== weeks.at(-1));
+  const alarms = before.filter(({ verdict }) => verdict === "alarm").map((row) => `${row.title} in the week of ${day(row.period)}`);
+  const listed = alarms.length && alarms.length < 5 ? `: ${alarms.join(", ")}` : "";
+  const warnings = number(before, "warn");
+  const found = [alarms.length ? plural(alarms.length, "alarm") + listed : "", warnings ? plural(warnings, "warning") : ""].filter(Boolean).join("; ");
+  return el("p", { class: "muted" }, `${partName(part)}, ${plural(weeks.length - 1, "week")} before: ${found || "no alarm and no warning"}.`);
 }
 
 function finding(row) {
@@ -158,11 +160,11 @@ async function judgeNow() {
     const { id } = await api.addJob("drift");
     clearError("drift");
     const job = await follow(id);
-    setText("drift-note", job.status === "done" ? "" : `The job failed: ${became(job.result, "drift")}`);
     await loadDrift();
-    const said = job.status === "done" ? `Judged: ${became(job.result, "drift")}` : "The job failed";
-    setText("drift-note", job.status === "done" ? `${said}.` : byId("drift-note").textContent);
-    announce(said);
+    const said = became(job.result, "drift");
+    const isNew = job.status === "done" && !job.result?.skipped; // then the conclusion says it
+    setText("drift-note", isNew ? "Judged just now." : job.status === "done" ? said : `The job failed: ${said}`);
+    if (isNew) announce(`Judged: ${said}`);
   } catch (error) {
     setText("drift-note", "");
     if (needsAdministrator(error)) setText("drift-note", "This needs the key of an administrator: set it by the button Key.");
