@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._connections import ServiceError
+    from ._logged_lists import logged_lists
     from ._settings import Settings as Settings
     from .client import Client, Recommendations
 
-_HOMES = {"Client": "client", "Recommendations": "client", "ServiceError": "_connections", "Settings": "_settings"}
+_HOMES = {
+    "Client": "client",
+    "Recommendations": "client",
+    "ServiceError": "_connections",
+    "Settings": "_settings",
+    "logged_lists": "_logged_lists",
+}
 
-__all__ = ["Client", "Recommendations", "ServiceError", "create_app"]
+__all__ = ["Client", "Recommendations", "ServiceError", "create_app", "logged_lists"]
 
 
 def __getattr__(name):
