@@ -250,3 +250,6 @@ class Part:
     def fix_kinds(self, user: str | None = None, item: str | None = None) -> Kinds:
         """Set the kinds that are not fixed yet."""
         raise NotImplementedError
+
+    def _flush_impressions(self) -> None:
+        """Write the impressions that wait in this process."""

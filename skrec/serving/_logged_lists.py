@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 logger = logging.getLogger("skrec.serving")
 _NEEDED = {
@@ -81,7 +82,8 @@ def logged_lists(impressions, attributions, events=None, *, event=None, by_value
         gains["reward"] = np.minimum(gains["reward"], 1.0)
     logs = shown.loc[whole].merge(gains, on=["rec_id", "position"], how="left")
     logs["reward"] = logs["reward"].fillna(0.0)
-    logs["time"] = pd.to_datetime(logs["time"].astype("int64"), unit="us")
+    moments = pd.to_datetime(logs["time"], unit="us" if is_numeric_dtype(logs["time"]) else None, utc=True)
+    logs["time"] = moments.dt.tz_localize(None)
     columns = ["rec_id", "position", "user", "item", "probability", "reward", "time"]
     logs = logs.sort_values(["rec_id", "position"], kind="stable", ignore_index=True)[columns]
     logs.attrs["n_left_out"] = n_left_out

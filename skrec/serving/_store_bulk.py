@@ -126,6 +126,7 @@ class Bulk(Catalogue):
         table = _named(name)
         query = sa.select(*(column for column in table.c if column.name not in ("version", "deleted")))
         if table is impressions:
+            self._flush_impressions()
             query = sa.select(impressions)
         if table is items:
             query = query.where(~items.c.deleted)

@@ -187,9 +187,6 @@ class Users(Part):
         kinds = self.kinds
         return kinds if kinds.user else kinds._replace(user=kind_of(user))
 
-    def _flush_impressions(self) -> None:
-        """Write the impressions that wait in this process."""
-
     def export_user(self, user: Id) -> dict[str, Any]:
         """Return all rows of a person: user, users (all ids), events, impressions, attributions and merges."""
         self._flush_impressions()

@@ -91,6 +91,6 @@ def test_from_a_running_service_to_an_estimate(tmp_path):
     even = logs["item"] % 2 == 0
     assert logs.loc[even, "reward"].mean() == pytest.approx(0.4, abs=0.1)
     assert logs.loc[~even, "reward"].sum() == 0
-    own = off_policy_evaluation(logs, "probability", estimators="snips")
+    own = off_policy_evaluation(logs, "probability", estimators="snips", cluster="rec_id")
     assert own.table["value"].tolist() == pytest.approx([logs["reward"].sum() / 500] * 2, rel=1e-9)
     assert own.table.loc["snips", "ess"] == pytest.approx(500)
