@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_ROUNDING = 1e-12
+
 
 class Moments(NamedTuple):
     """Users of one variant: their number, and mean and covariance of what was measured on them.
@@ -96,7 +98,8 @@ def effect(control: Moments, treated: Moments) -> Effect:
         if control.mean.shape[-1] == 2:
             zero = np.zeros_like(plain)
             adjusted = (ratio1, ratio0, _variance(gradient1, treated), _variance(gradient0, control), zero)
-            return Effect(ratio1, ratio0, ratio1 - ratio0, np.sqrt(plain), adjusted, zero)
+            error = _above_rounding(np.sqrt(plain), _size(gradient0, control) + _size(gradient1, treated))
+            return Effect(ratio1, ratio0, ratio1 - ratio0, error, adjusted, zero)
         theta = _theta(control, treated, gradient0, gradient1)
         shift = (theta * (treated.mean - control.mean)[..., 2:]).sum(axis=-1)
         share0 = (n0 / (n0 + n1))[..., 0]
@@ -111,7 +114,19 @@ def effect(control: Moments, treated: Moments) -> Effect:
         variance = np.maximum(variance1 + variance0 - 2 * covariance, 0)
         adjusted = (ratio1 - share0 * shift, ratio0 + (1 - share0) * shift, variance1, variance0, covariance)
         reduction = 1 - variance / plain
-    return Effect(ratio1, ratio0, ratio1 - ratio0 - shift, np.sqrt(variance), adjusted, reduction)
+        size = sum(_size(*one) for one in ((own0, control), (other0, treated), (own1, treated), (other1, control)))
+        error = _above_rounding(np.sqrt(variance), size)
+    return Effect(ratio1, ratio0, ratio1 - ratio0 - shift, error, adjusted, reduction)
+
+
+def _size(gradient: np.ndarray, moments: Moments) -> np.ndarray:
+    """Return the size of what is summed to a value, which its rounding is relative to."""
+    return np.abs(gradient * moments.mean).sum(axis=-1)
+
+
+def _above_rounding(error: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return 0 for standard errors that are rounding alone, as of values that do not vary."""
+    return np.where(error > _ROUNDING * size, error, 0.0)
 
 
 def _variance(gradient: np.ndarray, moments: Moments, other=None) -> np.ndarray:

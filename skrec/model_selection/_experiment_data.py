@@ -69,8 +69,8 @@ def read_rows(events, *, user, variant, metrics: dict, covariates, time, every: 
     keep = _only_variants(raw["variant"], keep, weights, notes)
     raw = {role: column[keep] for role, column in raw.items()}
     codes, _ = pd.factorize(_as_text_if_mixed(raw["user"]))
-    variant_codes, variants = pd.factorize(raw["variant"].astype(object), sort=False)
-    variants = [str(name) for name in variants]
+    variant_codes, variants = pd.factorize(raw["variant"].astype(object).map(str), sort=False)
+    variants = variants.tolist()
     if len(variants) < 2:
         raise ValueError(f"{variant} needs at least two variants, got {variants}: an experiment compares them")
     first, several = _one_variant(codes, variant_codes)
@@ -239,4 +239,5 @@ def _order(read: Rows, days: np.ndarray, every: float) -> None:
         raise ValueError(f"every must give at most {_MOST_LOOKS} looks, got {n_looks}: look less often")
     moments = start + every * np.arange(1, n_looks + 1)
     read.ends = np.searchsorted(days, moments, side="left")
+    read.ends[-1] = len(days)  # the last row may lie at the end of a look, or beyond it by rounding
     read.looks = moments.tolist()

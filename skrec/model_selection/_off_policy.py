@@ -24,6 +24,7 @@ from ._reward_model import check_table
 
 ESTIMATORS = ("replay", "ips", "snips", "dm", "dr")
 _FEWEST_CLUSTERS = 50
+_ROUNDING = 1e-6  # of the reward: what probabilities of single precision leave of no difference
 
 
 def off_policy_evaluation(
@@ -305,7 +306,9 @@ def _row(name: str, values, logged, read: Logs, confidence: float, known: bool) 
     if not known:
         return row | {"verdict": "no interval"}
     low, high = interval(row["difference"], error, confidence)
+    least = _ROUNDING * float(np.abs(read.reward).sum()) / read.n_lists
     verdict = "higher" if low > 0 else "lower" if high < 0 else "undecided"
+    verdict = verdict if abs(row["difference"]) > least else "undecided"
     return row | {"difference_low": low, "difference_high": high, "verdict": verdict}
 
 

@@ -385,3 +385,37 @@ def test_types_of_columns_do_not_matter(change):
     one, two = analyze_experiment(table, **options), analyze_experiment(change(table), **options)
     pd.testing.assert_frame_equal(one.table, two.table)
     pd.testing.assert_frame_equal(one.over_time, two.over_time)
+
+
+@pytest.mark.parametrize("bounds", ["sequential", "fixed"])
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_is_no_difference(bounds, seed):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"user": np.arange(3000 + 7 * seed), "price": 0.1, "orders": 1})
+    table["variant"] = rng.choice(["control", "new"], len(table))
+    table["past"] = rng.exponential(size=len(table)) + 1e9
+    table["now"] = 2 * table["past"]
+    options = {"bounds": bounds, "on_mismatch": "ignore"}
+    for metric, covariates in (("price", None), (("price", "orders"), None), ("now", "past")):
+        found = analyze_experiment(table, metrics={"m": metric}, covariates=covariates, **options)
+        assert found.table["verdict"].tolist() == ["undecided"]
+        assert found.table[["low", "high", "p_value"]].isna().all(axis=None)
+        assert any("values that do not vary" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("hours", [2, 5, 8, 23])
+def test_the_last_look_has_all_rows(hours):
+    table = make()
+    table["time"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.linspace(0, hours, len(table)).round(), unit="h")
+    found = analyze_experiment(table, metrics=RATE, time="time", every="1h")
+    columns = ["users", "control_users", "difference", "low", "high"]
+    np.testing.assert_allclose(
+        found.over_time.iloc[-1][columns].astype(float), found.table.iloc[0][columns].astype(float)
+    )
+
+
+def test_number_and_text_of_a_variant_are_one():
+    table = make(arms=("0", "1"))
+    mixed = table.assign(variant=[int(v) if i % 3 else v for i, v in enumerate(table["variant"])])
+    one, two = (analyze_experiment(t, metrics=RATE, control="0") for t in (table, mixed))
+    pd.testing.assert_frame_equal(one.table, two.table)

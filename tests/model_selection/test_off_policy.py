@@ -404,3 +404,13 @@ def test_open_bandit():
     single = parts["random"].groupby("position")["item"].max().rename("item").reset_index().assign(probability=1.0)
     greedy = off_policy_evaluation(parts["random"], single, estimators=["replay", "snips"]).table
     assert greedy.loc[["replay", "snips"], "verdict"].str.startswith("refused").all()
+
+
+def test_rounding_is_no_difference():
+    for seed in range(8):
+        own = uniform_logs(n=1000 + 37 * seed, items=3 + seed, seed=seed)
+        own["reward"] *= np.random.default_rng(seed).random(len(own))
+        single = own["probability"].to_numpy().astype(np.float32)
+        for policy in ("probability", single, own["probability"].to_numpy() * (1 + 2e-16)):
+            found = off_policy_evaluation(own, policy, estimators=["ips", "snips"])
+            assert found.table["verdict"].tolist() == ["observed", "undecided", "undecided"]
