@@ -556,6 +556,37 @@ def test_drift_without_alarms_says_what_it_is(page, scores, words):
     assert page.js("return document.getElementById('drift-weeks').hidden") == (not scores["scores"])
 
 
+def test_parts_with_other_newest_weeks_are_concluded_each_for_itself(page):
+    scores = page.shop.drift["scores"]
+    page.shop.drift["scores"] = [row for row in scores if row["part"] == "shop"]
+    late = scores[-1] | {"period": "2026-11-16T00:00:00", "z": -6.1, "verdict": "alarm", "moved": None}
+    page.shop.drift["scores"].append(late)
+    page.open("drift")
+    page.until(lambda: len(page.texts("#drift-conclusion p")) == 2, "the conclusions")
+    assert "The shop in the week of Nov 7, 2011: 2 alarms" in page.text("drift-conclusion")
+    assert "The answers in the week of Nov 16, 2026: 1 alarm in 1 statistic." in page.text("drift-conclusion")
+    assert page.text("drift-badge") == "3 alarms"
+    assert "z \u22126.1" in page.text("drift-findings")
+
+
+def test_what_was_judged_meanwhile_is_shown_when_the_page_is_seen_again(page):
+    page.open("drift")
+    page.until(lambda: page.texts("#drift-findings li"), "the findings")
+    page.shop.drift = drift_scores(fault=False)
+    page.js("document.dispatchEvent(new Event('visibilitychange'))")
+    page.until(lambda: "all is quiet" in page.text("drift-conclusion"), "the scores")
+    page.until(lambda: page.js("return document.getElementById('drift-badge').hidden"), "the badge")
+
+
+def test_an_experiment_that_somebody_else_stopped_is_shown_so(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    page.shop.experiments["spring"] |= {"status": "stopped", "stop": "2011-11-10T00:00:00+00:00"}
+    page.js("document.dispatchEvent(new Event('visibilitychange'))")
+    page.until(lambda: "The experiment is stopped" in page.text("trial-conclusion"), "the state")
+    assert page.js("return document.getElementById('trial-stop').hidden")
+
+
 def test_an_alarm_without_z_is_marked_all_the_same(page):
     page.shop.drift["scores"][-6] |= {"z": None, "reference": None}
     page.open("drift")
@@ -716,7 +747,9 @@ def test_an_experiment_that_cannot_be_is_refused_and_the_form_stays(page):
     page.open("experiments")
     page.until(lambda: page.texts("#trial-metrics li"), "the result")
     page.click("#new-trial summary")
+    page.until(lambda: len(page.texts("[data-part=version] option")) == 8, "the versions")
     page.type("#trial-name", "spring")
+    page.js("document.querySelectorAll('[data-part=version]')[1].value = '3'")
     page.type("[data-part=name]", "varied")
     page.click("#trial-form [type=submit]")
     page.until(lambda: "Two variants are called varied" in page.text("alerts"), "the alert")
@@ -728,7 +761,14 @@ def test_an_experiment_that_cannot_be_is_refused_and_the_form_stays(page):
     page.click("#trial-form [type=submit]")
     assert page.js("return document.querySelector('#trial-name:invalid') !== null"), "a name is a part of an address"
     page.type("#trial-name", "summer")
+    page.js("document.querySelectorAll('[data-part=version]')[1].value = ''")
     page.click("#trial-form [type=submit]")
+    page.until(lambda: "an A/A test" in page.text("confirm-text"), "the question")
+    page.click("#confirm-cancel")
+    assert len(page.sent("POST", "/v1/experiments")) == 1
+    page.click("#trial-form [type=submit]")
+    page.until(lambda: page.js("return document.getElementById('confirm-dialog').open"), "the question")
+    page.click("#confirm-yes")
     page.until(lambda: page.text("trial-title") == "Result of summer", "the experiment")
     assert page.text("alerts") == ""
 
@@ -931,6 +971,8 @@ def test_everything_goes_by_keyboard_and_the_focus_is_seen(page):
     press("by keyboard")
     tab_to("#trial-form [type=submit]")
     press(Keys.ENTER)
+    page.until(lambda: page.js("return document.getElementById('confirm-dialog').open"), "the question")
+    press(Keys.ENTER)
     page.until(lambda: page.text("trial-title") == "Result of by keyboard", "the experiment")
     page.until(lambda: page.js("return document.activeElement.id") == "trial-title", "the focus")
     page.js("document.getElementById('key-button').focus()")
@@ -1001,6 +1043,7 @@ def test_an_experiment_of_the_real_service_is_started_and_stopped(real_page):
     page.type("#trial-name", "spring")
     page.type("#trial-share", "50")
     page.click("#trial-form [type=submit]")
+    page.click("#confirm-yes")
     page.until(lambda: page.text("trial-title") == "Result of spring", "the experiment")
     page.until(lambda: "There is nothing to compare yet" in page.text("trial-conclusion"), "the reason")
     for user in range(200):

@@ -134,11 +134,11 @@ export async function loadDrift() {
     if (needsAdministrator(error)) setText("drift-note", "This needs the key of an administrator: set it by the button Key.");
     else if (shown) showError(error, "drift");
   }
-  timer = setTimeout(() => !document.hidden && loadDrift(), PERIOD);
+  timer = setTimeout(() => !document.hidden && loadDrift(), PERIOD); // a hidden page loads when it is seen again
 }
 
 const pause = () => new Promise((resolve) => {
-  setTimeout(resolve, LOOK);
+  setTimeout(resolve, shown && !document.hidden ? LOOK : 10 * LOOK);
 });
 
 /** Follow a job to its end; the status is said in the note. */
@@ -179,6 +179,7 @@ async function judgeNow() {
 export function startDrift() {
   byId("drift-judge").addEventListener("click", judgeNow);
   document.addEventListener("skrec-key", loadDrift);
+  document.addEventListener("visibilitychange", () => document.hidden || loadDrift());
 }
 
 /** The view is shown or left. */

@@ -118,6 +118,7 @@ async function choose(name) {
 
 async function load() {
   clearTimeout(timer);
+  const state = experiment()?.status;
   try {
     trials = (await api.experiments()).experiments.toReversed();
     clearError("trials");
@@ -132,8 +133,7 @@ async function load() {
   const before = chosen;
   if (!experiment()) chosen = (trials.find(({ status }) => status === "running") ?? trials[0])?.name ?? null;
   showTrials();
-  if (before !== chosen || before === null) await loadResult();
-  else byId("trial-stop").hidden = experiment().status === "stopped";
+  if (before !== chosen || before === null || experiment().status !== state) await loadResult();
   if (shown) timer = setTimeout(() => !document.hidden && load(), PERIOD);
 }
 
@@ -148,7 +148,6 @@ async function stop() {
     showError(error, "trial");
   }
   await load();
-  await loadResult();
   byId("trial-title").focus({ preventScroll: true });
 }
 
@@ -157,6 +156,9 @@ export function startExperiments() {
   byId("trial-event-form").addEventListener("submit", (event) => {
     event.preventDefault();
     loadResult();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (shown && !document.hidden) load();
   });
   startForm(async ({ name }) => {
     await load();

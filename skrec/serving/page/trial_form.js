@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, dayAndTime, el } from "./dom.js";
-import { announce, clearError, showError } from "./notices.js";
+import { announce, clearError, confirmDialog, showError } from "./notices.js";
 
 const MOST = 20;
 let versions = [];
@@ -113,7 +113,10 @@ export function startForm(started) {
   byId("trial-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      const experiment = await api.addExperiment(body());
+      const wanted = body();
+      const gives = Object.values(wanted.variants).map(({ version, scenario }) => JSON.stringify([version, scenario]));
+      if (new Set(gives).size === 1 && !(await confirmDialog("Start with variants that are alike?", "All variants give the same model and scenario: this compares the service with itself (an A/A test).", "Start"))) return;
+      const experiment = await api.addExperiment(wanted);
       clearError("new-trial");
       announce(`The experiment ${experiment.name} is ${experiment.status}`);
       reset();
