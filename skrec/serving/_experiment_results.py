@@ -74,7 +74,7 @@ def result_of(store, row: dict[str, Any], *, event: str | None = None, bounds: s
     responses = store.responses(name, within=within, until=until, event=event)
     rows += [(user, variant, day, 0, 0, 0.0, n) for user, variant, day, n, _ in responses]
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
-    past = pd.Series(dict.fromkeys(first, 0.0))
+    past: dict[Any, float] = dict.fromkeys(first, 0.0)
     for user, since, _, n, _ in followed:
         if not since:
             past[user] += n

@@ -6,7 +6,7 @@ from fastapi import Depends, FastAPI, Query
 from fastapi import Path as FromPath
 
 from ._database import now
-from ._experiment_results import NoResult, result_of
+from ._experiment_results import result_of
 from ._experiments import conflict
 from ._problems import Problem
 from ._routes import iso, json
@@ -75,7 +75,7 @@ def add_experiment_routes(api: FastAPI, app) -> None:
         row, store = _found(app, name), app.service.store
         try:
             found = result_of(store, row, event=event, bounds=bounds)
-        except NoResult as error:
+        except ValueError as error:  # nothing to compare yet, or variants that an import brought
             raise Problem(409, str(error)) from error
         behind = store.last_seq() - store.attributed_seq()
         return json(found.to_dict() | {"text": repr(found), "events_not_attributed_yet": behind})

@@ -445,3 +445,12 @@ def test_what_is_past_and_what_comes_too_late(store):
     assert sorted(found) == [(1, False, 20_000, 1, 1.0), (1, True, 20_000, 2, 2.0)]
     assert store.followed("x", before=hour, until=until, event="view") == []
     assert store.running_experiments() == [] and len(store.running_experiments(2**62)) == 1
+
+
+def test_variants_that_an_import_brought_are_refused(api):
+    api.ok("POST", "/v1/experiments", body_of("imported"))
+    store = api.app.service.store
+    for user, variant in enumerate(["control", "pinned", "third"]):
+        store.expose(f"i{user}", user, [("imported", variant)], int(time.time() * 1e6))
+    status, problem = api("GET", "/v1/experiments/imported/result")
+    assert status == 409 and "third" in problem["detail"]
