@@ -19,6 +19,7 @@ from ._drift_log import (
     read_frame,
     text,
     whole_periods,
+    without_future,
 )
 from ._drift_statistics import Past, cut, measure
 
@@ -88,7 +89,11 @@ class DriftMonitor(BaseEstimator):
     A persistent change stops to alarm once it fills half of the window: after about `window` / 2 periods it is the
     reference.
 
-    The monitor keeps the events, user ids included, of the last `window` periods.
+    Dates of events are those of UTC. Events dated more than a day after the present moment are left out, and counted
+    in the notes, unless all are.
+
+    The monitor keeps the events, user ids included, of the last `window` periods, and those of a period that was not
+    over: `score` counts them where `X` goes on after them.
 
     Cost: O(events log events) and one pass over items and users per period; 52 weeks of Online Retail (396,370
     events) take about half a second, memory a few times that of the columns.
@@ -162,18 +167,17 @@ class DriftMonitor(BaseEstimator):
         DriftMonitor
             The monitor itself.
         """
-        frame, calendar = self._read(X, "X")
+        frame, calendar, far = self._read(X, "X")
         first, last, notes = whole_periods(frame["time"].to_numpy(), calendar, until)
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: give a longer log")
         self._calendar = calendar
         self._numbers, self._values, self._noise, _ = _panel(frame, calendar, first, last, self.window)
         number = calendar.number(frame["time"].to_numpy())
-        kept = (number > last - self.window) & (number <= last)
-        self._recent = frame[kept].reset_index(drop=True)
+        self._recent = frame[number >= max(first, last - self.window + 1)].reset_index(drop=True)
         self.statistics_ = self._values.set_axis([calendar.start(one) for one in self._numbers])
         self.n_periods_ = len(self._numbers)
-        self.notes_ = notes + self._left_out(frame)
+        self.notes_ = far + notes + self._left_out(frame)
         return self
 
     def score(self, X, y=None, *, until=None):
@@ -200,7 +204,8 @@ class DriftMonitor(BaseEstimator):
         Raises
         ------
         ValueError
-            If no whole period follows the reference, or events lie within it.
+            If no whole period follows the reference, events lie within it, or `X` has a part of the events that `fit`
+            had already and left out, since their period was not over: all or none are needed.
 
         Notes
         -----
@@ -209,7 +214,7 @@ class DriftMonitor(BaseEstimator):
         import pandas as pd
 
         check_is_fitted(self, "statistics_")
-        frame, calendar = self._read(X, "X")
+        frame, calendar, far = self._read(X, "X")
         if calendar.dated != self._calendar.dated:
             raise ValueError(
                 "X must have times like those of fit: dates in one and numbers in the other do not compare"
@@ -219,12 +224,14 @@ class DriftMonitor(BaseEstimator):
         if early:
             end = text(calendar, known + 1)
             raise ValueError(f"X has {early:,} events before {end}, where the reference ends: pass later events only")
+        is_past = calendar.number(self._recent["time"].to_numpy()) <= known
+        frame, begun = _with_begun(self._recent[~is_past], frame, calendar, known + 1)
         _, last, notes = whole_periods(frame["time"].to_numpy(), calendar, until)
-        notes = [note for note in notes if not note.startswith("the first")]
+        notes = far + begun + [note for note in notes if not note.startswith("the first")]
         first = known + 1  # periods without events count
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: wait, or give until=")
-        both = pd.concat([self._recent, frame], ignore_index=True)
+        both = pd.concat([self._recent[is_past], frame], ignore_index=True)
         _, values, noise, moved = _panel(both, calendar, known - self.window + 1, last, self.window, first=first)
         table, errors = pd.concat([self._values, values]), pd.concat([self._noise, noise])
         columns = [name for name in STATISTICS if name in table]
@@ -246,12 +253,12 @@ class DriftMonitor(BaseEstimator):
         pandas.DataFrame
             As `score` returns it, for all periods.
         """
-        frame, calendar = self._read(X, "X")
+        frame, calendar, far = self._read(X, "X")
         first, last, notes = whole_periods(frame["time"].to_numpy(), calendar, until)
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: give a longer log")
         numbers, values, noise, moved = _panel(frame, calendar, first, last, self.window)
-        return self._judge(calendar, values, noise, moved, range(len(numbers)), notes + self._left_out(frame))
+        return self._judge(calendar, values, noise, moved, range(len(numbers)), far + notes + self._left_out(frame))
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -294,10 +301,28 @@ class DriftMonitor(BaseEstimator):
             raise ValueError(f"warn must be at most alarm, got warn={self.warn} and alarm={self.alarm}")
         roles = ("user", "item", "time", "weight", "price", *LABELS)
         frame, dated = read_frame(X, {role: getattr(self, role) for role in roles}, name)
-        return frame, make_calendar(self.period, dated)
+        frame, notes = without_future(frame, dated)
+        return frame, make_calendar(self.period, dated), notes
 
     def _left_out(self, frame) -> list[str]:
         return [f"{', '.join(names)}: left out without {role}=" for role, names in _NEEDS.items() if role not in frame]
+
+
+def _with_begun(begun, frame, calendar: Calendar, number: int):
+    """Return new events with those of a period that was not over in `fit`, where they lack them, and a note on it."""
+    import pandas as pd
+
+    if not len(begun) or frame["time"].iloc[0] <= begun["time"].iloc[0]:
+        return frame, []
+    bounds = np.array([frame["time"].iloc[0], begun["time"].iloc[0], begun["time"].iloc[-1]])
+    if bounds[0] < bounds[2]:
+        own, first, last = map(calendar.start, (bounds - calendar.origin) / calendar.length)
+        raise ValueError(
+            f"X begins at {own}, among the {len(begun):,} events from {first} to {last} that fit left out, since their "
+            "period was not over: pass all of them again, or none"
+        )
+    note = f"the {len(begun):,} events of the period from {text(calendar, number)} that fit had are counted in it"
+    return pd.concat([begun, frame], ignore_index=True), [note]
 
 
 def _panel(frame, calendar: Calendar, start: int, last: int, window: int, first: int | None = None):

@@ -14,6 +14,7 @@ ROLES = ("user", "item", "time", "weight", "price", "category", "country", "even
 LABELS = ("category", "country", "event")
 _MONDAY = 4.0  # 1970-01-05, in days since 1970: weeks begin on Mondays
 _MOST = 20_000  # periods
+_AHEAD = 1.0  # days that a clock, or a zone that was left out, may be ahead
 _WHOLE = 1 / 7  # share of a period that may lack events at its end, such as a Sunday
 
 
@@ -119,6 +120,18 @@ def read_frame(events, columns: dict, name: str):
     return frame.sort_values("time", kind="stable", ignore_index=True), dated
 
 
+def without_future(frame, dated: bool) -> tuple:
+    """Leave out the events dated more than a day from now, and note how many; none where all are."""
+    import time
+
+    if not dated:
+        return frame, []
+    far = frame["time"].to_numpy() > time.time() / 86_400 + _AHEAD
+    if not far.any() or far.all():
+        return frame, []
+    return frame[~far], [f"{int(far.sum()):,} events are dated after today and are left out"]
+
+
 def _times(times, label: str) -> np.ndarray:
     """Return times as dates, or as numbers where nothing says what they count."""
     import pyarrow as pa
@@ -135,7 +148,7 @@ def _numbers(values, label: str):
     import pandas as pd
 
     try:
-        return pd.to_numeric(values).astype(np.float64)
+        return pd.to_numeric(values).astype(np.float64).replace([np.inf, -np.inf], np.nan)
     except (ValueError, TypeError) as error:
         raise TypeError(f"{label} must hold numbers ({error}): convert it with pandas.to_numeric") from error
 

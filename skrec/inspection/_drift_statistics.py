@@ -130,6 +130,8 @@ def measure(now: Now, past: Past, days: float) -> dict:
     """Compute the panel of a period that lasts `days`; statistics that need a past or a column may lack."""
     busy = [one.n for one in past.periods if one.n]
     found: dict = {"events_per_day": (now.n / days, 1 / np.sqrt(np.mean(busy)) if busy else 0.0, None)}
+    if now.rows:
+        found["missing_values"] = (*_share(now.missing, now.rows), None)
     if not now.n:
         return found
     found["events_per_user"] = _events_per_user(now, past)
@@ -137,7 +139,6 @@ def measure(now: Now, past: Past, days: float) -> dict:
     top = busiest[: max(1, int(np.ceil(_BUSIEST * len(busiest))))]
     found["busiest_users"] = (*_share(now.per_user[top].sum(), now.n), ("user", now.users[top[:_SHOWN]]))
     found["exact_duplicates"] = (*_share(now.again, now.rows), ("item", _top(np.bincount(now.item[now.repeated]))))
-    found["missing_values"] = (*_share(now.missing, now.rows), None)
     if not past.items.any():
         return found
     found |= _newcomers(now, past)
@@ -153,11 +154,11 @@ def _newcomers(now: Now, past: Past) -> dict:
     items = np.bincount(now.item[unknown], minlength=1)
     stranger = past.users[now.users] == 0
     odd_item, odd_user = _unseen(past, "item", past.items)[now.item], _unseen(past, "user", past.users)[now.user]
-    example = ("item", now.item[odd_item][:_SHOWN]) if odd_item.any() else ("user", now.user[odd_user][:_SHOWN])
+    kind, odd = ("item", now.item[odd_item]) if odd_item.any() else ("user", now.user[odd_user])
     return {
         "unknown_items": (*_share(unknown.sum(), now.n), ("item", _top(items))),
         "new_users": (*_share(stranger.sum(), len(stranger)), None),
-        "new_id_formats": (*_share((odd_item | odd_user).sum(), now.n), example),
+        "new_id_formats": (*_share((odd_item | odd_user).sum(), now.n), (kind, _top(np.bincount(odd, minlength=1)))),
     }
 
 

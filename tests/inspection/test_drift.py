@@ -325,3 +325,66 @@ def test_errors_say_what_to_do(retail, monitor):
     with pytest.raises(ValueError, match="periods of 7 each"):
         far = retail.iloc[:2].assign(time=[pd.Timestamp("1500-01-01"), pd.Timestamp("2011-01-01")])
         DriftMonitor(**COLUMNS).fit(far)
+
+
+def same_scores(found, expected):
+    columns = ["period", "statistic", "value", "reference", "z", "verdict"]
+    pd.testing.assert_frame_equal(found[columns].reset_index(drop=True), expected[columns].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("cut", ["2024-02-12", "2024-02-14 09:00"])
+def test_a_log_in_two_parts_gives_what_the_whole_gives(cut):
+    events = shop(0, n_weeks=14)
+    events = events[events["time"] >= "2024-01-04"]  # the first week is not whole
+    whole = DriftMonitor(**COLUMNS).score_log(events)
+    early = events["time"] < cut
+    found = DriftMonitor(**COLUMNS).fit(events[early]).score(events[~early])
+    same_scores(found, whole[whole["period"] >= "2024-02-12"])
+    assert any("that fit had" in note for note in found.attrs["notes"]) == ("09:00" in cut)
+
+
+def test_events_of_a_period_that_was_not_over_are_needed_wholly_or_not_at_all(tmp_path):
+    events = shop(0, n_weeks=14)
+    monitor = DriftMonitor(**COLUMNS).fit(events[events["time"] < "2024-03-14"])
+    whole = monitor.score(events[events["time"] >= "2024-03-11"])
+    same_scores(monitor.score(events[events["time"] >= "2024-03-14"]), whole)
+    monitor = skrec.load(skrec.save(monitor, tmp_path / "monitor.skops"))
+    same_scores(monitor.score(events[events["time"] >= "2024-03-14"]), whole)
+    with pytest.raises(ValueError, match="pass all of them again, or none"):
+        monitor.score(events[events["time"] >= "2024-03-13"])
+
+
+@pytest.mark.parametrize("days", [20, 3000])
+def test_a_date_in_the_future_moves_nothing(days):
+    now = pd.Timestamp.now().normalize()
+    events = shop(0, n_weeks=14)
+    events["time"] += now - pd.Timedelta(days=now.weekday()) - pd.Timestamp("2024-04-08")  # until this Monday
+    expected = DriftMonitor(**COLUMNS).score_log(events)
+    wrong = events.tail(1).assign(time=now + pd.Timedelta(days=days))
+    found = DriftMonitor(**COLUMNS).score_log(pd.concat([events, wrong]))
+    same_scores(found, expected)
+    assert found.attrs["notes"][0] == "1 events are dated after today and are left out"
+
+
+def test_a_week_whose_ids_are_all_missing_says_so():
+    events = shop(0, n_weeks=14)
+    events["user"] = events["user"].astype("float").where(events["time"] < "2024-04-01")
+    scores = DriftMonitor(**COLUMNS).score_log(events)
+    last = scores[scores["period"] == scores["period"].max()].set_index("statistic")
+    assert last.loc["missing_values", ["value", "verdict"]].tolist() == [1.0, "alarm"]
+
+
+def test_a_price_that_is_not_finite_is_a_missing_one():
+    events = shop(0, n_weeks=14)
+    at = np.arange(len(events)) % 50 == 0
+    infinite = DriftMonitor(**COLUMNS).score_log(events.assign(price=events["price"].where(~at, np.inf)))
+    same_scores(infinite, DriftMonitor(**COLUMNS).score_log(events.assign(price=events["price"].where(~at))))
+
+
+def test_ids_of_a_new_format_are_named_once_each():
+    events = shop(0, n_weeks=14).astype({"item": object})
+    late = np.flatnonzero(events["time"] >= "2024-04-01")
+    events.loc[late[:300], "item"] = "X-1"
+    events.loc[late[300:400], "item"] = "Y-1"
+    scores = DriftMonitor(**COLUMNS).score_log(events)
+    assert scores.loc[scores["statistic"] == "new_id_formats", "moved"].iloc[-1] == "item X-1, Y-1"
