@@ -11,6 +11,8 @@ from ._memo import Memo
 
 FIELDS = ("name", "category", "price", "stock", "hidden", "image", "added")
 _N_FILTERS = 256
+_FEW = 1000  # items that change at a time, up to which columns and masks are changed instead of made anew
+_N_PATCHED = 64  # masks that are; the newest
 
 
 class UnknownColumn(ValueError):
@@ -61,6 +63,32 @@ class Catalogue:
             for item in changed:
                 visible[position[item]] = not self.rows[item]["hidden"]
             vars(self)["visible"] = visible
+        if len(changed) <= _FEW and "position" in known:
+            self._patch(before, dict.fromkeys(changed))
+
+    def _patch(self, before: "Catalogue", changed: dict) -> None:
+        """Take over columns and masks, with the items that changed computed anew."""
+        rows = [self.rows[item] for item in changed]
+        places = np.array([self.position[item] for item in changed], dtype=np.int64)
+        for name, column in before._columns.kept():
+            fresh = column.copy()
+            fresh[places] = _objects([_value(row, name) for row in rows])
+            if name in FIELDS or any(value is not None for value in fresh):  # or it may be no column any more
+                self._columns.put(name, fresh)
+        columns = {name for name, _ in self._columns.kept()}
+        for name, column in before._as_numbers.kept():
+            if name in columns:
+                fresh = column.copy()
+                fresh[places] = _numbers_of([_value(row, name) for row in rows])
+                self._as_numbers.put(name, fresh)
+        columns.add("in_stock")
+        for conditions, mask in before._masks.kept()[-_N_PATCHED:]:
+            if not columns.issuperset(name for name, _ in conditions):
+                continue
+            fresh = mask.copy()
+            fresh[places] = self._compute(conditions, places)
+            fresh.flags.writeable = False
+            self._masks.put(conditions, fresh)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,15 +121,9 @@ class Catalogue:
         return self._columns.get(name, lambda: self._read(name))
 
     def _read(self, name: str) -> np.ndarray:
-        if name in FIELDS:
-            values = [row[name] for row in self.rows.values()]
-        elif name in self._properties:
-            values = [row["properties"].get(name) for row in self.rows.values()]
-        else:
+        if name not in FIELDS and name not in self._properties:
             raise UnknownColumn(name, [*FIELDS, *sorted(self._properties)])
-        column = np.empty(len(values), dtype=object)
-        column[:] = values
-        return column
+        return _objects([_value(row, name) for row in self.rows.values()])
 
     def _numbers(self, name: str) -> np.ndarray:
         """Return a column as numbers, NaN where it has none."""
@@ -134,19 +156,20 @@ class Catalogue:
         """Return the mask of conditions that are tuples; see `allowed`."""
         return self._masks.get(conditions, lambda: self._compute(conditions))
 
-    def _compute(self, conditions: tuple) -> np.ndarray:
-        mask = self.visible.copy()
+    def _compute(self, conditions: tuple, places: Any = slice(None)) -> np.ndarray:
+        """Return the mask of conditions, at some places of the items alone."""
+        mask = self.visible[places].copy()
         for name, wanted in conditions:
             if name == "in_stock":
-                empty = self._numbers("stock") <= 0
+                empty = self._numbers("stock")[places] <= 0
                 mask &= ~empty if wanted else empty
             elif isinstance(wanted, frozenset):
                 bounds = dict(wanted)
-                numbers = self._numbers(name)
+                numbers = self._numbers(name)[places]
                 mask &= (numbers >= bounds.get("min", -math.inf)) & (numbers <= bounds.get("max", math.inf))
             else:
                 values = set(wanted) if isinstance(wanted, tuple) else {wanted}
-                mask &= np.array([_holds(value, values) for value in self._column(name)], dtype=bool)
+                mask &= np.array([_holds(value, values) for value in self._column(name)[places]], dtype=bool)
         mask.flags.writeable = False
         return mask
 
@@ -189,7 +212,17 @@ def _frozen(conditions: Mapping[str, Any]) -> tuple:
     return tuple(parts)
 
 
-def _numbers_of(values: np.ndarray) -> np.ndarray:
+def _value(row: dict, name: str):
+    return row[name] if name in FIELDS else row["properties"].get(name)
+
+
+def _objects(values: list) -> np.ndarray:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _numbers_of(values) -> np.ndarray:
     return np.array([float(v) if isinstance(v, int | float) else math.nan for v in values], dtype=np.float64)
 
 

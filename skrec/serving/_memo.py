@@ -26,7 +26,15 @@ class Memo:
             return results[key]
         except KeyError:
             result = compute()
-        if len(results) >= self._size:
-            self._results = results = {}
-        results[key] = result
+        self.put(key, result)
         return result
+
+    def put(self, key: Hashable, result: Any) -> None:
+        """Keep a result."""
+        if len(self._results) >= self._size:
+            self._results = {}
+        self._results[key] = result
+
+    def kept(self) -> list[tuple[Any, Any]]:
+        """Return the keys and results that are kept, the newest last."""
+        return list(self._results.items())
