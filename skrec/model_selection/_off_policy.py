@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from ..utils._arguments import as_floats, as_list, check_choice, check_seed, check_share, shown
+from ..utils._arguments import as_floats, as_list, check_choice, check_flags, check_seed, check_share, shown
 from ._off_policy_checks import check_propensities, check_weights, mean_weights
 from ._off_policy_data import Logs, read_logs
 from ._off_policy_estimators import (
@@ -33,6 +33,7 @@ def off_policy_evaluation(
     *,
     histories=None,
     temperature: float = 0.0,
+    standardize: bool = False,
     n_candidates: int = 50,
     candidates=None,
     estimators=ESTIMATORS,
@@ -69,6 +70,9 @@ def off_policy_evaluation(
         appear, or a frame whose index names the lists; :func:`histories_at` makes it.
     temperature : float, default=0.0
         For a recommender: temperature of Plackett-Luce lists of its scores; 0 shows its best items.
+    standardize : bool, default=False
+        For a recommender with a temperature: whether the scores of a list's candidates are first brought to mean 0 and
+        standard deviation 1. With True, the temperature is that of ``skrec serve``, and the same for every model.
     n_candidates : int, default=50
         For a recommender with a temperature: number of its best items that lists are drawn from.
     candidates : array-like of shape (n_candidates,), default=None
@@ -180,7 +184,9 @@ def off_policy_evaluation(
     names = {"rec_id": rec_id, "position": position, "item": item, "probability": probability, "reward": reward}
     read = read_logs(logs, names, cluster, features)
     modelled = "dm" in asked or "dr" in asked
-    how = {"histories": histories, "temperature": temperature, "n_candidates": n_candidates, "candidates": candidates}
+    check_flags(standardize=standardize)
+    how = {"histories": histories, "temperature": temperature, "standardize": standardize}
+    how |= {"n_candidates": n_candidates, "candidates": candidates}
     target = read_target(policy, read, logs, names, entries=modelled, **how)
     if modelled and reward_model is None and target.row is not None:
         check_table(read)

@@ -8,7 +8,7 @@ import numpy as np
 from ..feature_extraction._event_columns import read_raw
 from ..utils._arguments import as_floats, check_whole, shown
 from ..utils._containers import count_rows, take_rows
-from ..utils._plackett_luce import check_temperature, chosen_probabilities, position_probabilities
+from ..utils._plackett_luce import check_temperature, chosen_probabilities, position_probabilities, utilities
 from ..utils._validation import as_ids, factorize, lookup
 from ._off_policy_data import Logs
 
@@ -38,7 +38,17 @@ class Target:
 
 
 def read_target(
-    policy, logs: Logs, frame, names: dict, *, histories, temperature, n_candidates, candidates, entries: bool
+    policy,
+    logs: Logs,
+    frame,
+    names: dict,
+    *,
+    histories,
+    temperature,
+    n_candidates,
+    candidates,
+    entries: bool,
+    standardize: bool = False,
 ) -> Target:
     """Read a policy given as a column, an array, a table, or a recommender with histories."""
     if hasattr(policy, "predict") or hasattr(policy, "recommend"):
@@ -48,7 +58,7 @@ def read_target(
         if check_temperature(temperature) == 0:
             return _greedy(policy, X, logs, candidates)
         n_candidates = check_whole(n_candidates, "n_candidates")
-        return _noisy(policy, X, logs, float(temperature), n_candidates, candidates, entries)
+        return _noisy(policy, X, logs, float(temperature), n_candidates, candidates, entries, standardize)
     if isinstance(policy, str):
         target = Target(read_raw(frame, {"policy": policy})["policy"].to_numpy(dtype=np.float64, na_value=np.nan))
     elif hasattr(policy, "columns") or hasattr(policy, "column_names"):
@@ -76,7 +86,7 @@ def _from_table(table, logs: Logs, names: dict) -> Target:
     ]
     raw = read_raw(table, {role: names[role] for role in roles})
     chance = as_floats(raw["probability"].to_numpy(), "policy")
-    place = as_floats(raw["position"].to_numpy(), "policy").astype(np.int64) - logs.labels[0]
+    place = _places(as_floats(raw["position"].to_numpy(), "policy"), names["position"]) - logs.labels[0]
     if not ((chance >= 0) & (chance <= 1)).all():
         raise ValueError(f"policy must hold probabilities from 0 to 1 in {names['probability']!r}, but has others")
     item = _codes(raw["item"].to_numpy(), logs)
@@ -89,7 +99,9 @@ def _from_table(table, logs: Logs, names: dict) -> Target:
         row = np.where(inside, row_of[rec, np.where(inside, place, 0)], -1)
         keep = row >= 0
         row, item, chance = row[keep], item[keep], chance[keep]
+        outside = int((~keep).sum())
     else:
+        outside = int(((place < 0) | (place >= logs.n_positions)).sum())
         parts = []
         for one in range(logs.n_positions):
             rows, entries = np.flatnonzero(logs.position == one), np.flatnonzero(place == one)
@@ -108,7 +120,16 @@ def _from_table(table, logs: Logs, names: dict) -> Target:
     lacking = int((logs.per_list(total) == 0).sum())
     if lacking:
         raise ValueError(f"policy has no item for {lacking:,} of {logs.n_lists:,} lists: pass all of them")
-    return _of_entries(logs, row, item, chance)
+    target = _of_entries(logs, row, item, chance)
+    if outside:
+        target.notes.append(f"{outside:,} rows of the policy are of lists or positions that the logs do not have")
+    return target
+
+
+def _places(values: np.ndarray, name: str) -> np.ndarray:
+    if not (np.isfinite(values) & (values == np.floor(values))).all():
+        raise ValueError(f"policy must hold whole numbers as positions in {name!r}, but has others")
+    return values.astype(np.int64)
 
 
 def _of_entries(logs: Logs, row, item, chance) -> Target:
@@ -166,7 +187,9 @@ def _greedy(model, X, logs: Logs, candidates) -> Target:
     return _of_entries(logs, row, codes[logs.rec[row], logs.position[row]], np.ones(len(row)))
 
 
-def _noisy(model, X, logs: Logs, temperature: float, n_candidates: int, candidates, entries: bool) -> Target:
+def _noisy(
+    model, X, logs: Logs, temperature: float, n_candidates: int, candidates, entries: bool, standardize: bool
+) -> Target:
     """Return the probabilities of Plackett-Luce lists from the best candidates; of logged items only is faster."""
     if n_candidates < logs.n_positions:
         raise ValueError(
@@ -174,6 +197,7 @@ def _noisy(model, X, logs: Logs, temperature: float, n_candidates: int, candidat
         )
     items, scores = model.recommend(X, n_candidates, candidates=candidates, return_scores=True)
     codes = _codes(items, logs).reshape(items.shape)
+    scores = np.array([utilities(one, standardize=standardize) for one in scores])  # rules may have reordered items
     order = np.argsort(logs.rec, kind="stable")
     ends = np.searchsorted(logs.rec[order], np.arange(logs.n_lists + 1))
     key, chance = b"", np.empty(0)

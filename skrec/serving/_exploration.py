@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from ..utils._plackett_luce import sample
+from ..utils._plackett_luce import sample, utilities
 
 LEAST_CANDIDATES = 50  # that are drawn from
 
@@ -67,14 +67,3 @@ class Exploration:
             rng.shuffle(order)
         order, random_share = order[:k], self.explore / max(n, 1)
         return order, [random_share + (1 - self.explore if p == one else 0) for p, one in enumerate(order)], drawn
-
-
-def utilities(scores: list[float]) -> np.ndarray:
-    """Return what the Plackett-Luce model draws by: scores with mean 0 and standard deviation 1, largest first.
-
-    So a temperature means the same for every model; and rules that reorder a list keep their order, since the largest
-    score goes to the first candidate.
-    """
-    values = np.sort(np.array(scores, dtype=np.float64))[::-1]
-    spread = values.std()
-    return (values - values.mean()) / spread if spread > 0 else np.zeros(len(values))

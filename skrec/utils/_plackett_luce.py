@@ -161,6 +161,38 @@ def position_probabilities(scores, k: int, temperature: float) -> np.ndarray:
     return np.minimum(found, 1.0)
 
 
+def utilities(scores, *, standardize: bool = True) -> np.ndarray:
+    """Return what lists are drawn by: scores, the largest first, with mean 0 and standard deviation 1 if wanted.
+
+    So a temperature means the same for every model; and rules that reorder a list keep their order, since the largest
+    score goes to the first candidate.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_candidates,)
+        Scores of the candidates in the order of the model and its rules; those of -inf stay.
+    standardize : bool, default=True
+        Whether to subtract the mean and divide by the standard deviation, of the finite ones.
+
+    Returns
+    -------
+    ndarray of shape (n_candidates,)
+        Scores for :func:`sample`.
+
+    Examples
+    --------
+    >>> utilities([1.0, 5.0, 3.0]).round(4).tolist()
+    [1.2247, 0.0, -1.2247]
+    """
+    values = np.sort(np.array(scores, dtype=np.float64))[::-1]
+    finite = np.isfinite(values)
+    if not standardize or not finite.any():
+        return values
+    spread = values[finite].std()
+    values[finite] = (values[finite] - values[finite].mean()) / spread if spread > 0 else 0.0
+    return values
+
+
 def _read(scores, k, temperature) -> tuple[np.ndarray, int]:
     """Return the logarithms of the rates, the largest 0, and the number of positions that can be filled."""
     scores = np.asarray(scores, dtype=np.float64)

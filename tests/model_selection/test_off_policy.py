@@ -414,3 +414,17 @@ def test_rounding_is_no_difference():
         for policy in ("probability", single, own["probability"].to_numpy() * (1 + 2e-16)):
             found = off_policy_evaluation(own, policy, estimators=["ips", "snips"])
             assert found.table["verdict"].tolist() == ["observed", "undecided", "undecided"]
+
+
+def test_positions_of_a_table_are_whole_and_those_without_logs_are_counted():
+    frame = uniform_logs()
+    with pytest.raises(ValueError, match="whole numbers as positions"):
+        off_policy_evaluation(frame, BEST.assign(position=[1, 2.5]))
+    with pytest.raises(ValueError, match="whole numbers as positions"):
+        off_policy_evaluation(frame, BEST.assign(position=[1, np.nan]))
+    longer = pd.concat([BEST, pd.DataFrame({"position": [3], "item": [5], "probability": [1.0]})])
+    found = off_policy_evaluation(frame, longer, estimators="snips")
+    assert found.notes == ["1 rows of the policy are of lists or positions that the logs do not have"]
+    for_each = pd.concat([BEST.assign(rec_id=one) for one in range(4001)])
+    found = off_policy_evaluation(frame, for_each, estimators="snips")
+    assert found.notes == ["2 rows of the policy are of lists or positions that the logs do not have"]

@@ -8,10 +8,11 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender, RandomRecommender
+from skrec.ensemble import Reranker
 from skrec.feature_extraction import to_histories
 from skrec.linear_model import EASE
 from skrec.model_selection import compare, histories_at, off_policy_evaluation, split_time
-from skrec.utils._plackett_luce import position_probabilities, sample
+from skrec.utils._plackett_luce import position_probabilities, sample, utilities
 
 N_LISTS, K, TEMPERATURE = 500, 3, 0.05
 
@@ -86,6 +87,40 @@ def test_a_temperature_gives_plackett_luce_probabilities(task):
     expected = off_policy_evaluation(logs, np.array(chance), **lenient).table
     found = off_policy_evaluation(logs, model, histories=histories, temperature=0.1, n_candidates=10, **lenient).table
     pd.testing.assert_frame_equal(found, expected, rtol=1e-7)
+
+
+def test_a_low_temperature_shows_what_a_reranker_shows(task):
+    X, _, logs, histories = task
+    model = EASE(l2=20).fit(X)
+    rare = model.recommend(X, 40)[:, -1]
+    model = Reranker(model, boost=dict.fromkeys(rare[:5].tolist(), 50.0), prefit=True).fit([])
+    _, scores = model.recommend(histories, 20, return_scores=True)
+    assert (np.diff(scores, axis=1) > 0).any()  # the order is that of the rules
+    lenient = {"estimators": ["ips", "dm"], "on_mismatch": "ignore", "min_ess": 0, "min_rewards": 0}
+    greedy = off_policy_evaluation(logs, model, histories=histories, **lenient).table
+    found = off_policy_evaluation(logs, model, histories=histories, temperature=1e-9, **lenient).table
+    pd.testing.assert_series_equal(found["value"], greedy["value"], rtol=1e-3)
+
+
+def test_standardized_scores_are_those_of_the_service(task):
+    X, _, logs, histories = task
+    model = EASE(l2=500).fit(X)
+    items, scores = model.recommend(histories, 10, return_scores=True)
+    chance = np.zeros(len(logs))
+    for row in logs.itertuples():
+        rec = histories.index.get_loc(row.rec_id)
+        place = np.flatnonzero(items[rec] == row.item)
+        if len(place):
+            exact = position_probabilities(utilities(scores[rec]), K, 0.7)
+            chance[row.Index] = exact[place[0], row.position]
+    lenient = {"on_mismatch": "ignore", "min_ess": 0, "min_rewards": 0}
+    options = {"histories": histories, "temperature": 0.7, "n_candidates": 10, "standardize": True}
+    expected = off_policy_evaluation(logs, chance, estimators="snips", **lenient).table
+    for estimators in ("snips", ["snips", "dm"]):
+        found = off_policy_evaluation(logs, model, estimators=estimators, **options, **lenient).table
+        pd.testing.assert_series_equal(found.loc["snips"], expected.loc["snips"], rtol=1e-7)
+    with pytest.raises(TypeError, match="standardize must be True or False"):
+        off_policy_evaluation(logs, model, **options | {"standardize": "yes"})
 
 
 def test_histories_at_stops_before_the_list():
