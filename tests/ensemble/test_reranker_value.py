@@ -372,3 +372,14 @@ def test_contract():
     for name, check in yield_recommender_checks(Reranker(EASE(1.0), value=constant)):
         if name not in {"clone_and_storage", "metamorphic", "update_after_storage", "relations_on_a_log"}:
             check()
+
+
+def test_days_without_a_purchase_count_and_rows_without_a_last_event_do_not():
+    """Of a user with one event nobody knows what comes next; of one who buys nothing for a month it is known."""
+    times = [[1, 2, 90], [1, 2], [1, 95], [3], [92]]
+    log = pd.DataFrame({"item": [["a", "b", "c"], ["a", "b"], ["b", "a"], ["a"], ["c"]], "time": times})
+    price = {"a": 1.0, "b": 2.0, "c": 3.0}
+    days = Reranker(PopularityRecommender(), value=price, holdout=30).fit(log).calibration_
+    assert days.n_users == 4  # not the one who came later
+    last = Reranker(PopularityRecommender(), value=price, holdout="last").fit(log).calibration_
+    assert last.n_users == 3
