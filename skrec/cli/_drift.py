@@ -49,6 +49,9 @@ def run(
         earlier = None if not reference else _events(screen, _other(log, reference))
         for sentence in echo(end):
             screen.say(sentence)
+        events, late = _without_future(events, roles["time"], end)
+        if late:
+            screen.say(f"Left out {late:,} events dated after the present moment (UTC).")
         moment = _until(screen, events[roles["time"]], until, end, window, period)
         with screen.working("Judging the periods"):
             if earlier is None:
@@ -126,6 +129,17 @@ def _events(screen: Screen, log: Log):
     frame = table.to_pandas(integer_object_nulls=True)
     frame[name] = pd.Series(times.to_pandas(), index=frame.index)
     return frame
+
+
+def _without_future(events, name: str, end) -> tuple:
+    """Leave out the events dated after now, where they are not all, nor `end` is given, and count them."""
+    import pandas as pd
+
+    if end is not None or not pd.api.types.is_datetime64_any_dtype(events[name].dtype):
+        return events, 0
+    now = datetime.now(UTC)
+    late = (events[name] > (now if events[name].dt.tz is not None else now.replace(tzinfo=None))).to_numpy()
+    return (events, 0) if late.all() else (events[~late], int(late.sum()))
 
 
 def _until(screen: Screen, times, given: str | None, end, window: int, period: str):

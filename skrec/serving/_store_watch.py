@@ -10,33 +10,53 @@ from ._database import Part
 from ._store_bulk import _fetched
 from ._tables import attributions, events, impressions, settings
 
-_MOST_ANSWERS = 1_000_000  # the newest lists that are looked at
+MOST_ANSWERS = 1_000_000  # the newest lists that are looked at
+DAY = 86_400_000_000
 _SCORES = "drift"  # name of the row
 
 
 class Watch(Part):
     """Events and answers since a moment, and the scores of drift."""
 
-    def recent_events(self, since: int) -> pa.Table:
-        """Return the events at or after a moment (microseconds): user, item, event, time and value."""
-        columns = (events.c[name] for name in ("user", "item", "event", "time", "value"))
+    def last_event(self, until: int) -> int | None:
+        """Return the time (microseconds) of the last event at or before a moment, None without one."""
         with self.database.begin() as connection:
-            return _fetched(self.database, connection, sa.select(*columns).where(events.c.time >= since), self.kinds)
+            query = sa.select(sa.func.max(events.c.time)).where(events.c.time <= until)
+            return connection.execute(query).scalar_one()
 
-    def recent_answers(self, since: int) -> pa.Table:
-        """Return the lists shown at or after a moment, newest first: time, user, score, version and taken.
+    def events_after(self, moment: int) -> int:
+        """Count the events after a moment."""
+        with self.database.begin() as connection:
+            return connection.execute(sa.select(sa.func.count()).where(events.c.time > moment)).scalar_one()
 
-        `score` is that of the first item, `version` is null where popularity answered, and `taken` is 1 where an item
-        of the list was taken, else 0.
+    def recent_events(self, since: int, until: int) -> pa.Table:
+        """Return the events from one moment to another, both included: user, item, event, time and value."""
+        columns = (events.c[name] for name in ("user", "item", "event", "time", "value"))
+        query = sa.select(*columns).where(events.c.time.between(since, until))
+        with self.database.begin() as connection:
+            return _fetched(self.database, connection, query, self.kinds)
+
+    def recent_answers(self, since: int, until: int) -> pa.Table:
+        """Return the lists shown from one moment to another, newest first: time, user, score, version and taken.
+
+        `score` is that of the first item, `version` is null where popularity answered, and `taken` is 1 where an event
+        that named the list took an item of it within a day, else 0. Later ones, and what is attributed by rule, which
+        happens during experiments alone, would make the newest lists, or those after an experiment, look worse.
         """
-        taken = sa.exists().where(attributions.c.rec_id == impressions.c.rec_id)
         shown = impressions.c
+        own = sa.and_(
+            attributions.c.rec_id == shown.rec_id,
+            events.c.seq == attributions.c.event_seq,
+            events.c.rec_id.is_not(None),
+            events.c.time < shown.time + DAY,
+        )
+        taken = sa.exists().where(own)
         query = sa.select(
             *(shown.time, shown.user, shown.score, shown.version, sa.case((taken, 1), else_=0).label("taken"))
         )
         first = sa.and_(shown.rec_id >= f"{max(since, 0):014x}", shown.position == 0)  # ids are in the order of time
         with self.database.begin() as connection:
-            chosen = query.where(first).order_by(shown.rec_id.desc()).limit(_MOST_ANSWERS)
+            chosen = query.where(first, shown.time <= until).order_by(shown.rec_id.desc()).limit(MOST_ANSWERS)
             return _fetched(self.database, connection, chosen, self.kinds)
 
     def keep_drift(self, scores: Any) -> None:

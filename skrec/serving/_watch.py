@@ -9,15 +9,14 @@ import pyarrow.compute as pc
 
 from ._bodies import iso
 from ._database import now
+from ._store_watch import DAY
 from ._work import Work
 
 logger = logging.getLogger("skrec.serving")
-_DAY = 86_400_000_000
-_WEEK = 7 * _DAY
+_WEEK = 7 * DAY
 _WEEKS = 64  # that are read: a year, the window before it, and some
 _SHOWN = 26  # weeks of scores that are kept
-_LIVE = 8 * _DAY  # a log whose last event is older has ended; then its last week need not be whole
-_YOUNG = _DAY  # lists of this age may still be answered
+_LIVE = 8 * DAY  # a log whose last event is older has ended; then its last week need not be whole
 
 
 def watch(job: dict, work: Work) -> dict[str, Any]:
@@ -29,14 +28,16 @@ def watch(job: dict, work: Work) -> dict[str, Any]:
         `period`, the first moment of the last week judged, and the statistics with an `alarm` or a `warn` in it; or
         the reason for none (`skipped`).
     """
-    latest = work.store.latest_time()
+    today = now()
+    latest = work.store.last_event(today)
     if latest is None:
         return {"skipped": "there are no events"}
     work.say("reading events")
-    parts, notes = [], []
+    late = work.store.events_after(today)
+    parts, notes = [], [f"{late:,} events are dated after today and are left out"] if late else []
     for name, judge in (("shop", _of_shop), ("answers", _of_answers)):
         try:
-            scores = judge(work, latest)
+            scores = judge(work, latest, today)
         except ValueError as error:
             notes.append(str(error))
             continue
@@ -48,20 +49,22 @@ def watch(job: dict, work: Work) -> dict[str, Any]:
     work.store.keep_drift(found)
     if not rows:
         return {"skipped": "; ".join(notes) or "there is no whole week"}
-    last = max(row["period"] for row in rows if row["part"] == rows[0]["part"])
-    result: dict[str, Any] = {"period": last}
+    last = {name: max(row["period"] for row in rows if row["part"] == name) for name, _ in parts}
+    newest = [row for row in rows if row["period"] == last[row["part"]]]
+    result: dict[str, Any] = {"period": last[parts[0][0]]}
     for verdict in ("alarm", "warn"):
-        result[verdict] = [row["statistic"] for row in rows if row["period"] == last and row["verdict"] == verdict]
-    if result["alarm"]:
-        logger.warning("drift in the week of %s: %s", last[:10], ", ".join(result["alarm"]))
+        result[verdict] = [row["statistic"] for row in newest if row["verdict"] == verdict]
+    for row in newest:
+        if row["verdict"] == "alarm":
+            logger.warning("drift of the %s in the week of %s: %s", row["part"], row["period"][:10], row["statistic"])
     return result
 
 
-def _of_shop(work: Work, latest: int):
+def _of_shop(work: Work, latest: int, today: int):
     """Score the weeks of the log."""
     from ..inspection import DriftMonitor
 
-    table = work.store.recent_events(latest - _WEEKS * _WEEK)
+    table = work.store.recent_events(latest - _WEEKS * _WEEK, today)
     columns: dict[str, str | None] = {"user": "user", "item": "item", "time": "time", "event": "event"}
     table = table.set_column(table.column_names.index("time"), "time", table["time"].cast(pa.timestamp("us")))
     if table["event"].null_count == len(table):
@@ -77,27 +80,29 @@ def _of_shop(work: Work, latest: int):
         table = _replaced(table, "category", pc.fill_null(table["category"], "none"))
         columns["category"] = "category"
     work.say("judging the weeks of the log")
-    until = None if latest < now() - _LIVE or latest > now() else _moment(now())
+    until = None if latest < today - _LIVE else _moment(today)
     return DriftMonitor(**columns).score_log(table.to_pandas(), until=until)
 
 
-def _of_answers(work: Work, latest: int):
+def _of_answers(work: Work, latest: int, today: int):
     """Score the weeks of the answers; None where there are none."""
     from ..inspection import score_requests
 
-    table = work.store.recent_answers(now() - _WEEKS * _WEEK)
+    table = work.store.recent_answers(today - _WEEKS * _WEEK, today)
     if not len(table):
         return None
     frame = table.to_pandas()
     frame["fallback"] = frame["version"].isna().astype(float)
-    frame["hit"] = frame["taken"].where(frame["time"] < now() - _YOUNG).astype(float)
+    frame["hit"] = frame["taken"].where(frame["time"] < today - DAY).astype(float)
+    if not frame["taken"].any():  # no event names a list: there is no rate
+        frame["hit"] = math.nan
     frame["score"] = frame["score"].where(frame["fallback"] == 0).astype(float)
     frame["time"] = frame["time"].astype("datetime64[us]")
     frame["user"] = frame["user"].astype(str)
     work.say("judging the weeks of the answers")
     filled = [name for name in ("time", "fallback", "hit", "user", "score") if not frame[name].isna().all()]
     how: dict[str, Any] = dict(zip(filled, filled, strict=True))
-    return score_requests(frame, until=_moment(now()), **how)
+    return score_requests(frame, until=_moment(today), **how)
 
 
 def _has_categories(store) -> bool:

@@ -149,3 +149,18 @@ def test_errors_end_with_2(logs, run):
 def test_help_names_the_exit_code(run):
     code, out, _ = run("drift", "--help")
     assert code == 0 and "exit code is 3 on an alarm" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("ahead", [0.3, 30, 9000])
+@pytest.mark.parametrize("options", [[], ["--until", "now"]])
+def test_dates_in_the_future_are_left_out_and_counted(tmp_path, monkeypatch, run, ahead, options):
+    monkeypatch.chdir(tmp_path)
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    events = shop(start=pd.Timestamp(now - timedelta(days=140, hours=1)))
+    events.to_csv("good.csv", index=False)
+    wrong = events.tail(2).assign(when=now + timedelta(days=ahead))
+    pd.concat([events, wrong]).to_csv("ahead.csv", index=False)
+    code, out, _ = run("drift", "good.csv", *COLUMNS, *options)
+    code_ahead, out_ahead, err = run("drift", "ahead.csv", *COLUMNS, *options)
+    assert (code, out.splitlines()[-1]) == (code_ahead, out_ahead.splitlines()[-1])
+    assert code == 0 and "Left out 2 events dated after the present moment" in out_ahead + err

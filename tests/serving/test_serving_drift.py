@@ -10,7 +10,7 @@ from service_process import Api, serving
 from shop_log import DAY, folder_of, opened
 
 from skrec.serving._models import Models
-from skrec.serving._store import Impression
+from skrec.serving._store import Event, Impression
 from skrec.serving._training import run_job
 from skrec.serving._watch import exposition
 from skrec.serving._work import Work
@@ -106,10 +106,67 @@ def test_an_empty_shop_and_a_short_log_say_why(work):
     assert kept["scores"] == []
 
 
+@pytest.mark.parametrize("ahead", [2, 40, 4000])
+def test_an_event_dated_in_the_future_moves_nothing(work, ahead):
+    work.store.add_log(weeks_of_events(new_items=True))
+    expected, before = judged(work)
+    wrong = [time.time_ns() // 1000 + ahead * DAY]
+    work.store.add_log(pa.table({"user": ["person-1"], "item": [1], "time": wrong, "event": ["view"]}))
+    found, kept = judged(work)
+    assert found | {"seconds": 0} == expected | {"seconds": 0} and kept["scores"] == before["scores"]
+    assert kept["notes"][0] == "1 events are dated after today and are left out"
+
+
+def last_monday():
+    return (time.time_ns() // 1000 - 11 * DAY) // WEEK * WEEK + 4 * DAY  # 1970 began on a Thursday
+
+
+def show(store, rows):
+    """Show lists of item 1: rows of moment, name and version."""
+    for start in range(0, len(rows), 1000):
+        store.show(
+            [
+                Impression(name, 0, f"person-{name[-4:]}", 1, "default", 0.5, None, version, int(moment))
+                for moment, name, version in rows[start : start + 1000]
+            ]
+        )
+        store._flush_impressions()
+
+
+def test_the_hit_rate_counts_what_is_taken_within_a_day_of_lists_that_are_named(work):
+    rng = np.random.default_rng(0)
+    work.store.add_log(weeks_of_events(4))
+    moments = np.sort(rng.integers(0, 10 * WEEK, 2000)) + last_monday() - 9 * WEEK
+    rows = [(moment, f"{int(moment):014x}{number:012x}", 1) for number, moment in enumerate(moments)]
+    show(work.store, rows)
+    events = []
+    for number, (moment, name, _) in enumerate(rows):
+        event = {"user": f"person-{name[-4:]}", "item": 1, "rec_id": name}
+        if number % 5 == 0:
+            events.append(event | {"time": int(moment) + 60_000_000})
+        if number % 5 == 1 and moment < moments[-1] - 15 * DAY:  # old lists alone had the time for it
+            events.append(event | {"time": int(moment) + 8 * DAY})
+        if number % 5 == 2 and moment < moments[-1] - 15 * DAY:  # an experiment that is over
+            events.append(event | {"time": int(moment) + 3_600_000_000, "rec_id": None})
+    work.store.submit([Event(None, event=None, **event) for event in events]).result()
+    work.store.attribute(0, work.store.last_seq(), 20 * DAY)
+    _, kept = judged(work)
+    rates = [row["value"] for row in kept["scores"] if row["statistic"] == "online_hit_rate"]
+    assert len(rates) >= 9 and np.abs(np.array(rates) - 0.2).max() < 0.03
+
+
+def test_without_events_that_name_a_list_there_is_no_hit_rate(work):
+    work.store.add_log(weeks_of_events(4))
+    moments = last_monday() - np.arange(2000, 0, -1) * (7 * WEEK // 2000)
+    show(work.store, [(moment, f"{int(moment):014x}{number:012x}", 1) for number, moment in enumerate(moments)])
+    statistics = {row["statistic"] for row in judged(work)[1]["scores"] if row["part"] == "answers"}
+    assert "fallback_share" in statistics and "online_hit_rate" not in statistics
+
+
 def test_more_fallbacks_are_found(work):
     work.store.add_log(weeks_of_events(4))
     rng = np.random.default_rng(0)
-    monday = (time.time_ns() // 1000 - 11 * DAY) // WEEK * WEEK + 4 * DAY  # 1970 began on a Thursday
+    monday = last_monday()
     shown = []
     for week in range(10):
         for number, moment in enumerate(np.sort(rng.integers(0, WEEK, 300)) + monday - (9 - week) * WEEK):
@@ -131,7 +188,8 @@ def test_more_fallbacks_are_found(work):
     for start in range(0, len(shown), 1000):
         work.store.show(shown[start : start + 1000])
         work.store._flush_impressions()
-    _, kept = judged(work)
+    result, kept = judged(work)
+    assert "fallback_share" in result["alarm"]  # whose week is not that of the log, which ended
     rows = [row for row in kept["scores"] if row["part"] == "answers" and row["statistic"] == "fallback_share"]
     assert [row["verdict"] for row in rows if row["verdict"] == "alarm"] == ["alarm"]
     assert rows[-1]["verdict"] == "alarm" or rows[-2]["verdict"] == "alarm"
