@@ -114,7 +114,7 @@ def effect(control: Moments, treated: Moments) -> Effect:
         variance = np.maximum(variance1 + variance0 - 2 * covariance, 0)
         adjusted = (ratio1 - share0 * shift, ratio0 + (1 - share0) * shift, variance1, variance0, covariance)
         reduction = 1 - variance / plain
-        size = sum(_size(*one) for one in ((own0, control), (other0, treated), (own1, treated), (other1, control)))
+        size = _size(own0, control) + _size(other0, treated) + _size(own1, treated) + _size(other1, control)
         error = _above_rounding(np.sqrt(variance), size)
     return Effect(ratio1, ratio0, ratio1 - ratio0 - shift, error, adjusted, reduction)
 
