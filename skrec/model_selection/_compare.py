@@ -67,8 +67,9 @@ def compare(
         Lists that were shown at random after the events of `X`, and the histories of their users as of that time, as
         :func:`off_policy_evaluation` takes them: adds what each model would have earned.
     off_policy : dict, default=None
-        Arguments of :func:`off_policy_evaluation`, such as ``{"temperature": 0.3}`` or the names of columns; its
-        `estimators` is one name, "snips" unless given.
+        Arguments of :func:`off_policy_evaluation`, such as ``{"temperature": 0.3, "standardize": True}``, which means
+        the same for models of other scores, or the names of columns; its `estimators` is one name, "snips" unless
+        given.
     confidence : float, default=0.95
         Confidence of the intervals.
     n_resamples : int, default=1000

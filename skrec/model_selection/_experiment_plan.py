@@ -10,7 +10,7 @@ from ..utils._arguments import check_choice, check_share, is_no_number, shown
 from ._cuped import Moments, ratio_gradient
 from ._experiment import _read_variants
 from ._experiment_data import moments, read_metrics, read_user_rows
-from ._sequential import crossing, fixed_multiplier
+from ._sequential import FEWEST, crossing, fixed_multiplier
 
 _MOST_DAYS = 1000
 _MOST_LOOKS = 100
@@ -121,7 +121,8 @@ def plan_experiment(
     sklearn.utils.Bunch
         With the attributes
 
-        - ``users``: number of all variants together, which is `planned_users` of :func:`analyze_experiment`;
+        - ``users``: number of all variants together, which is `planned_users` of :func:`analyze_experiment`; at least
+          50 in each variant, without which it gives no bounds;
         - ``days``: the days until then, None without `users_per_day`;
         - ``expected_users``, ``expected_days``: on average until the lift is found or the end comes, less than the
           above with sequential bounds;
@@ -176,11 +177,12 @@ def plan_experiment(
     def drift(users):
         return lift * mean * math.sqrt(users / per_user)
 
+    least = math.ceil(FEWEST / shares.min() * (1 - 1e-12))
     if bounds == "fixed":
-        return _fixed(drift, per_day, power, alpha, per_user / (lift * mean) ** 2)
+        return _fixed(drift, per_day, power, alpha, per_user / (lift * mean) ** 2, least)
     if per_day is None:
         needed = _least(lambda d: crossing(d / 100, 28, alpha)[-1] >= power, 100_000) / 100
-        users = math.ceil(per_user * (needed / (lift * mean)) ** 2)
+        users = max(least, math.ceil(per_user * (needed / (lift * mean)) ** 2))
         return _sequential(drift(users), users, 28, None, alpha)
     days = _least(lambda d: crossing(drift(d * per_day), min(d, _MOST_LOOKS), alpha)[-1] >= power, _MOST_DAYS)
     if days is None:
@@ -188,14 +190,15 @@ def plan_experiment(
             f"lift={lift:g} needs more than {_MOST_DAYS} days at {per_day:g} users a day: plan for a larger lift, a "
             "metric of less variance, or use CUPED"
         )
+    days = max(days, math.ceil(least / per_day))
     return _sequential(drift(days * per_day), math.ceil(days * per_day), min(days, _MOST_LOOKS), days, alpha)
 
 
-def _fixed(drift, per_day, power: float, alpha: float, scale: float) -> Bunch:
+def _fixed(drift, per_day, power: float, alpha: float, scale: float, least: int) -> Bunch:
     from scipy.special import ndtr, ndtri
 
     z = fixed_multiplier(alpha)
-    users = math.ceil(scale * (z + ndtri(power)) ** 2)
+    users = max(least, math.ceil(scale * (z + ndtri(power)) ** 2))
     days = None if per_day is None else math.ceil(users / per_day)
     reached = float(ndtr(drift(users) - z) + ndtr(-drift(users) - z))
     return Bunch(

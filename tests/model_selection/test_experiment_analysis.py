@@ -419,3 +419,10 @@ def test_number_and_text_of_a_variant_are_one():
     mixed = table.assign(variant=[int(v) if i % 3 else v for i, v in enumerate(table["variant"])])
     one, two = (analyze_experiment(t, metrics=RATE, control="0") for t in (table, mixed))
     pd.testing.assert_frame_equal(one.table, two.table)
+
+
+def test_a_denominator_of_0_is_named():
+    table = make().assign(shown=lambda t: t["shown"].where(t["variant"] == "control", 0))
+    found = analyze_experiment(table, metrics=RATE)
+    assert found.notes[-1] == "rate, new: no bounds, because of a denominator that is 0 in a variant"
+    assert found.table["verdict"].tolist() == ["undecided"]

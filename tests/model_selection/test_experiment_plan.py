@@ -88,3 +88,13 @@ def test_errors(options, match):
         plan_experiment(**{"lift": 0.05, "mean": 1.0, "variance": 1.0, **options})
     with pytest.raises(ValueError, match="user lacks 1 users"):
         experiment_baseline(pd.DataFrame({"user": [1, None], "x": [1, 2]}), metric="x")
+
+
+@pytest.mark.parametrize("bounds", ["sequential", "fixed"])
+@pytest.mark.parametrize("per_day", [None, 7])
+def test_each_variant_gets_the_users_that_bounds_need(bounds, per_day):
+    weights = {"control": 0.9, "new": 0.1}
+    found = plan_experiment(2.0, mean=0.5, variance=0.1, users_per_day=per_day, weights=weights, bounds=bounds)
+    assert found.users >= 500  # a tenth of them are 50
+    assert found.days is None or (found.days - 1) * per_day < 500 <= found.days * per_day
+    assert found.power > 0.99 and found.expected_users <= found.users
