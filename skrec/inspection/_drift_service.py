@@ -126,7 +126,8 @@ def score_requests(
     Raises
     ------
     ValueError
-        If a column is missing, none is named beside the time, or no period is whole.
+        If a column is missing, none is named beside the time, a share is not between 0 and 1, more items are known
+        than there are, or no period is whole.
 
     See Also
     --------
@@ -170,6 +171,7 @@ def score_requests(
         role: (_codes(requests[column]) if role == "user" else as_floats(requests[column], role))[order]
         for role, column in named.items()
     }
+    _check_ranges(columns, named)
     dated = are_dates(requests[time].to_numpy())
     calendar = make_calendar(period, dated)
     first, last, notes = whole_periods(times, calendar, until)
@@ -250,6 +252,21 @@ def drift_gauges(scores) -> dict[str, float]:
     return gauges
 
 
+def _check_ranges(columns: dict, named: dict) -> None:
+    for role in ("fallback", "hit"):
+        values = np.append(columns.get(role, np.empty(0)), 0.0)
+        low, high = np.nanmin(values), np.nanmax(values)
+        if low < 0 or high > 1:
+            raise ValueError(f"{role} column {named[role]!r} must lie between 0 and 1, got {low:g} to {high:g}")
+    if "n_items" in columns:
+        wrong = (columns["n_known"] < 0) | (columns["n_known"] > columns["n_items"])
+        if wrong.any():
+            raise ValueError(
+                f"n_known column {named['n_known']!r} must lie between 0 and n_items, which it does not in "
+                f"{int(wrong.sum()):,} of {len(wrong):,} rows"
+            )
+
+
 def _codes(users) -> np.ndarray:
     import pandas as pd
 
@@ -273,11 +290,13 @@ def _statistics(part: dict, recent: list) -> dict:
     from scipy.stats import ks_2samp
 
     found: dict = {}
-    if "fallback" in part and len(part["fallback"]):
-        rate = float(np.nanmean(part["fallback"]))
-        found["fallback_share"] = (rate, np.sqrt(max(rate * (1 - rate), 1e-4) / len(part["fallback"])))
-    if "n_items" in part and np.nansum(part["n_items"]) > 0:
-        known, n = np.nansum(part["n_known"]), np.nansum(part["n_items"])
+    if "fallback" in part and not np.isnan(part["fallback"]).all():
+        fallback = part["fallback"][~np.isnan(part["fallback"])]
+        rate = float(fallback.mean())
+        found["fallback_share"] = (rate, np.sqrt(max(rate * (1 - rate), 1e-4) / len(fallback)))
+    both = ~np.isnan(part["n_items"] + part["n_known"]) if "n_items" in part else np.zeros(0, dtype=bool)
+    if both.any() and part["n_items"][both].sum() > 0:
+        known, n = part["n_known"][both].sum(), part["n_items"][both].sum()
         found["known_items"] = (known / n, np.sqrt(max(known / n * (1 - known / n), 1e-4) / n))
     if "score" in part:
         now, before = part["score"][~np.isnan(part["score"])], np.concatenate([*recent, np.empty(0)])

@@ -148,3 +148,27 @@ def test_gauges_hold_the_last_period():
     assert all(isinstance(value, float) for value in gauges.values())
     with pytest.raises(ValueError, match="has no rows"):
         drift_gauges(scores.iloc[:0])
+
+
+def test_values_that_are_missing_are_left_out_of_both_sides_of_a_share():
+    at = pd.date_range("2024-01-01", periods=12_000, freq="10min")
+    frame = pd.DataFrame({"at": at, "n": 5.0, "known": 4.0, "fallback": (np.arange(12_000) % 50 == 0).astype(float)})
+    frame["known"] = frame["known"].where(np.arange(12_000) % 2 == 0)
+    frame["fallback"] = frame["fallback"].where(at < "2024-03-11")  # a week without any, and no warning of NumPy
+    scores = score_requests(frame, time="at", n_known="known", n_items="n", fallback="fallback")
+    assert scores.loc[scores["statistic"] == "known_items", "value"].unique().tolist() == [0.8]
+    assert scores.loc[scores["statistic"] == "fallback_share", "period"].max() == pd.Timestamp("2024-03-04")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"hit": 2.0}, "hit column 'hit' must lie between 0 and 1, got 0 to 2"),
+        ({"fallback": -1.0}, "fallback column 'fallback' must lie between 0 and 1, got -1 to 0"),
+        ({"known": 6}, "n_known column 'known' must lie between 0 and n_items, .* 100 of 100"),
+    ],
+)
+def test_shares_out_of_range_are_refused(change, match):
+    frame = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=100), "n": 5, "known": 5, "hit": 0, "fallback": 0})
+    with pytest.raises(ValueError, match=match):
+        score_requests(frame.assign(**change), time="at", n_known="known", n_items="n", hit="hit", fallback="fallback")
