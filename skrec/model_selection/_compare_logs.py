@@ -1,12 +1,15 @@
 """The off-policy estimate of each model of a comparison."""
 
+from inspect import signature
+
 import numpy as np
 
 from ..feature_extraction._event_columns import read_raw
-from ..utils._arguments import shown
+from ..utils._arguments import check_choice, check_flags, check_whole, shown
 from ..utils._histories import read_histories
+from ..utils._plackett_luce import check_temperature
 from ..utils._time import as_days
-from ._off_policy import off_policy_evaluation
+from ._off_policy import ESTIMATORS, off_policy_evaluation
 
 COLUMNS = ("off_policy", "off_policy_low", "off_policy_high", "off_policy_ess", "off_policy_verdict")
 
@@ -24,6 +27,7 @@ def read_pair(logs, options, X) -> tuple | None:
     options = {"estimators": "snips"} | (options or {})
     if not isinstance(options["estimators"], str):
         raise TypeError(f"off_policy needs one of the estimators, got {shown(options['estimators'])}")
+    _check_options(options)
     frame, histories = logs
     n_rows = len(frame)  # the logged policy itself: whatever is wrong with the logs is said now
     own = {name: options[name] for name in options if name in _OF_LOGS}
@@ -32,7 +36,23 @@ def read_pair(logs, options, X) -> tuple | None:
     return frame, histories, options
 
 
-_OF_LOGS = ("rec_id", "position", "item", "probability", "reward", "cluster", "clip", "min_ess", "confidence")
+_OF_LOGS = (
+    *("rec_id", "position", "item", "probability", "reward", "cluster", "features"),
+    *("clip", "min_ess", "min_rewards", "confidence", "random_state"),
+)
+
+
+def _check_options(options: dict) -> None:
+    """Refuse what no model could be judged with, before the first one is fitted."""
+    known = set(signature(off_policy_evaluation).parameters) - {"logs", "policy", "histories"}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TypeError(f"off_policy has {unknown}, which are none of its options {sorted(known)}")
+    check_temperature(options.get("temperature", 0.0))
+    check_whole(options.get("n_candidates", 1), "n_candidates")
+    check_flags(standardize=options.get("standardize", False))
+    check_choice(options["estimators"], "estimators", ESTIMATORS)
+    check_choice(options.get("on_mismatch", "raise"), "on_mismatch", ("raise", "warn", "ignore"))
 
 
 def _check_times(frame, histories, X) -> None:

@@ -54,7 +54,7 @@ def read_target(
     if hasattr(policy, "predict") or hasattr(policy, "recommend"):
         if histories is None:
             raise ValueError("histories is needed with a recommender: pass one history per list, as of its time")
-        X = _align(histories, logs)
+        X = _align(histories, logs, names["rec_id"])
         if check_temperature(temperature) == 0:
             return _greedy(policy, X, logs, candidates)
         n_candidates = check_whole(n_candidates, "n_candidates")
@@ -152,7 +152,7 @@ def _codes(ids, logs: Logs) -> np.ndarray:
     return codes
 
 
-def _align(histories, logs: Logs):
+def _align(histories, logs: Logs, rec_id: str):
     """Return the histories in the order of the lists: by the index if it names the lists, else as they are."""
     index = getattr(histories, "index", None)
     if index is not None and hasattr(index, "get_indexer") and index.is_unique:
@@ -170,7 +170,23 @@ def _align(histories, logs: Logs):
             f"histories has {n} rows for {logs.n_lists} lists of logs: pass one per list in the order of their first "
             "rows, or a frame whose index names the lists"
         )
+    if index is not None and hasattr(index, "is_unique") and index.is_unique and type(index).__name__ != "RangeIndex":
+        _unnamed(index, logs, rec_id)
     return histories
+
+
+def _unnamed(index, logs: Logs, rec_id: str) -> None:
+    """Refuse an index that names lists, but not all of them, or as text where they are numbers."""
+    share = float(np.isin(logs.rec_ids.astype(str), np.asarray(index).astype(str)).mean())
+    if share > 0.5 or index.name == rec_id:
+        same = share < 1
+        reason = (
+            f"{100 * share:.3g} % of the lists" if same else f"the lists as {index.dtype}, not {logs.rec_ids.dtype}"
+        )
+        raise ValueError(
+            f"the index of histories names {reason}: name each of {rec_id!r} as the logs do, or pass a list of "
+            "histories in the order of the lists' first rows"
+        )
 
 
 def _greedy(model, X, logs: Logs, candidates) -> Target:

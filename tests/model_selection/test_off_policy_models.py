@@ -210,3 +210,47 @@ def test_wrong_histories(task):
         off_policy_evaluation(logs, model, histories=histories, temperature=0.1, n_candidates=2)
     with pytest.raises(ValueError, match="temperature must be"):
         off_policy_evaluation(logs, model, histories=histories, temperature=-1)
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_an_index_that_names_the_lists_otherwise_is_refused(task, numbers):
+    X, _, logs, histories = task
+    model = PopularityRecommender().fit(X)
+    if numbers:
+        logs = logs.assign(rec_id=1000 - logs["rec_id"].str.removeprefix("list ").astype(int))
+        histories = histories.set_axis((1000 - np.arange(N_LISTS)).astype(str))
+        match = "names the lists as .*, not int64"
+    else:
+        histories = histories.rename(index={"list 3": "list three"})
+        match = "names 99.8 % of the lists"
+    lenient = {"estimators": "snips", "on_mismatch": "ignore", "min_ess": 0, "min_rewards": 0}
+    shuffled = histories.sample(frac=1, random_state=0)
+    with pytest.raises(ValueError, match=match):
+        off_policy_evaluation(logs, model, histories=shuffled, **lenient)
+    found = off_policy_evaluation(
+        logs, model, histories=histories.set_axis([f"u{i}" for i in range(N_LISTS)]), **lenient
+    )
+    same = off_policy_evaluation(logs, model, histories=histories["item"].tolist(), **lenient)
+    pd.testing.assert_frame_equal(found.table, same.table)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"temprature": 0.3}, "off_policy has .'temprature'."),
+        ({"histories": []}, "off_policy has .'histories'."),
+        ({"temperature": -1}, "temperature must be"),
+        ({"n_candidates": 0}, "n_candidates"),
+        ({"estimators": "mrr"}, "estimators must be"),
+        ({"features": "colour"}, "colour"),
+    ],
+)
+def test_wrong_options_are_said_before_a_model_is_fitted(task, options, match):
+    X, y, logs, histories = task
+
+    class Never(PopularityRecommender):
+        def fit(self, X, y=None):
+            raise AssertionError("fitted")
+
+    with pytest.raises((TypeError, ValueError), match=match):
+        compare({"never": Never()}, X, y, logs=(logs, histories), off_policy=options)
