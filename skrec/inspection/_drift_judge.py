@@ -215,15 +215,17 @@ def judge(table, noise, moved, *, rows, calendar, window: int, warn: float, alar
                 continue
             z, scale = _robust_z(moves, values, there, row, window, max(how.floor, float(noise[name].iloc[row])))
             verdict = _verdict(z, how.side, warn, alarm)
-            before, year_ago = None, np.nan
-            if how.seasonal and lag >= MIN_REFERENCE:
+            before, year_ago, lacking = None, np.nan, _lacking(calendar, lag)
+            if how.seasonal and not lacking:
                 before, at = _a_year_ago(places, numbers[row] - lag, moves, moves[row])
                 year_ago = np.nan if at is None else float(plain[at])
+                if at is None or np.isnan(moves[at]):  # those beside it may excuse, but do not tell
+                    lacking = f"the log does not reach back a year and {MIN_REFERENCE} periods"
             dead = not there[max(0, row - MIN_REFERENCE) : row + 1].any()  # no holiday is that long
             excused = before is not None and not dead and _same(moves[row], before, scale, warn)
             if verdict in ("warn", "alarm") and excused:
                 verdict = "as a year ago"
-            advice = _advice(how, verdict, z, before, lag >= MIN_REFERENCE)
+            advice = _advice(how, verdict, z, lacking)
             reference = medians[row] if not how.log else np.exp(medians[row])
             found.append(
                 (
@@ -293,7 +295,14 @@ def _same(move: float, before: float, scale: float, warn: float) -> bool:
     return move * before > 0 and abs(before) >= abs(move) / 2 and abs(move - before) / scale < warn
 
 
-def _advice(how: Statistic, verdict: str, z: float, before: float | None, has_year: bool) -> str:
+def _lacking(calendar, lag: int) -> str:
+    """Say why no period can be compared with a year ago; an empty text where it can."""
+    if not calendar.dated:
+        return "the times are not dates"
+    return "" if lag >= MIN_REFERENCE else "the periods are too long"
+
+
+def _advice(how: Statistic, verdict: str, z: float, lacking: str) -> str:
     if verdict == "unjudged":
         return f"No verdict yet: fewer than {MIN_REFERENCE} earlier periods have this statistic."
     if verdict == "ok":
@@ -303,7 +312,6 @@ def _advice(how: Statistic, verdict: str, z: float, before: float | None, has_ye
     text = how.advice if z > 0 else how.advice_fall
     if not how.seasonal:
         return text
-    if before is None:
-        lacking = "the log reaches back less than a year" if has_year else "the times are not dates"
+    if lacking:
         return f"{text} It could not be told from a season: {lacking}."
     return f"{text} It did not move like this a year ago."

@@ -388,3 +388,27 @@ def test_ids_of_a_new_format_are_named_once_each():
     events.loc[late[300:400], "item"] = "Y-1"
     scores = DriftMonitor(**COLUMNS).score_log(events)
     assert scores.loc[scores["statistic"] == "new_id_formats", "moved"].iloc[-1] == "item X-1, Y-1"
+
+
+@pytest.mark.parametrize(
+    ("n_weeks", "year_ago", "verdict", "advice"),
+    [
+        (56, True, "alarm", "does not reach back a year and 4 periods"),  # the week beside it alone is judged
+        (57, True, "as a year ago", "a season"),
+        (57, False, "alarm", "did not move like this a year ago"),
+    ],
+)
+def test_a_year_of_reference_begins_with_the_same_week_judged(n_weeks, year_ago, verdict, advice):
+    events = shop(0, n_weeks=n_weeks, n_events=400)
+    week = ((events["time"] - pd.Timestamp("2024-01-01")).dt.days // 7).to_numpy()
+    twice = (week == n_weeks - 1) | (year_ago & (week == n_weeks - 53))
+    again = events[twice].assign(user=lambda frame: frame["user"] + 500, time=lambda frame: frame["time"].dt.floor("s"))
+    scores = DriftMonitor(**COLUMNS).score_log(pd.concat([events, again]))
+    row = scores[scores["statistic"] == "events_per_day"].iloc[-1]
+    assert row["verdict"] == verdict and advice in row["advice"]
+
+
+def test_periods_too_long_for_a_year_say_so():
+    table = pd.DataFrame({"unknown_items": [0.1] * 8 + [0.9]})
+    scores = judge(table, table * 0, {}, rows=[8], calendar=make_calendar("140D", True), window=8, warn=4, alarm=5)
+    assert "the periods are too long" in scores["advice"].iloc[0]
