@@ -1,5 +1,6 @@
 """Events of a drift monitor: read, coded and cut into periods."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,14 +121,16 @@ def read_frame(events, columns: dict, name: str):
     return frame.sort_values("time", kind="stable", ignore_index=True), dated
 
 
-def without_future(frame, dated: bool) -> tuple:
-    """Leave out the events dated more than a day from now, and note how many; none where all are."""
-    import time
+def in_future(times: np.ndarray, dated: bool) -> np.ndarray:
+    """Mark the times (days since 1970) more than a day from now; never numbers, and none where all are."""
+    far = times > time.time() / 86_400 + _AHEAD
+    return far & (dated and not far.all())
 
-    if not dated:
-        return frame, []
-    far = frame["time"].to_numpy() > time.time() / 86_400 + _AHEAD
-    if not far.any() or far.all():
+
+def without_future(frame, dated: bool) -> tuple:
+    """Leave out the events dated more than a day from now, and note how many."""
+    far = in_future(frame["time"].to_numpy(), dated)
+    if not far.any():
         return frame, []
     return frame[~far], [f"{int(far.sum()):,} events are dated after today and are left out"]
 

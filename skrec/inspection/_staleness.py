@@ -16,6 +16,7 @@ from ..utils._containers import keep_events, take_rows
 from ..utils._histories import is_frame, read_histories
 from ..utils._split import split_time
 from ..utils._time import as_duration, as_moment
+from ._drift_log import in_future
 
 
 def staleness(
@@ -110,7 +111,7 @@ def staleness(
     and ``refit_every`` is its minimum over the measured range; the last T of the range means "this long, or longer".
 
     A user's newest events are in the question whatever the age of the model: what ages is the item side alone. The
-    refit has the parameters of the model, not better ones.
+    refit has the parameters of the model, not better ones. Dates more than a day from now make no periods.
 
     Cost: `n_points` fits, and as many predictions for the users of a period twice.
 
@@ -128,6 +129,8 @@ def staleness(
     """
     k, n_points = check_whole(k, "k"), check_whole(n_points, "n_points")
     confidence = check_share(confidence, "confidence")
+    if np.isnan(least_loss):
+        raise ValueError(f"least_loss must be a number, got {least_loss!r}")
     if refit_cost is not None and not refit_cost >= 0:
         raise ValueError(f"refit_cost must be at least 0, got {refit_cost!r}")
     X = _histories(X, user, item, time)
@@ -193,8 +196,9 @@ def _ages(read, start: float, length: float, since, period, n_points: int) -> li
     """Return the ages of the periods to measure: at most `n_points` of the whole ones, spread evenly."""
     if not len(read.time) or not read.time.min() < start:
         raise ValueError(f"X has no event before since={since!r}: pass the whole log, what the model learned included")
-    # the last period is whole where the events reach its last seventh
-    n_whole = int(np.floor((read.time.max() - start) / length + 1 / 7))
+    # the last period is whole where the events reach its last seventh; a date in the future moves nothing
+    latest = read.time[~in_future(read.time, read.dated)].max()
+    n_whole = int(np.floor((latest - start) / length + 1 / 7))
     if n_whole < 1:
         raise ValueError(f"no whole period of {period!r} follows since={since!r}: wait, or give a shorter period")
     return np.unique(np.round(np.linspace(0, n_whole - 1, min(n_points, n_whole))).astype(int)).tolist()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import to_histories
 from skrec.inspection import staleness
@@ -116,3 +117,22 @@ def test_staleness_errors():
         staleness(model, X, since="2024-03-04", refit_cost=-1)
     with pytest.raises(ValueError, match="fewer than k=20"):
         staleness(model, X, since="2024-03-04", k=20)
+
+
+def test_a_date_in_the_future_moves_nothing():
+    X = make_histories(200, 40, random_state=0)
+    X_known, _ = split_time(X, "2024-08-01")
+    model = EASE(l2=50).fit(X_known)
+    events = X.reset_index(names="user").explode(["item", "time"])[["user", "item", "time"]]
+    wrong = events.tail(1).assign(time=pd.Timestamp.now() + pd.Timedelta(days=300))
+    options = {"since": "2024-08-01", "period": "30D", "n_points": 3}
+    columns = {"user": "user", "item": "item", "time": "time"}
+    expected = staleness(model, X, **options)
+    found = staleness(model, pd.concat([events, wrong]), **columns, **options)
+    pd.testing.assert_frame_equal(found.curve, expected.curve)
+
+
+def test_a_least_loss_that_is_no_number_is_refused():
+    X = make_histories(50, 20, random_state=0)
+    with pytest.raises(ValueError, match="least_loss must be a number"):
+        staleness(EASE().fit(X), X, since="2024-08-01", least_loss=np.nan)
