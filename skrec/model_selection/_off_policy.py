@@ -98,7 +98,8 @@ def off_policy_evaluation(
         Effective number of rewarded rows below which an estimate is refused.
     on_mismatch : {"raise", "warn", "ignore"}, default="raise"
         What to do where probabilities contradict the logs: mean weights differ from 1, or 1 / probability averages
-        more than the number of items.
+        more than the number of items. Right probabilities do so too where the policy shows what is very rare in the
+        logs: its weights are large, and did not occur.
     confidence : float, default=0.95
         Confidence of the intervals.
     random_state : int, RandomState instance or None, default=0
@@ -235,8 +236,8 @@ def _mismatch(wrong: list[str], notes: list[str], on_mismatch: str) -> None:
         return
     text = (
         "the probabilities contradict the logs: " + "; ".join(wrong[:3]) + (" ..." if len(wrong) > 3 else "") + ". The "
-        "column of probabilities is wrong, or the policy shows items that the logs could not show: check the column, "
-        "or pass candidates"
+        "column of probabilities is wrong, or the policy shows items that the logs could not show, or could show so "
+        "rarely that they did not: check the column, pass candidates, or collect more logs"
     )
     if on_mismatch == "raise":
         raise ValueError(f'{text}, or pass on_mismatch="warn" to see the estimates all the same')

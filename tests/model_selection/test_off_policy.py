@@ -428,3 +428,15 @@ def test_positions_of_a_table_are_whole_and_those_without_logs_are_counted():
     for_each = pd.concat([BEST.assign(rec_id=one) for one in range(4001)])
     found = off_policy_evaluation(frame, for_each, estimators="snips")
     assert found.notes == ["2 rows of the policy are of lists or positions that the logs do not have"]
+
+
+def test_what_is_too_rare_in_the_logs_is_said_to_be_so():
+    rng = np.random.default_rng(0)
+    chance = position_probabilities(np.linspace(2, -2, 30), 1, 0.25)[:, 0]
+    judged = 0.6 * chance
+    judged[-1] += 0.4  # the logs show it once in ten million lists
+    item = rng.choice(30, 3000, p=chance / chance.sum())
+    own = pd.DataFrame({"rec_id": range(3000), "position": 0, "item": item, "probability": chance[item]})
+    own["reward"] = rng.binomial(1, 0.3, 3000)
+    with pytest.raises(ValueError, match="so rarely that they did not"):
+        off_policy_evaluation(own, judged[item], estimators="snips")
