@@ -737,7 +737,7 @@ def test_an_experiment_is_started_by_the_form(page):
             "scenario": "default",
         }
     ]
-    page.until(lambda: "There is nothing to compare yet" in page.text("trial-conclusion"), "the reason")
+    page.until(lambda: "There is no result: " in page.text("trial-conclusion"), "the reason")
     assert page.text("alerts") == ""
     assert not page.js("return document.getElementById('new-trial').open")
     assert page.js("return document.getElementById('trial-name').value") == ""
@@ -1045,7 +1045,7 @@ def test_an_experiment_of_the_real_service_is_started_and_stopped(real_page):
     page.click("#trial-form [type=submit]")
     page.click("#confirm-yes")
     page.until(lambda: page.text("trial-title") == "Result of spring", "the experiment")
-    page.until(lambda: "There is nothing to compare yet" in page.text("trial-conclusion"), "the reason")
+    page.until(lambda: "There is no result: " in page.text("trial-conclusion"), "the reason")
     for user in range(200):
         page.driver.execute_async_script(
             """fetch('v1/recommend', {method: 'POST', headers: {'Content-Type': 'application/json'},

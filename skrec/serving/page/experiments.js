@@ -99,7 +99,7 @@ async function loadResult() {
     clearError("trial");
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (error.status === 409) clearResult(`There is nothing to compare yet: ${error.message}.`);
+    if (error.status === 409) clearResult(`There is no result: ${error.message.replace(/\.$/, "")}.`);
     else {
       clearResult();
       showError(error, "trial");
