@@ -110,7 +110,8 @@ def analyze_experiment(
         x = \frac{n}{n_\text{planned}} x^*, \quad x^* = \log(1 + x^*) - 2 \log \alpha.
 
     At ``n = planned_users`` and 95 % they are 3.04 standard errors wide on each side where "fixed" has 1.96. The
-    p-value is the level at which the bounds would touch 0.
+    p-value is the level at which the bounds would touch 0. They take the number of users for time. Where all users came
+    at once and only their events grow, up to 600 looks stay within the level.
 
     **CUPED** [3]_ subtracts what the users' past explains: :math:`\hat\Delta - \theta^\top (\bar X_1 - \bar X_0)`, with
     :math:`\theta` of least variance. A covariate that the experiment changed makes the result wrong.

@@ -426,3 +426,12 @@ def test_a_denominator_of_0_is_named():
     found = analyze_experiment(table, metrics=RATE)
     assert found.notes[-1] == "rate, new: no bounds, because of a denominator that is 0 in a variant"
     assert found.table["verdict"].tolist() == ["undecided"]
+
+
+def test_bounds_hold_where_users_are_fixed_and_their_events_grow():
+    """The worst case: all users came at once, what they do in one hour is independent of the last, 600 looks."""
+    rng = np.random.default_rng(0)
+    hours = np.arange(1, 601)
+    z = np.cumsum(rng.normal(size=(4000, len(hours))), axis=1) / np.sqrt(hours)
+    for share in (0.3, 1.0, 3.0):  # of the planned users
+        assert (np.abs(z) > multiplier(share, 1.0, 0.05)).any(axis=1).mean() < 0.055
