@@ -171,9 +171,12 @@ def _until(screen: Screen, times, given: str | None, end, window: int, period: s
 def drift_of(histories):
     """Return the scores of the weeks of a log for a report, None where it has too few weeks, or no dates."""
     from ..inspection import DriftMonitor
+    from ..inspection._drift_log import in_future
 
     read = read_histories(histories)
-    if read.time is None or not read.dated or np.ptp(read.time) < 7 * _FEWEST:
+    if read.time is None or not read.dated or not len(read.time):
+        return None
+    if np.ptp(read.time[~in_future(read.time, read.dated)]) < 7 * _FEWEST:
         return None
     scores = DriftMonitor().score_log(histories)
     return scores if (scores["verdict"] != "unjudged").any() else None

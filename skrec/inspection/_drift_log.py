@@ -121,6 +121,15 @@ def read_frame(events, columns: dict, name: str):
     return frame.sort_values("time", kind="stable", ignore_index=True), dated
 
 
+def _users_of(X, n_users: int) -> np.ndarray:
+    """Return the ids of the users: the index, or the first column of a polars frame; without one, row numbers."""
+    if hasattr(X, "index"):
+        return X.index.to_numpy()
+    if X.columns[0] in ("item", "time", "weight", "event"):
+        return np.arange(n_users)
+    return X.to_series(0).to_numpy()
+
+
 def in_future(times: np.ndarray, dated: bool) -> np.ndarray:
     """Mark the times (days since 1970) more than a day from now; never numbers, and none where all are."""
     far = times > time.time() / 86_400 + _AHEAD
@@ -169,7 +178,7 @@ def _from_histories(X, name: str):
         raise ValueError(f"{name} has histories without times: pass time= to to_histories")
     if not len(read.codes):
         raise ValueError(f"{name} has no events: at least one is needed")
-    users = X.index.to_numpy() if hasattr(X, "index") else X.to_series(0).to_numpy()
+    users = _users_of(X, len(read))
     frame = pd.DataFrame({"user": users[read.rows], "item": read.ids[read.codes], "time": read.time})
     if read.weight is not None:
         frame["weight"] = read.weight

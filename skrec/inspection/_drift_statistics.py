@@ -6,6 +6,7 @@ what moved most, as the kind of the ids and their codes.
 
 from collections import deque
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -274,6 +275,8 @@ def _formats(ids: np.ndarray) -> np.ndarray:
 
 
 def _format(one) -> str:
+    if isinstance(one, Real) and not isinstance(one, bool):
+        return "whole number" if isinstance(one, Integral) or float(one).is_integer() else "number"
     if not isinstance(one, str):
         return type(one).__name__
     kinds = (any(map(str.isdigit, one)), any(map(str.isupper, one)), any(map(str.islower, one)))

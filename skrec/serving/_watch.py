@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from ._bodies import iso
 from ._database import now
-from ._store_watch import DAY
+from ._store_watch import DAY, MOST_ANSWERS
 from ._work import Work
 
 logger = logging.getLogger("skrec.serving")
@@ -102,7 +102,10 @@ def _of_answers(work: Work, latest: int, today: int):
     work.say("judging the weeks of the answers")
     filled = [name for name in ("time", "fallback", "hit", "user", "score") if not frame[name].isna().all()]
     how: dict[str, Any] = dict(zip(filled, filled, strict=True))
-    return score_requests(frame, until=_moment(today), **how)
+    scores = score_requests(frame, until=_moment(today), **how)
+    if len(frame) == MOST_ANSWERS:
+        scores.attrs["notes"].append(f"the newest {MOST_ANSWERS:,} lists alone are looked at")
+    return scores
 
 
 def _has_categories(store) -> bool:

@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skrec.cli._drift import drift_of
+from skrec.feature_extraction import to_histories
+
 COLUMNS = ["--user", "who", "--item", "what", "--time", "when", "--price", "paid", "--country", "land"]
 
 
@@ -164,3 +167,11 @@ def test_dates_in_the_future_are_left_out_and_counted(tmp_path, monkeypatch, run
     code_ahead, out_ahead, err = run("drift", "ahead.csv", *COLUMNS, *options)
     assert (code, out.splitlines()[-1]) == (code_ahead, out_ahead.splitlines()[-1])
     assert code == 0 and "Left out 2 events dated after the present moment" in out_ahead + err
+
+
+def test_a_report_of_a_short_log_with_a_date_in_the_future_has_no_drift():
+    events = shop(n_weeks=2)
+    wrong = events.tail(1).assign(when=pd.Timestamp("2199-01-01"))
+    histories = to_histories(pd.concat([events, wrong]), user="who", item="what", time="when")
+    assert drift_of(histories) is None
+    assert drift_of(to_histories(shop(), user="who", item="what", time="when")) is not None

@@ -412,3 +412,10 @@ def test_periods_too_long_for_a_year_say_so():
     table = pd.DataFrame({"unknown_items": [0.1] * 8 + [0.9]})
     scores = judge(table, table * 0, {}, rows=[8], calendar=make_calendar("140D", True), window=8, warn=4, alarm=5)
     assert "the periods are too long" in scores["advice"].iloc[0]
+
+
+def test_polars_histories_without_a_column_of_users_are_numbered():
+    events = shop(0, n_weeks=14)
+    histories = to_histories(events, user="user", item="item", time="time")
+    bare = pl.DataFrame({name: [list(one) for one in histories[name]] for name in ("item", "time")})
+    same_scores(DriftMonitor().score_log(bare), DriftMonitor().score_log(histories))

@@ -120,4 +120,7 @@ def test_group_median_equals_pandas():
 
 def test_formats_tell_case_length_signs_and_type():
     ids = np.array(["85123A", "71053X", "85123a", "851234", " 85123", 85123, 7, 85123.0], dtype=object)
-    assert _formats(ids).tolist() == [0, 0, 1, 2, 3, 4, 4, 5]
+    assert _formats(ids).tolist() == [0, 0, 1, 2, 3, 4, 4, 4]
+    numbers = np.empty(6, dtype=object)
+    numbers[:] = [np.int64(7), 10**400, np.float32(7), True, 7.5, np.nan]
+    assert _formats(numbers).tolist() == [0, 0, 0, 1, 2, 2]  # a new item read as a float is no new format
