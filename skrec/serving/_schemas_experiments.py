@@ -54,6 +54,8 @@ class ExperimentIn(Body):
 
     @model_validator(mode="after")
     def _check(self) -> "ExperimentIn":
+        if "/" in self.name or self.name.strip(".") == "":
+            raise ValueError(f"name must hold no slash and be more than dots, got {self.name!r}")
         if self.control not in self.variants:
             raise ValueError(f"control must be one of the variants, got {self.control!r}")
         if self.start is not None and self.stop is not None and self.stop <= self.start:

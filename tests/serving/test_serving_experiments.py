@@ -131,6 +131,8 @@ def test_experiments_exclude_each_other(api):
 @pytest.mark.parametrize(
     "change, field",
     [
+        ({"name": "a/b"}, "body"),
+        ({"name": ".."}, "body"),
         ({"variants": {"control": {}}}, "variants"),
         ({"variants": {"a": {}, "b": {}}}, "body"),
         ({"variants": {"control": {}, "holdout": {}}}, "body"),
