@@ -199,7 +199,7 @@ class DriftMonitor(BaseEstimator):
             `reference` (median of the last periods), `z`, `verdict` ("ok", "warn", "alarm", "as a year ago", or
             "unjudged" where fewer than 4 earlier periods have the statistic), `year_ago` (the value then), `moved`
             (which items, users, categories or countries moved most, for all but "ok") and `advice`. What was left
-            out is in ``attrs["notes"]``.
+            out is in ``attrs["notes"]``, `warn` and `alarm` in ``attrs["thresholds"]``.
 
         Raises
         ------
@@ -219,6 +219,7 @@ class DriftMonitor(BaseEstimator):
             raise ValueError(
                 "X must have times like those of fit: dates in one and numbers in the other do not compare"
             )
+        calendar = self._calendar  # that of fit, whatever period= is now
         known = int(self._numbers[-1])
         early = int((calendar.number(frame["time"].to_numpy()) <= known).sum())
         if early:
@@ -292,7 +293,7 @@ class DriftMonitor(BaseEstimator):
             warn=self.warn,
             alarm=self.alarm,
         )
-        scores.attrs["notes"] = notes
+        scores.attrs |= {"notes": notes, "thresholds": (float(self.warn), float(self.alarm))}
         return scores
 
     def _read(self, X, name: str):

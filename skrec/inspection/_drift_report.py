@@ -53,9 +53,11 @@ def add_drift(page: Page, scores, *, plot: bool = True) -> None:
     page.text(f"The period from {period_text(last['period'].iloc[0])}, {summary(last)}.")
     page.table(header, rows, numbers=(1, 2, 3))
     found = found_sentences(scores)
+    warn, alarm = scores.attrs.get("thresholds", (4.0, 5.0))
     page.text(
         f"Over all {scores['period'].nunique()} periods, {len(found)} verdicts are not ok. z is the distance from the "
-        "median of the last periods, in units of their robust spread; a warning begins at 4, an alarm at 5."
+        f"median of the last periods, in units of their robust spread; a warning begins at {warn:g}, an alarm at "
+        f"{alarm:g}."
     )
     for sentence in found[:20]:
         page.text(sentence)
@@ -70,7 +72,7 @@ def add_drift(page: Page, scores, *, plot: bool = True) -> None:
 
         n_rows = -(-scores["statistic"].nunique() // 3)
         figure = Figure(figsize=(9.6, 1.5 * n_rows + 0.5), layout="constrained")  # no pyplot: its state stays as it is
-        DriftDisplay.from_scores(scores, figure=figure)
+        DriftDisplay.from_scores(scores, warn=warn, alarm=alarm, figure=figure)
         page.figure(figure, "z of each statistic by period; dotted lines are warnings, dashed ones alarms.")
 
 

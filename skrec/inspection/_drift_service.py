@@ -164,6 +164,8 @@ def score_requests(
     if not len(requests):
         raise ValueError("requests has no rows: at least one whole period is needed")
     check_whole(window, "window", low=4)
+    if not 0 < warn <= alarm:
+        raise ValueError(f"warn must be above 0 and at most alarm, got warn={warn} and alarm={alarm}")
     times = as_days(requests[time].to_numpy(), "time")
     order = np.argsort(times, kind="stable")
     times = times[order]
@@ -200,7 +202,7 @@ def score_requests(
     errors = {calendar.start(number): found.get("online_hit_rate", np.nan) for number, found in noise.items()}
     reach = norm.ppf(0.975) * scores["period"].map(errors).where(is_rate)
     scores["low"], scores["high"] = (scores["value"] - reach).clip(lower=0), (scores["value"] + reach).clip(upper=1)
-    scores.attrs["notes"] = notes
+    scores.attrs |= {"notes": notes, "thresholds": (float(warn), float(alarm))}
     return scores
 
 

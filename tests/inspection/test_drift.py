@@ -419,3 +419,11 @@ def test_polars_histories_without_a_column_of_users_are_numbered():
     histories = to_histories(events, user="user", item="item", time="time")
     bare = pl.DataFrame({name: [list(one) for one in histories[name]] for name in ("item", "time")})
     same_scores(DriftMonitor().score_log(bare), DriftMonitor().score_log(histories))
+
+
+def test_a_period_that_is_set_after_fit_does_not_move_the_reference():
+    events = shop(0, n_weeks=14)
+    monitor = DriftMonitor(**COLUMNS).fit(events[events["time"] < "2024-03-18"])
+    after = events[events["time"] >= "2024-03-18"]
+    expected = monitor.score(after)
+    same_scores(monitor.set_params(period="6D").score(after), expected)

@@ -70,3 +70,9 @@ def test_report_without_matplotlib_says_so(scores, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     text = write_drift_report(tmp_path / "drift.html", scores).read_text()
     assert "matplotlib is not installed" in text and "data:image" not in text
+
+
+def test_a_report_names_the_thresholds_of_the_scores(tmp_path):
+    scores = DriftMonitor(warn=2, alarm=3).score_log(load_online_retail().histories)
+    text = write_drift_report(tmp_path / "drift.html", scores).read_text(encoding="utf-8")
+    assert "a warning begins at 2, an alarm at 3" in text

@@ -172,3 +172,8 @@ def test_shares_out_of_range_are_refused(change, match):
     frame = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=100), "n": 5, "known": 5, "hit": 0, "fallback": 0})
     with pytest.raises(ValueError, match=match):
         score_requests(frame.assign(**change), time="at", n_known="known", n_items="n", hit="hit", fallback="fallback")
+
+
+def test_thresholds_in_the_wrong_order_are_refused():
+    with pytest.raises(ValueError, match="at most alarm, got warn=6 and alarm=5"):
+        score_requests(requests(), time="at", fallback="fallback", warn=6, alarm=5)
