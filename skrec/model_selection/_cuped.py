@@ -83,7 +83,8 @@ def effect(control: Moments, treated: Moments) -> Effect:
     Without covariates :math:`\hat\Delta = \hat R_1 - \hat R_0`. With covariates X, which the experiment cannot have
     changed, CUPED [1]_ subtracts :math:`\theta^\top (\bar X_1 - \bar X_0)`. The :math:`\theta` of least variance is
     :math:`(\Sigma_1^{XX} / n_1 + \Sigma_0^{XX} / n_0)^{-1} (\Sigma_1^{XZ} / n_1 + \Sigma_0^{XZ} / n_0)`, with Z the
-    linearised ratio of :func:`ratio_gradient`. The variance counts :math:`\theta` as known, which it is to first order.
+    linearised ratio of :func:`ratio_gradient`. The variance counts what it costs to learn
+    :math:`\theta` from the same users.
 
     References
     ----------
@@ -100,7 +101,7 @@ def effect(control: Moments, treated: Moments) -> Effect:
             adjusted = (ratio1, ratio0, _variance(gradient1, treated), _variance(gradient0, control), zero)
             error = _above_rounding(np.sqrt(plain), _size(gradient0, control) + _size(gradient1, treated))
             return Effect(ratio1, ratio0, ratio1 - ratio0, error, adjusted, zero)
-        theta = _theta(control, treated, gradient0, gradient1)
+        theta, rank = _theta(control, treated, gradient0, gradient1)
         shift = (theta * (treated.mean - control.mean)[..., 2:]).sum(axis=-1)
         share0 = (n0 / (n0 + n1))[..., 0]
         # each value is adjusted to the mean covariates of both: value 1 by its own users and those of the control
@@ -108,9 +109,10 @@ def effect(control: Moments, treated: Moments) -> Effect:
         own0, other0 = gradient0.copy(), np.zeros_like(gradient1)
         own1[..., 2:], other1[..., 2:] = -theta * share0[..., None], theta * share0[..., None]
         own0[..., 2:], other0[..., 2:] = -theta * (1 - share0)[..., None], theta * (1 - share0)[..., None]
-        variance1 = _variance(own1, treated) + _variance(other1, control)
-        variance0 = _variance(own0, control) + _variance(other0, treated)
-        covariance = _variance(own1, treated, other0) + _variance(own0, control, other1)
+        learned = _cost_of_theta(control.n, treated.n, rank)
+        variance1 = learned * (_variance(own1, treated) + _variance(other1, control))
+        variance0 = learned * (_variance(own0, control) + _variance(other0, treated))
+        covariance = learned * (_variance(own1, treated, other0) + _variance(own0, control, other1))
         variance = np.maximum(variance1 + variance0 - 2 * covariance, 0)
         adjusted = (ratio1 - share0 * shift, ratio0 + (1 - share0) * shift, variance1, variance0, covariance)
         reduction = 1 - variance / plain
@@ -134,7 +136,24 @@ def _variance(gradient: np.ndarray, moments: Moments, other=None) -> np.ndarray:
     return np.einsum("...i,...ij,...j->...", gradient, moments.cov, other) / moments.n
 
 
-def _theta(control: Moments, treated: Moments, gradient0: np.ndarray, gradient1: np.ndarray) -> np.ndarray:
+def _cost_of_theta(n0: np.ndarray, n1: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    r"""Return by what the variance is multiplied because theta is learned from the same users.
+
+    :math:`((m - 2) / (m - 2 - p))^2` for p independent covariates: the residuals are too small by one factor, and the
+    error of theta adds the other. The users that theta is learned from, weighted as in :func:`effect`, are worth
+    :math:`m = (1 / n_0 + 1 / n_1)^2 / (1 / n_0^3 + 1 / n_1^3)` [1]_, all of them where the variants are of one size.
+
+    References
+    ----------
+    .. [1] L. Kish, "Survey sampling", 1965.
+    """
+    m = (1 / n0 + 1 / n1) ** 2 / (n0**-3.0 + n1**-3.0) - 2
+    left = m - rank
+    return np.where(left > 0, m / np.where(left > 0, left, 1), np.nan) ** 2
+
+
+def _theta(control: Moments, treated: Moments, gradient0: np.ndarray, gradient1: np.ndarray) -> tuple:
+    """Return theta, and the number of independent covariates."""
     between, with_z = 0.0, 0.0
     for moments, gradient in ((control, gradient0), (treated, gradient1)):
         n = moments.n[..., None]
@@ -144,7 +163,8 @@ def _theta(control: Moments, treated: Moments, gradient0: np.ndarray, gradient1:
     scale = np.where(scale > 0, scale, 1)  # a covariate without variance takes nothing away
     scaled = np.nan_to_num(between / (scale[..., :, None] * scale[..., None, :]))
     solved = np.linalg.pinv(scaled, rcond=1e-9, hermitian=True) @ np.nan_to_num(with_z / scale)[..., None]
-    return solved[..., 0] / scale
+    size = np.abs(np.linalg.eigvalsh(scaled))
+    return solved[..., 0] / scale, (size > 1e-9 * size.max(axis=-1, keepdims=True)).sum(axis=-1)
 
 
 def fieller(adjusted: tuple, multiplier) -> tuple[np.ndarray, np.ndarray]:

@@ -244,6 +244,8 @@ def _compare(read: Rows, name: str, metric: tuple, cap, design: tuple, upto, not
             reason = f"only {min(n)} users in a variant, and {FEWEST} are needed" if few else "values that do not vary"
             if not few and 0 in (found[0].mean[1], treated.mean[1]):
                 reason = "a denominator that is 0 in a variant"
+            elif not few and np.isnan(row["variance_reduction"]):
+                reason = "more covariates than the users can bear"
             notes.append(f"{name}, {variant}: no bounds, because of {reason}")
         rows.append(row)
     return rows

@@ -72,10 +72,11 @@ def test_cuped_has_the_best_theta():
 
     best = minimize_scalar(lambda theta: adjusted(theta)[1], bounds=(-1, 1), method="bounded", options={"xatol": 1e-9})
     difference, variance = adjusted(best.x)
+    plain, counts = adjusted(0)[1], table.groupby("variant")["user"].nunique()
+    worth = (1 / counts).sum() ** 2 / (counts.astype(float) ** -3).sum() - 2  # users behind theta
+    variance *= (worth / (worth - 1)) ** 2
     assert row["difference"] == pytest.approx(difference) and row["standard_error"] == pytest.approx(np.sqrt(variance))
-    assert (
-        row["variance_reduction"] == pytest.approx(1 - variance / adjusted(0)[1]) and row["variance_reduction"] > 0.05
-    )
+    assert row["variance_reduction"] == pytest.approx(1 - variance / plain) and row["variance_reduction"] > 0.05
     plain = analyze_experiment(table, metrics=RATE, bounds="fixed").table.iloc[0]
     assert plain["variance_reduction"] == 0 and plain["value"] == row["value"]
 
@@ -435,3 +436,24 @@ def test_bounds_hold_where_users_are_fixed_and_their_events_grow():
     z = np.cumsum(rng.normal(size=(4000, len(hours))), axis=1) / np.sqrt(hours)
     for share in (0.3, 1.0, 3.0):  # of the planned users
         assert (np.abs(z) > multiplier(share, 1.0, 0.05)).any(axis=1).mean() < 0.055
+
+
+@pytest.mark.parametrize(("n0", "n1", "p"), [(60, 60, 20), (60, 60, 40), (55, 500, 20), (300, 300, 40)])
+def test_many_covariates_raise_no_false_alarms(n0, n1, p):
+    rng = np.random.default_rng(0)
+    one, two = (np.concatenate([rng.normal(size=(1000, n, 1)), np.ones((1000, n, 1))], axis=2) for n in (n0, n1))
+    found = []
+    for a, b in zip(one, two, strict=True):
+        sides = (np.c_[part, rng.normal(size=(len(part), p))] for part in (a, b))
+        found.append(compare_moments(*(Moments.of(side) for side in sides), n0 + n1, "fixed", 1e4, 0.05)["verdict"])
+    assert 0.03 < np.mean(np.array(found) != "undecided") < 0.075
+
+
+def test_more_covariates_than_users_give_no_bounds():
+    table = make(n=110)
+    names = [f"x{i}" for i in range(108)]
+    past = pd.DataFrame(np.random.default_rng(0).normal(size=(110, 108)), columns=names)
+    table = pd.concat([table, past], axis=1)
+    found = analyze_experiment(table, metrics="clicked", covariates=names, on_mismatch="ignore")
+    assert found.table[["low", "high", "lift_low"]].isna().all(axis=None)
+    assert found.notes[-1] == "clicked, new: no bounds, because of more covariates than the users can bear"
