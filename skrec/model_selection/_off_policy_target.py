@@ -60,7 +60,11 @@ def read_target(
         n_candidates = check_whole(n_candidates, "n_candidates")
         return _noisy(policy, X, logs, float(temperature), n_candidates, candidates, entries, standardize)
     if isinstance(policy, str):
-        target = Target(read_raw(frame, {"policy": policy})["policy"].to_numpy(dtype=np.float64, na_value=np.nan))
+        column = read_raw(frame, {"policy": policy})["policy"]
+        try:
+            target = Target(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"policy must name a column of numbers, got {policy!r} of type {column.dtype}") from error
     elif hasattr(policy, "columns") or hasattr(policy, "column_names"):
         target = _from_table(policy, logs, names)
     else:

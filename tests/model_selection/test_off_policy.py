@@ -440,3 +440,8 @@ def test_what_is_too_rare_in_the_logs_is_said_to_be_so():
     own["reward"] = rng.binomial(1, 0.3, 3000)
     with pytest.raises(ValueError, match="so rarely that they did not"):
         off_policy_evaluation(own, judged[item], estimators="snips")
+
+
+def test_a_policy_column_of_texts_is_refused():
+    with pytest.raises(TypeError, match="policy must name a column of numbers, got 'kind'"):
+        off_policy_evaluation(uniform_logs().assign(kind="greedy"), "kind")
