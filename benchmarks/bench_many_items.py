@@ -67,7 +67,8 @@ def measure(name: str, items: np.ndarray, users: np.ndarray) -> None:
     same = sum(np.array_equal(one, other) for one, other in zip(lists, full, strict=False))
     exact = np.mean([len(some) for some in singly])
     print(f"{name:8} {len(items):10,} items  coded in {built:5.2f} s  search {one:6.3f} ms, "
-          f"together {together:6.3f} ms  full product {product:7.2f} ms  ratio {product / one:5.1f}  exact products {exact:5.0f}  "
+          f"together {together:6.3f} ms  full product {product:7.2f} ms  ratio {product / one:5.1f}  "
+          f"exact products {exact:5.0f}  "
           f"same lists {same} of {N_FULL}", flush=True)  # fmt: skip
 
 

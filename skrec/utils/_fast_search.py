@@ -62,9 +62,7 @@ def _candidates(
             n_found = counts[user]
             for start in range(tile, min(tile + _TILE, n_items), _BLOCK):
                 block = start // _BLOCK
-                if (
-                    query_norms[user] * norms[block] + _TINY < least
-                ):  # norms descend: no later item can be best
+                if query_norms[user] * norms[block] + _TINY < least:  # norms descend: no later item can be best
                     done[user] = 1
                     break
                 error = query_norms[user] * errors[block] + query_errors[user] * norms[block] + _TINY
