@@ -409,9 +409,9 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
             matrix = as_csr(self.vectorizer_.transform(vectorizer_input(self.vectorizer_, as_passed(X), histories)))
         return self._users(matrix, histories, X, fitting=False)
 
-    def _encode_single(self, row, X) -> SingleUser | None:
+    def _encode_single(self, row, X, places: list[int] | None = None) -> SingleUser | None:
         """Read one history, the only row of X, without matrices; None where only `_encode` can."""
-        return plain_user(self, row, X)
+        return plain_user(self, row, X, places)
 
     def _users(self, matrix: sp.csr_array, histories: Histories | None, X, *, fitting: bool) -> Users:
         """Put together what a model sees of users; what they share with others may not be written to."""

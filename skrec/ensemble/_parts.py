@@ -203,17 +203,18 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
         cold = (histories.lengths == 0).any()
         return users.with_extra(**extra, fallback=self.fallback_._encode(read) if cold else None)
 
-    def _encode_single(self, row, X) -> EnsembleUser | None:
+    def _encode_single(self, row, X, places=None) -> EnsembleUser | None:
         """Read one history for every part; None where one of them, or the fallback, needs `_encode`."""
-        places = codes_of(row, id_table(self)) or []
+        places = (codes_of(row, id_table(self)) or []) if places is None else places
         known = [place for place in places if place >= 0]
         if not known:
             return None
         columns, values = row_values(known, binary=False, recency=None)
         user = EnsembleUser(self, X, columns, values, places, row if isinstance(row, Histories) else None)
         user.parts = []
-        for part in self._parts:
-            if (one := encode_single(part, row, X)) is None:
+        for part, columns_of in zip(self._parts, self._columns, strict=True):
+            shared = places if columns_of is None else None
+            if (one := encode_single(part, row, X, shared)) is None:
                 return None
             user.parts.append(one)
         return user

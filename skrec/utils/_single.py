@@ -181,19 +181,22 @@ def read_single(model, X) -> SingleUser | None:
     return None if row is None else model._encode_single(row, X)
 
 
-def encode_single(model, row, X) -> SingleUser | None:
-    """Read one history, the only row of X, where a model can take it the inexpensive way, else return None."""
-    return model._encode_single(row, X) if _is_ready(model) else None
+def encode_single(model, row, X, places: list[int] | None = None) -> SingleUser | None:
+    """Read one history, the only row of X, where a model can take it the inexpensive way, else return None.
+
+    `places` are the positions of its events in the model's `items_`, where they are known.
+    """
+    return model._encode_single(row, X, places) if _is_ready(model) else None
 
 
-def plain_user(model, row, X) -> SingleUser | None:
+def plain_user(model, row, X, places: list[int] | None = None) -> SingleUser | None:
     """Read one history for a model with a vectorizer of histories; None where its `transform` is to be asked."""
     vectorizer: Any = getattr(model, "vectorizer_", None)
     kind, general = type(vectorizer), ("transform", "_matrix", "_counted", "_values", "_decay")
     quick = hasattr(kind, "_transform_single") and agrees(kind, "_transform_single", *general)
     if not quick or not hasattr(model, "_ordered"):
         return None
-    places = codes_of(row, id_table(model))
+    places = codes_of(row, id_table(model)) if places is None else places
     if places is None or not same_items(model, vectorizer):
         return None
     read = row if isinstance(row, Histories) else None
