@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._sklearn import Interval
 from ..utils._time import logger
 from ._drift_judge import STATISTICS, judge
 from ._drift_log import (
