@@ -354,6 +354,6 @@ def _panel(frame, calendar: Calendar, start: int, last: int, window: int, first:
                 if what is not None and len(what[1]):
                     moved[number, name] = f"{what[0]} {', '.join(str(one) for one in ids[what[0]][what[1]])}"
         past.add(now)
-    tables = [pd.DataFrame.from_dict(one, orient="index", dtype=np.float64) for one in (values, noise)]
+    tables = [pd.DataFrame(list(one.values()), index=list(one)).astype(np.float64) for one in (values, noise)]
     columns = [name for name in STATISTICS if name in tables[0]]
     return np.array(list(values)), tables[0][columns], tables[1][columns].fillna(0.0), moved

@@ -192,7 +192,7 @@ def score_requests(
         if "score" in part:
             kept = part["score"][~np.isnan(part["score"])]
             recent.append(kept[:: max(1, len(kept) // _SAMPLE)])
-    tables = [pd.DataFrame.from_dict(one, orient="index", dtype=np.float64) for one in (values, noise)]
+    tables = [pd.DataFrame(list(one.values()), index=list(one)).astype(np.float64) for one in (values, noise)]
     names = [name for name in STATISTICS if name in tables[0]]
     scores = judge(
         tables[0][names], tables[1][names].fillna(0.0), {}, rows=range(len(numbers)), calendar=calendar, window=window,
