@@ -17,6 +17,7 @@ from ._bodies import as_kind, dumps, errors_of, iso, loads, parse
 from ._catalogue import UnknownColumn
 from ._database import kind_of, now
 from ._experiments import Applied, Trials
+from ._memory import release
 from ._models import Models
 from ._pace import Pace
 from ._problems import Problem, field_errors
@@ -106,10 +107,15 @@ class Service:
         self.answers.view()
 
     def _refresh_often(self) -> None:
-        due = time.monotonic() + _POPULAR
+        due, version, replaced = time.monotonic() + _POPULAR, self._version(), False
         while not self._stopping.wait(_REFRESH):
+            if replaced and version == self._version():  # a round ago: nobody reads the former model any more
+                release()
+                replaced = False
             try:
                 self.refresh()
+                replaced |= version != self._version()
+                version = self._version()
                 started = time.monotonic()
                 if started > due or not self.answers.popular_items.order:
                     self.answers.refresh_popular()
@@ -119,6 +125,10 @@ class Service:
                 logger.warning("the store is unavailable, trying again: %s", error)
             except Exception:
                 logger.exception("refreshing failed, trying again")
+
+    def _version(self) -> int | None:
+        current = self.models.current
+        return None if current is None else current.version
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of events, users and items, counted once in ten seconds: counting reads all events."""

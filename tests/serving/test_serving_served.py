@@ -179,3 +179,16 @@ def test_a_catalogue_that_was_updated_is_the_one_read_anew():
         for conditions in (None, {"category": "1"}):
             if conditions is None or len(catalogue):
                 assert view.allowed(conditions).ids == View(fresh, model).allowed(conditions).ids
+
+
+def test_memory_is_returned_where_the_c_library_can(monkeypatch):
+    from skrec.serving import _memory
+
+    _memory.release()
+
+    class Other:
+        def __getattr__(self, name):
+            raise AttributeError(name)
+
+    monkeypatch.setattr(_memory.ctypes, "CDLL", lambda name: Other())
+    _memory.release()
