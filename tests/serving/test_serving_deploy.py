@@ -88,7 +88,10 @@ def test_requests_of_the_guide_are_valid():
     if not guide.exists():
         pytest.skip("the documentation is not beside the tests")
     kinds = {"events": schemas.EventIn, "recommend": schemas.RecommendIn, "items": schemas.ItemIn}
-    kinds["rules/home"] = schemas.RulesIn
+    from skrec.serving._schemas_experiments import ExperimentIn, RampIn
+
+    kinds |= {"rules/home": schemas.RulesIn, "rules/varied": schemas.RulesIn}
+    kinds |= {"experiments": ExperimentIn, "experiments/spring/ramp": RampIn}
     found = re.findall(r"curl -X \w+ \S+/v1/(\S+) -H 'content-type: application/json' -d '([^']+)'", guide.read_text())
     assert {path for path, _ in found} == set(kinds)
     for path, body in found:
