@@ -11,12 +11,15 @@ In A/A runs both variants are alike, so each difference that is found is a false
 own; the standard error of a rate of 5 % over 2,000 runs is .5 %. The intervals are those of `analyze_experiment`,
 computed from the moments of all runs at once.
 
-    python benchmarks/bench_experiments.py [--runs 2000] [--seed 0]
+The errors of off-policy evaluation come last, as `bench_off_policy.py` prints them.
+
+    python benchmarks/bench_experiments.py [--runs 2000] [--seed 0] [--off-policy 40]
 """
 
 import argparse
 import time
 
+import bench_off_policy
 import numpy as np
 
 from skrec.datasets import load_online_retail
@@ -167,6 +170,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--off-policy", type=int, default=40, metavar="RUNS", help="runs of bench_off_policy; 0: none")
     options = parser.parse_args()
     began = time.time()
     rng = np.random.default_rng(options.seed)
@@ -189,7 +193,9 @@ def main():
         gain = 1 - (alike[name, "CUPED, error"] ** 2).mean() / (alike[name, "error"] ** 2).mean()
         print(f"{name:24}{gain:8.1%}")
     print(f"\ntheory: false alarms of sequential bounds over {DAYS} looks {crossing(0.0, DAYS, ALPHA)[-1]:.2%}")
-    print(f"{time.time() - began:.0f} s")
+    print(f"{time.time() - began:.0f} s\n")
+    if options.off_policy:
+        bench_off_policy.main(["--runs", str(options.off_policy), "--seed", str(options.seed)])
 
 
 if __name__ == "__main__":

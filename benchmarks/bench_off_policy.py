@@ -135,12 +135,12 @@ def open_bandit(folder):
         print(off_policy_evaluation(parts[logged], policy, on_mismatch="ignore"))
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     start = time.perf_counter()
     print(
         "| clicks | policy | noise | temperature | lists | estimator | ESS | refused | error | RMSE | bias | coverage |"
