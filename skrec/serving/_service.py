@@ -92,11 +92,10 @@ class Service:
         self.answers.refresh(state)
         if state.models != self._models_version and time.monotonic() > self._retry:
             if self.models.refresh():
-                current = self.models.current
-                logger.info("model version %s is in use", None if current is None else current.version)
+                logger.info("model version %s is in use", self._version())
                 self.answers.refresh_popular()
-            row, used = self.store.current(), self.models.current
-            if (None if row is None else row["version"]) == (None if used is None else used.version):
+            row = self.store.current()
+            if (None if row is None else row["version"]) == self._version():
                 self._models_version = state.models
             else:
                 self._retry = time.monotonic() + _POPULAR  # its file could not be loaded; perhaps it comes later
@@ -114,8 +113,7 @@ class Service:
                 replaced = False
             try:
                 self.refresh()
-                replaced |= version != self._version()
-                version = self._version()
+                replaced, version = replaced or version != self._version(), self._version()
                 started = time.monotonic()
                 if started > due or not self.answers.popular_items.order:
                     self.answers.refresh_popular()

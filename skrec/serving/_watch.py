@@ -74,8 +74,8 @@ def _of_shop(work: Work, latest: int, today: int):
     if table["value"].null_count < len(table):
         columns["weight"] = "value"
         table = _replaced(table, "value", pc.fill_null(table["value"], 1.0))
-    categories = work.store.table("items").select(["item", "category"]) if _has_categories(work.store) else None
-    if categories is not None:
+    categories = work.store.table("items").select(["item", "category"])
+    if categories["category"].null_count < len(categories):
         table = table.join(categories, "item", join_type="left outer")
         table = _replaced(table, "category", pc.fill_null(table["category"], "none"))
         columns["category"] = "category"
@@ -106,11 +106,6 @@ def _of_answers(work: Work, latest: int, today: int):
     if len(frame) == MOST_ANSWERS:
         scores.attrs["notes"].append(f"the newest {MOST_ANSWERS:,} lists alone are looked at")
     return scores
-
-
-def _has_categories(store) -> bool:
-    table = store.table("items")
-    return table["category"].null_count < len(table)
 
 
 def _replaced(table: pa.Table, name: str, column) -> pa.Table:
