@@ -11,7 +11,7 @@ from .utils._arguments import check_flags
 from .utils._fitting import snapshot
 from .utils._prepared import item_order, prepared
 from .utils._requests import check_k
-from .utils._search import InnerProduct
+from .utils._search import InnerProduct, of_norm_1
 from .utils._selection import best_items
 from .utils._users import Users
 from .utils._validation import as_id_list, lookup
@@ -91,7 +91,7 @@ class SimilarItemsMixin:
         return unit[codes] @ unit.T
 
     def _unit_vectors(self) -> np.ndarray:
-        return prepared(self, "unit vectors", unit_rows, self.item_factors_)
+        return prepared(self, "unit vectors", of_norm_1, self.item_factors_)
 
     def _cosines(self) -> InnerProduct | None:
         """Return the similarities as inner products, None where they are others."""
@@ -99,9 +99,3 @@ class SimilarItemsMixin:
             return None
         unit = self._unit_vectors()
         return InnerProduct(self, lambda some: unit[some.extra["codes"]], unit, "search of similar items")
-
-
-def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors divided by their norm; zeros stay."""
-    norms = np.linalg.norm(vectors, axis=1)
-    return vectors / np.where(norms > 0, norms, 1)[:, None]

@@ -11,7 +11,7 @@ from .._updates import near_new_events
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence
 from ..utils._ppmi import positive_pmi, truncated_svd, window_counts
-from ..utils._search import Products
+from ..utils._search import Products, of_norm_1
 from ..utils._sklearn import Interval
 from ..utils._statistics import Statistics
 from ._embedding import EmbeddingMixin
@@ -197,7 +197,7 @@ class PPMISVD(EmbeddingMixin, RecencyMixin, BaseRecommender):
         held, whole = np.linalg.norm(left * values, axis=1), sp.linalg.norm(matrix, axis=1)
         left[(whole == 0) | (held <= _CAPTURED * whole)] = 0
         powers = np.where(values > _ROUNDING * values[0], values ** float(self.singular_exponent), 0)
-        return _unit(left * powers)
+        return of_norm_1(left * powers)
 
     def _user_factors(self, users) -> np.ndarray:
         return self._mean(self._weigh(users))
@@ -207,12 +207,12 @@ class PPMISVD(EmbeddingMixin, RecencyMixin, BaseRecommender):
         return (weights @ self.item_factors_) / np.where(total > 0, total, 1)[:, None]
 
     def _query(self, users):
-        return _unit(self._user_factors(users))
+        return of_norm_1(self._user_factors(users))
 
     def _score_single(self, user, at):
         columns, values = self._weigh_single(user)
         row = sp.csr_array((values, columns, np.array([0, len(columns)])), shape=(1, self.n_items_))
-        return Products(_unit(self._mean(row))[0], self.item_factors_)
+        return Products(of_norm_1(self._mean(row))[0], self.item_factors_)
 
     def _contributions(self, users, columns):
         row = self._weigh(users)
@@ -224,9 +224,3 @@ class PPMISVD(EmbeddingMixin, RecencyMixin, BaseRecommender):
         tags = super().__sklearn_tags__()
         tags.needs_order = True
         return tags
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors divided by their norm, in float32; zeros stay."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)

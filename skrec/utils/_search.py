@@ -7,6 +7,7 @@ reaches the k-th largest lower bound need their exact product; and the search en
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ _ROOM = 4096  # items that a user may have in question
 _USERS = 32  # that are served together
 _PER_SECOND = 2.5e9  # numbers of item vectors that are multiplied in a second, when all are
 _ROWS = 2**16  # items that are coded at a time
+_LARGEST = 1e15  # norm up to which products are far from the largest float32
+_THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
 
 
 class SearchIndex(NamedTuple):
@@ -53,7 +56,7 @@ def build_index(items: np.ndarray) -> SearchIndex | None:
     """Code item vectors (n_items, n_components); None where they cannot be: numbers that are not finite."""
     n_items, n_components = items.shape
     norms = np.sqrt(np.einsum("ij,ij->i", items, items, dtype=np.float64))
-    if not np.isfinite(norms).all() or norms.max(initial=0) > 1e15:
+    if not np.isfinite(norms).all() or norms.max(initial=0) > _LARGEST:
         return None
     order = np.argsort(-norms, kind="stable").astype(np.int32)
     place = np.empty_like(order)
@@ -151,9 +154,11 @@ def search(index: SearchIndex, queries: np.ndarray, k: int, hidden: list[np.ndar
         too many are in question, such as for a vector of zeros or one that is not finite.
     """
     n_users, n_components = queries.shape
-    norms = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
-    if not np.isfinite(norms).all() or norms.max(initial=0) > 1e15 or k > len(index.order) or k > _ROOM // 8:
+    if k > min(len(index.order), _ROOM // 8):
         return [None] * n_users
+    norms = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    if (bad := ~(norms <= _LARGEST)).any():  # NaN too; the others are found as if these were not there
+        queries, norms = np.where(bad[:, None], 0, queries), np.where(bad, 0, norms)
     limit = min(32767, 2**31 // (127 * index.codes.shape[1] + 1) - 1)
     scales = (np.abs(queries).max(axis=1, initial=0) / limit).astype(np.float32)
     steps = np.where(scales > 0, scales, 1).astype(np.float32)
@@ -241,15 +246,18 @@ class Products:
         return search(index, self.query[None], k, [hidden] if len(hidden) else None)[0]
 
 
-_THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
-
-
 def products(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Return the products of user and item vectors, (n_users, n_items).
 
     The products of one user are read from memory faster than threads are woken, and take one thread.
     """
-    if len(users) != 1 or items.size <= _THREADED:
-        return users @ items.T if len(users) != 1 else (items @ users[0])[None]
-    with single_threaded_blas():
+    if len(users) != 1:
+        return users @ items.T
+    with single_threaded_blas() if items.size > _THREADED else nullcontext():
         return (items @ users[0])[None]
+
+
+def of_norm_1(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors divided by their norm, in float32; zeros stay."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)

@@ -109,6 +109,18 @@ def test_vectors_that_decide_nothing_are_left_to_the_full_product(query):
     assert search(build_index(items), query[None].astype(np.float32), 5) == [None]
 
 
+def test_one_vector_that_decides_nothing_leaves_the_others_as_they_are():
+    rng = np.random.default_rng(0)
+    index = build_index(vectors_of("plain", 1000, 8, rng))
+    queries = rng.standard_normal((5, 8)).astype(np.float32)
+    alone = search(index, queries, 5)
+    queries[2] = np.nan
+    together = search(index, queries, 5)
+    assert together[2] is None
+    for row in (0, 1, 3, 4):
+        np.testing.assert_array_equal(together[row], alone[row])
+
+
 def test_items_that_are_not_finite_have_no_index():
     items = np.ones((10, 4), dtype=np.float32)
     items[3, 2] = np.nan
