@@ -109,6 +109,13 @@ def adwin(before, now, delta=0.002):
 TESTS = {"PSI": psi, "JS": jensen_shannon, "KS": kolmogorov_smirnov, "ADWIN": adwin}
 
 
+def monday_of(events):
+    """Return the Monday of each event."""
+    monday = np.datetime64("1970-01-05")
+    weeks = (events["time"].to_numpy() - monday) // np.timedelta64(7, "D")
+    return pd.Series(monday + weeks * np.timedelta64(7, "D"), index=events.index)
+
+
 def run(name, seed):
     """Print the table of one shop."""
     events, columns = {"online_retail": online_retail, "complete_journey": complete_journey}[name]()
@@ -130,10 +137,24 @@ def run(name, seed):
     for row in alarms.itertuples():
         what = f"{row.statistic} {row.value:.3f} where {row.reference:.3f}, z {row.z:+.1f}"
         print(f"  {row.period:%Y-%m-%d} {what} {row.moved}")
+    number = monday_of(events)
+    weekly = events["user"].groupby(number).nunique().loc[low:high]
+    print(f"users a week: median {weekly.median():,.0f} in the stable weeks")
+    without = DriftMonitor(**{role: column for role, column in columns.items() if role != "country"}, window=WINDOW)
+    fewer = without.score_log(events)
+    fewer = fewer[(fewer["verdict"] == "alarm") & (fewer["period"] >= low) & (fewer["period"] <= high)]
+    print(f"false alarms without the column of countries: {fewer['period'].nunique()} of {len(weeks)} stable weeks")
+    if "country" in columns:
+        users = events.groupby([number, columns["country"]])["user"].nunique()
+        for row in calm[calm["statistic"].isin(["country_shares", "country_lost"])].itertuples():
+            for place in str(row.moved).partition(" ")[2].split(", ")[:1]:
+                counts = users[users.index.get_level_values(1).astype(str) == place].droplevel(1)
+                before = counts[counts.index < row.period].tail(WINDOW).tolist()
+                then = counts.get(row.period, 0)
+                print(f"  {row.period:%Y-%m-%d} {row.statistic} {place}: {then} users, before {before}")
     quiet = {one: set(alarms.loc[alarms["period"] == one, "statistic"]) for one in weeks}
     found = {fault: {key: [] for key in ("named", "any", *TESTS)} for fault in ("none", *FAULTS, *MORE)}
-    monday = np.datetime64("1970-01-05")
-    start = monday + (events["time"].to_numpy() - monday) // np.timedelta64(7, "D") * np.timedelta64(7, "D")
+    start = number.to_numpy()
     for week in weeks:
         now, past = events[start == np.datetime64(week)], events[start < np.datetime64(week)]
         before = past[start[: len(past)] >= np.datetime64(week - pd.Timedelta(7 * WINDOW, unit="D"))]
@@ -179,19 +200,30 @@ def season():
         later = scores[scores["period"] >= "2011-03-07"]
         alone = DriftMonitor(**columns, window=WINDOW).score_log(two[two["time"] >= "2010-12-06"], until="2011-12-05")
         alone = alone[alone["period"] >= "2011-03-07"]
+        judged = later.loc[later["verdict"] != "unjudged", "period"].nunique()
         shown.append([
+            judged,
             (alone["verdict"] == "alarm").sum(), alone["verdict"].isin(["warn", "alarm"]).sum(),
             (later["verdict"] == "alarm").sum(), later["verdict"].isin(["warn", "alarm"]).sum(),
             (later["verdict"] == "as a year ago").sum(),
         ])  # fmt: skip
     print("\nseason: Online Retail, half of the users a year earlier; March to December, sums over 5 halves")
-    names = ["alarms, no year", "warnings and alarms, no year", "alarms", "warnings and alarms", "as a year ago"]
+    names = [
+        "weeks judged",
+        "alarms, no year",
+        "warnings and alarms, no year",
+        "alarms",
+        "warnings and alarms",
+        "as a year ago",
+    ]
     print(pd.DataFrame(shown, columns=names).sum().to_string())
     # the last of the halves; its years meet in December, so that the weeks end a month before
     groups = {
         "April to August": ("2011-04-04", "2011-08-15", "14D"),
         "October, November": ("2011-10-03", "2011-11-14", "7D"),
     }
+    summer = two[(two["time"] >= "2011-06-01") & (two["time"] < "2011-09-01")]
+    print(f"users a week in summer: median {summer['user'].groupby(monday_of(summer)).nunique().median():.0f}")
     table = {}
     for group, (low, high, step) in groups.items():
         weeks = pd.date_range(low, high, freq=step)
@@ -223,7 +255,8 @@ def others():
         judged = scores.loc[scores["verdict"] != "unjudged", "period"].nunique()
         alarms = scores[scores["verdict"] == "alarm"]
         found = alarms["statistic"].value_counts().to_dict()
-        print(f"{name}: {alarms['period'].nunique()} of {judged} weeks alarm, {found}")
+        new = scores.loc[scores["statistic"] == "new_users", "value"].median()
+        print(f"{name}: {alarms['period'].nunique()} of {judged} weeks alarm, {found}; new users, median {new:.0%}")
 
 
 def aging():
@@ -247,7 +280,7 @@ def aging():
 
 
 def cost():
-    """Print time of `score_log` and `score` on one core."""
+    """Print time of `score_log` and `score`."""
     events, columns = online_retail()
     monitor = DriftMonitor(**columns)
     week = events["time"] >= "2011-11-28"

@@ -4,8 +4,9 @@ Two kinds of users, 28 days, half of them in each variant, a look at the end of 
 
 - simulated: 2,000 users arrive over the days, come again by a log-normal activity (sigma 1.2), and click with a
   probability of their own (Beta); clicks by impression, clicks a user, and revenue a user (log-normal orders);
-- Online Retail: the customers of four weeks until 8 December 2011 (`choose`: until 10 November), drawn with
-  replacement, 2,000 a run; revenue by order and revenue a user, with the revenue before as the covariate.
+- Online Retail: the customers of four weeks until 8 December 2011, and until 10 November, on which choices were made,
+  drawn with replacement, 2,000 a run; units by order, units and orders a customer, with the logarithm of 1 + the units
+  before as the covariate.
 
 In A/A runs both variants are alike, so each difference that is found is a false alarm. Each run is an experiment of its
 own; the standard error of a rate of 5 % over 2,000 runs is .5 %. The intervals are those of `analyze_experiment`,
@@ -122,7 +123,7 @@ def simulated(rng, runs, lift=0.0):
 
 
 def retail_days(until):
-    """Return revenue, orders (customers, days, 2) of four weeks until a day, cumulated, and the revenue before."""
+    """Return units, orders (customers, days, 2) of four weeks until a day, cumulated, and the units before."""
     frame = load_online_retail().histories
     lengths = frame["item"].list.len().to_numpy()
     times = np.concatenate([np.asarray(row, dtype="datetime64[us]") for row in frame["time"]])

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import protocols
 
 from skrec.model_selection import off_policy_evaluation
 from skrec.utils._plackett_luce import position_probabilities, sample
@@ -139,7 +140,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=protocols.DATA)
     asked = parser.parse_args(arguments)
     start = time.perf_counter()
     print(

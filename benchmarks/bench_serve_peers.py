@@ -4,8 +4,8 @@ Both serve EASE fitted to Online Retail (distinct purchases of 4,338 customers).
 items to random customers, one after the other, on a connection that is kept; then five events of a customer are sent
 and the next answer is compared with the one before. Cornac runs in an environment of its own:
 
-    python -m venv /tmp/cornac && /tmp/cornac/bin/pip install cornac Flask waitress
-    python benchmarks/bench_serve_peers.py --cornac /tmp/cornac/bin/python
+    python -m venv .venv-cornac && .venv-cornac/bin/pip install cornac Flask waitress
+    python benchmarks/bench_serve_peers.py --cornac .venv-cornac/bin/python
 
 Cornac's server is its Flask application on waitress, a production server. Gorse has no package on PyPI or in Debian
 but a client, and was not run.

@@ -19,6 +19,7 @@ def main(log, port, folder):
     os.environ["MODEL_PATH"] = model.save(folder, save_trainset=True)
     os.environ["MODEL_CLASS"] = "cornac.models.EASE"
     os.chdir(folder)
+    print(f"Cornac {cornac.__version__}", flush=True)
     from cornac.serving.app import app
     from waitress import serve
 
