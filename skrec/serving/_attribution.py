@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ._database import now
 from ._store_experiments import DAY
 from ._work import Work
 
@@ -15,8 +16,8 @@ def attribute(job: dict, work: Work) -> dict[str, Any]:
     """Attribute the events that came since the last such job.
 
     Each event without a `rec_id` goes to the list that showed its item to its user last, within the days of the
-    experiment with the longest window. What is attributed stays, so that a repeated job changes nothing; with the
-    payload ``{"again": true}`` all events are looked at anew, after an import for instance.
+    experiment with the longest window. What is attributed stays, so that a repeated job changes nothing. The first job
+    begins with the first experiment.
 
     Parameters
     ----------
@@ -31,10 +32,10 @@ def attribute(job: dict, work: Work) -> dict[str, Any]:
         `events`: number of events that were looked at; `attributed`: number of those that have a list now; `days`.
     """
     store = work.store
-    after = 0 if (job.get("payload") or {}).get("again") else store.attributed_seq()
-    upto = store.last_seq()
-    windows = [row["settings"]["attribution_days"] for row in store.experiments()]
-    days = max(windows, default=DAYS)
+    upto, after, known = store.last_seq(), store.attributed_seq(), store.experiments()
+    if after is None:
+        after = store.seq_before(min((row["start"] for row in known), default=now()))
+    days = max((row["settings"]["attribution_days"] for row in known), default=DAYS)
     if upto <= after:
         return {"events": 0, "attributed": 0, "days": days}
     work.pause(_SETTLE)
@@ -44,4 +45,4 @@ def attribute(job: dict, work: Work) -> dict[str, Any]:
 
 def is_due(store) -> bool:
     """Tell whether experiments run, or did an hour ago, and events came since the last attribution."""
-    return bool(store.running_experiments(_AFTER)) and store.last_seq() > store.attributed_seq()
+    return bool(store.running_experiments(_AFTER)) and store.last_seq() > (store.attributed_seq() or 0)

@@ -55,26 +55,26 @@ def result_of(store, row: dict[str, Any], *, event: str | None = None, bounds: s
     until = now() if row["stop"] is None else min(row["stop"], now())
     within = round(body["attribution_days"] * DAY)
     store.flush_exposures()
-    shown = store.exposed(name, until)
+    with store.database.begin() as connection:  # one state of the database for all
+        shown = store.exposed(name, until, connection)
+        followed = store.followed(name, before=_PAST_DAYS * DAY, until=until, event=event, connection=connection)
+        responses = store.responses(name, within=within, until=until, event=event, connection=connection)
     variants = {variant for _, variant, *_ in shown}
     if len(variants) < 2 or body["control"] not in variants:
         raise NoResult(f"lists of the control and of another variant must have been shown, got {sorted(variants)}")
-    first: dict[Any, dict[str, int]] = {}
-    for user, variant, _, _, moment in shown:
-        of_user = first.setdefault(user, {})
-        of_user[variant] = min(moment, of_user.get(variant, moment))
-    followed = store.followed(name, before=_PAST_DAYS * DAY, until=until, event=event)
-    rows = [(user, variant, day, n, 0, 0.0, 0) for user, variant, day, n, _ in shown]
+    seen: dict[Any, set[str]] = {}
+    for user, variant, *_ in shown:
+        seen.setdefault(user, set()).add(variant)
+    rows = [(user, variant, day, n, 0, 0.0, 0) for user, variant, day, n in shown]
     rows += [
         (user, variant, day, 0, n, value or 0.0, 0)
         for user, since, day, n, value in followed
         if since
-        for variant in first[user]
+        for variant in sorted(seen[user])
     ]
-    responses = store.responses(name, within=within, until=until, event=event)
-    rows += [(user, variant, day, 0, 0, 0.0, n) for user, variant, day, n, _ in responses]
+    rows += [(user, variant, day, 0, 0, 0.0, n) for user, variant, day, n in responses]
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
-    past: dict[Any, float] = dict.fromkeys(first, 0.0)
+    past: dict[Any, float] = dict.fromkeys(seen, 0.0)
     for user, since, _, n, _ in followed:
         if not since:
             past[user] += n

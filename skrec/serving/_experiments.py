@@ -1,6 +1,8 @@
 """Experiments while the service runs: who gets which variant, and the models that variants pin."""
 
 import logging
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +13,7 @@ from ._rules import Scenario
 from ._schemas_experiments import experiment_of
 
 logger = logging.getLogger("skrec.serving")
+_AGAIN = 60.0  # seconds after which a version that could not be loaded is tried again
 
 
 class Trial:
@@ -111,9 +114,16 @@ class Trials:
     running: tuple[Trial, ...] = ()
     _of_version: dict[int, OfVersion] = field(default_factory=dict)
     _stamps: dict[int, Any] = field(default_factory=dict)
+    _failed: dict[int, float] = field(default_factory=dict)  # when versions that failed are tried again
     _rules: int = -1
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def refresh(self, state) -> None:
+        """Bring the experiments to the state of the store; one thread at a time."""
+        with self._lock:
+            self._refresh(state)
+
+    def _refresh(self, state) -> None:
         """Read the experiments where the store has others, and load the versions that they pin."""
         if state.rules != self._rules:
             running = [Trial(row) for row in self.models.store.running_experiments()]
@@ -136,11 +146,14 @@ class Trials:
             if variant not in trial.variants:  # outside, or held out
                 continue
             gives = trial.variants[variant]
+            if gives["version"] is not None:
+                answers = self._of_version.get(gives["version"])
+                if answers is None:  # it is being suspended
+                    continue
+                applied.answers = answers
             applied.variants[trial.name] = variant
             if gives["scenario"] is not None:
                 asked.scenario = gives["scenario"]
-            if gives["version"] is not None:
-                applied.answers = self._of_version.get(gives["version"])
         return applied if applied.variants else None
 
     def _load(self, versions: set[int]) -> None:
@@ -151,14 +164,16 @@ class Trials:
         for version in versions:
             stamps[version] = self.models._stamp(version)
             known = self._of_version.get(version)
-            if known is not None and stamps[version] == self._stamps.get(version):
+            same = stamps[version] == self._stamps.get(version)
+            if known is not None and same:
                 loaded[version] = known
-            elif stamps[version] is not None:
+            elif stamps[version] is not None and not (same and time.monotonic() < self._failed.get(version, 0.0)):
                 try:
                     model = self.models.load(version)
                     model.warm_up()
                     loaded[version] = OfVersion(self.answers, model, deadline, local=local)
                 except Exception as error:
+                    self._failed[version] = time.monotonic() + _AGAIN
                     logger.error("version %s of an experiment cannot be loaded: %s", version, error)
         self._of_version, self._stamps = loaded, stamps
 

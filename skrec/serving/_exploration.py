@@ -54,7 +54,7 @@ class Exploration:
         probabilities : list of float
             The probability of each at its position: the propensities of inverse propensity scoring.
         drawn : bool
-            Whether chance decided over this list.
+            Whether the list may differ from the candidates: it was shuffled, or another order came out.
         """
         n = len(scores)
         if self.temperature and n:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._database import now
 from ._learned import as_learned, refitted, steadily, times, unlearn
 from ._models import NotPromoted, RefusedModel
 from ._served import ServedModel
@@ -90,7 +91,7 @@ def _next(store, done: set) -> dict | None:
 def _delete_late_impressions(people: _People, work: Work) -> None:
     """Delete what other processes wrote behind the deletions."""
     last = max(people.created.values()) + _LATE
-    work.pause(min(max(0.0, last - time.time_ns() / 1000), _LATE) / 1e6)
+    work.pause(min(max(0.0, last - now()), _LATE) / 1e6)
     payloads = people.payloads.items()
     work.store.delete_impressions((payload["users"], people.created[number] + _LATE) for number, payload in payloads)
 

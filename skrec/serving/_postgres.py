@@ -218,7 +218,7 @@ class PostgreSQL(Database):
         """Remove the versions of rows that no transaction sees, which holds nobody up."""
         connection = self.take()
         try:
-            connection.execute("VACUUM events, merges, impressions, attributions, jobs")
+            connection.execute("VACUUM events, merges, impressions, exposures, attributions, jobs")
         except BaseException as error:
             connection.close()
             raise self.fault(error) from error

@@ -12,6 +12,7 @@ from ._problems import Problem
 from ._routes import iso, json
 from ._routes_admin import _admin
 from ._schemas_experiments import ExperimentIn, RampIn
+from ._store_experiments import status_of
 
 _Name = Annotated[str, FromPath(min_length=1, max_length=128)]
 _Event = Annotated[str | None, Query(max_length=256)]
@@ -77,7 +78,7 @@ def add_experiment_routes(api: FastAPI, app) -> None:
             found = result_of(store, row, event=event, bounds=bounds)
         except ValueError as error:  # nothing to compare yet, or variants that an import brought
             raise Problem(409, str(error)) from error
-        behind = store.last_seq() - store.attributed_seq()
+        behind = store.unattributed(row["start"], now() if row["stop"] is None else min(row["stop"], now()))
         return json(found.to_dict() | {"text": repr(found), "events_not_attributed_yet": behind})
 
 
@@ -91,15 +92,7 @@ def _found(app, name: str) -> dict[str, Any]:
 def _shown(app, row: dict[str, Any]) -> dict[str, Any]:
     problems = {trial.name: trial.problem for trial in app.service.trials.running}
     times = {name: iso(row[name]) for name in ("created", "start", "stop")}
-    return row["settings"] | {"status": _status(row), "problem": problems.get(row["name"])} | times
-
-
-def _status(row: dict[str, Any]) -> str:
-    """Return "planned", "running" or "stopped" as of now."""
-    if row["status"] != "running":
-        return row["status"]
-    moment = now()
-    return "planned" if moment < row["start"] else "stopped" if (row["stop"] or moment + 1) <= moment else "running"
+    return row["settings"] | {"status": status_of(row, now()), "problem": problems.get(row["name"])} | times
 
 
 def _check(app, body: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from ._database import (
 )
 from ._store_admin import Administration
 from ._store_bulk import Bulk
-from ._store_experiments import Experiments
+from ._store_experiments import Experiments, Waiting
 from ._store_users import Users
 from ._store_watch import Watch
 from ._writer import Answer, Writer
@@ -56,6 +56,7 @@ class Store(Experiments, Bulk, Users, Administration, Watch):
         self.database = database
         self.on_commit: Callable[[list[tuple[Any, Answer]]], object] | None = None
         self._kinds = Kinds(None, None)
+        self._waiting_exposures = Waiting()
         self._writer = Writer(database, self._committed)
 
     def start(self) -> None:
@@ -97,7 +98,9 @@ class Store(Experiments, Bulk, Users, Administration, Watch):
         return self._kinds
 
     def _read_kinds(self, connection: sa.Connection) -> None:
-        values = dict(connection.execute(sa.select(_tables.settings.c.name, _tables.settings.c.value)).all())
+        name, value = _tables.settings.c.name, _tables.settings.c.value
+        query = sa.select(name, value).where(name.in_(["user_kind", "item_kind"]))
+        values = dict(connection.execute(query).all())
         self._kinds = Kinds(values.get("user_kind"), values.get("item_kind"))
 
     def _kinds_for(self, user: Any = None, item: Any = None) -> Kinds:

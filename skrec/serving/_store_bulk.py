@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from ._database import Database, Id, Kinds, advance, text_of
+from ._store_experiments import attribute_again
 from ._store_items import _DEFAULTS, Catalogue
 from ._tables import attributions, events, experiments, impressions, items, merges, metadata, models, rules, state
 
@@ -195,6 +196,8 @@ class Bulk(Catalogue):
                 _settle(connection)
             if late is not None:
                 _distrust(connection, models.c.learned_seq if target is events else models.c.learned_merge, late)
+                if target is events:
+                    attribute_again(connection, late)
             for numbered, counter in ((events, "last_seq"), (merges, "last_merge")):
                 if target is numbered:
                     last = advance(connection, counter, 0)

@@ -4,19 +4,20 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from ._database import Id, Part, StoreUnavailable, advance, id_of, now, row_of, text_of
-from ._tables import attributions, events, experiments, exposures, impressions, merges, settings
+from ._tables import attributions, events, experiments, exposures, impressions, merges, settings, state
 
 DAY = 86_400_000_000  # microseconds
 _APART = DAY // 24  # before the first list
 _SOON = 0.25  # seconds that exposures wait
 _MOST = 100_000  # exposures that wait; more are dropped
-_PART = 20_000  # events that are attributed in one transaction
+_PART = 5000  # events that are attributed in one transaction, while which others are not written
 _CURSOR = "attributed_seq"
 _COUNTED: Any = {"preserve_rowcount": True}
 logger = logging.getLogger("skrec.serving")
@@ -24,6 +25,8 @@ logger = logging.getLogger("skrec.serving")
 
 class Experiments(Part):
     """Experiments as dicts of their columns, exposures and attribution by rule."""
+
+    _waiting_exposures: "Waiting"
 
     # ------------------------------------------------------------------------------------------------ experiments
 
@@ -61,11 +64,11 @@ class Experiments(Part):
 
     def running_experiments(self, ended: int = 0) -> list[dict[str, Any]]:
         """Return the experiments that run or will, and those that ended in the last microseconds."""
-        since = now() - ended
+        moment = now()
         return [
             row
             for row in self.experiments()
-            if (row["status"] == "running" if row["stop"] is None else row["stop"] > since)
+            if status_of(row, moment) != "stopped" or (ended and (row["stop"] or 0) > moment - ended)
         ]
 
     def versions_in_use(self) -> set[int]:
@@ -123,26 +126,27 @@ class Experiments(Part):
         except Exception:
             logger.exception("exposures were dropped")
 
-    @property
-    def _waiting_exposures(self) -> "_Waiting":
-        return self.__dict__.setdefault("_exposures", _Waiting())
-
     # ----------------------------------------------------------------------------------------------- what followed
 
-    def exposed(self, experiment: str, until: int) -> list[tuple[Any, str, int, int, int]]:
-        """Return by person, variant and day what was shown before a time.
-
-        The columns are person, variant, day (since 1970), number of lists, and time of the first of them.
-        """
+    def exposed(
+        self, experiment: str, until: int, connection: sa.Connection | None = None
+    ) -> list[tuple[Any, str, int, int]]:
+        """Return by person, variant and day (since 1970) the number of lists that were shown before a time."""
         person, source = _person_of_exposures()
         day = (exposures.c.time // DAY).label("day")
         columns = (person, exposures.c.variant, day)
-        query = sa.select(*columns, sa.func.count(), sa.func.min(exposures.c.time)).select_from(source)
+        query = sa.select(*columns, sa.func.count()).select_from(source)
         query = query.where(exposures.c.experiment == experiment, exposures.c.time < until).group_by(*columns)
-        return self._by_user(query)
+        return self._by_user(query, connection)
 
     def followed(
-        self, experiment: str, *, before: int, until: int, event: str | None = None
+        self,
+        experiment: str,
+        *,
+        before: int,
+        until: int,
+        event: str | None = None,
+        connection: sa.Connection | None = None,
     ) -> list[tuple[Any, bool, int, int, float | None]]:
         """Return by person and day the events since the first list, and those before.
 
@@ -159,6 +163,8 @@ class Experiments(Part):
             Time from which on events do not count.
         event : str, default=None
             The only kind of event.
+        connection : Connection, default=None
+            Where to read, so that several reads see one state.
 
         Returns
         -------
@@ -177,41 +183,65 @@ class Experiments(Part):
         query = query.where(events.c.time >= shown.c.first - before, events.c.time < until, apart)
         return [
             (user, bool(is_after), *rest)
-            for user, is_after, *rest in self._by_user(_of_kind(query, event).group_by(*columns))
+            for user, is_after, *rest in self._by_user(_of_kind(query, event).group_by(*columns), connection)
         ]
 
     def responses(
-        self, experiment: str, *, within: int, until: int, event: str | None = None
-    ) -> list[tuple[Any, str, int, int, float | None]]:
+        self,
+        experiment: str,
+        *,
+        within: int,
+        until: int,
+        event: str | None = None,
+        connection: sa.Connection | None = None,
+    ) -> list[tuple[Any, str, int, int]]:
         """Return by person, variant and day the events that are attributed to lists of an experiment.
 
         The day is that of the event; `within` is how many microseconds after the list it may come at most. The
-        columns are person, variant, day, number of events, and the sum of their values.
+        columns are person, variant, day and number of events.
         """
         person, source = _person_of_exposures()
         day = (events.c.time // DAY).label("day")
         columns = (person, exposures.c.variant, day)
         joined = source.join(attributions, attributions.c.rec_id == exposures.c.rec_id)
         joined = joined.join(events, events.c.seq == attributions.c.event_seq)
-        query = sa.select(*columns, sa.func.count(), sa.func.sum(events.c.value)).select_from(joined)
+        query = sa.select(*columns, sa.func.count()).select_from(joined)
         late = events.c.time - exposures.c.time
         in_time = sa.and_(late <= within, exposures.c.time < until, events.c.time < until)
         query = query.where(exposures.c.experiment == experiment, in_time)
-        return self._by_user(_of_kind(query, event).group_by(*columns))
+        return self._by_user(_of_kind(query, event).group_by(*columns), connection)
 
-    def _by_user(self, query: sa.Select) -> list[Any]:
+    def unattributed(self, since: int, until: int) -> int:
+        """Return how many events of a span, without a `rec_id`, attribution by rule has not looked at yet."""
+        query = sa.select(sa.func.count()).where(
+            events.c.seq > (self.attributed_seq() or 0),
+            events.c.rec_id.is_(None),
+            events.c.time >= since,
+            events.c.time < until,
+        )
         with self.database.begin() as connection:
-            rows = connection.execute(query).all()
+            return connection.execute(query).scalar_one()
+
+    def _by_user(self, query: sa.Select, connection: sa.Connection | None) -> list[Any]:
+        with self.database.begin() if connection is None else nullcontext(connection) as reading:
+            rows = reading.execute(query).all()
         kind = self.kinds.user
         return [(id_of(user, kind), *rest) for user, *rest in rows]
 
     # ------------------------------------------------------------------------------------------------- attribution
 
-    def attributed_seq(self) -> int:
-        """Return the number of the last event that was looked at for attribution by rule."""
+    def attributed_seq(self) -> int | None:
+        """Return the number of the last event that was looked at for attribution by rule; None before the first."""
         with self.database.begin() as connection:
             query = sa.select(settings.c.value).where(settings.c.name == _CURSOR)
-            return int(connection.execute(query).scalar_one_or_none() or 0)
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else int(found)
+
+    def seq_before(self, moment: int) -> int:
+        """Return the number below which no event is at or after a moment."""
+        with self.database.begin() as connection:
+            found = connection.execute(sa.select(sa.func.min(events.c.seq)).where(events.c.time >= moment)).scalar()
+            return connection.execute(sa.select(state.c.last_seq)).scalar_one() if found is None else found - 1
 
     def attribute(self, after: int, upto: int, within: int) -> int:
         """Attribute events without a `rec_id` to the list that showed their item to their user last.
@@ -265,7 +295,7 @@ class Experiments(Part):
         )
 
 
-class _Waiting:
+class Waiting:
     """Exposures that are not written yet."""
 
     def __init__(self) -> None:
@@ -273,6 +303,19 @@ class _Waiting:
         self.lock, self.writing = threading.Lock(), threading.Lock()
         self.timer: threading.Timer | None = None
         self.n_dropped = 0
+
+
+def status_of(row: dict[str, Any], moment: int) -> str:
+    """Return "planned", "running" or "stopped", as an experiment is at a moment."""
+    if row["status"] != "running" or (row["stop"] is not None and row["stop"] <= moment):
+        return "stopped"
+    return "planned" if moment < row["start"] else "running"
+
+
+def attribute_again(connection: sa.Connection, seq: int) -> None:
+    """Let attribution by rule look again at the events from a number on, which an import has brought."""
+    row = sa.update(settings).where(settings.c.name == _CURSOR, sa.cast(settings.c.value, sa.BigInteger) >= seq)
+    connection.execute(row.values(value=str(seq - 1)))
 
 
 def delete_exposures(connection: sa.Connection, texts: Sequence[str], before: int | None = None) -> None:

@@ -84,7 +84,7 @@ class Users(Part):
         ]
 
     def delete_user(self, user: Id) -> int:
-        """Delete a person: the events, impressions, attributions and merges of the user and of all merged with it.
+        """Delete a person: all rows of the user, and of all users merged with it, in every table.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class Users(Part):
         return kinds if kinds.user else kinds._replace(user=kind_of(user))
 
     def export_user(self, user: Id) -> dict[str, Any]:
-        """Return all rows of a person: user, users (all ids), events, impressions, attributions and merges."""
+        """Return all rows of a person: user, users (all ids), and those of each table, exposures among them."""
         self._flush_impressions()
         kinds = self._kinds_of(user)
         with self.database.begin() as connection:
@@ -239,7 +239,9 @@ _LEARNED = ("seq", "user", "original_user", "item", "event", "time", "value", "s
 
 def _texts_of(rows: dict[str, list[dict[str, Any]]]) -> set[str]:
     """Return the texts of a person's rows that name what is the person's alone: events, lists and sessions."""
-    names = [(table, column) for table in ("events", "impressions") for column in ("id", "session", "rec_id")]
+    names = [
+        (table, column) for table in ("events", "impressions", "exposures") for column in ("id", "session", "rec_id")
+    ]
     return {row[column] for table, column in names for row in rows[table] if row.get(column)}
 
 

@@ -18,7 +18,7 @@ from skrec.serving._attribution import attribute, is_due
 from skrec.serving._experiment_results import NoResult, result_of
 from skrec.serving._models import Models
 from skrec.serving._store import Event, Impression
-from skrec.serving._store_experiments import DAY
+from skrec.serving._store_experiments import DAY, attribute_again
 from skrec.serving.client import Client
 
 VARIANTS = {"control": {}, "pinned": {"scenario": "pinned"}}
@@ -126,6 +126,23 @@ def test_experiments_exclude_each_other(api):
         found = ask(api, user)["experiments"]
         assert "nothing" in found and len(found) == 2
     assert api("POST", "/v1/experiments", half)[0] == 409
+
+
+def test_a_pinned_version_that_cannot_be_read_is_not_read_again_at_once(api, tmp_path, monkeypatch):
+    service, read = api.app.service, []
+    model = PopularityRecommender(exclude_seen=False).fit([[7, 8], [7, 9]])
+    version = service.models.add_file(skrec.save(model, tmp_path / "m.skrec"))
+    api.ok("POST", "/v1/experiments", body_of("pinned", {"control": {}, "other": {"version": version}}))
+    load = type(service.models).load
+    monkeypatch.setattr(service.models, "load", lambda number: read.append(number) or load(service.models, number))
+    path = service.models.path(version)
+    path.write_bytes(path.read_bytes()[:-100])
+    for _ in range(5):
+        service.refresh()
+    assert read == [version]
+    answers = [ask(api, user) for user in range(20)]
+    assert not any("pinned" in answer.get("experiments", {}) for answer in answers)
+    assert "cannot be loaded" in api.ok("GET", "/v1/experiments/pinned")["problem"]
 
 
 @pytest.mark.parametrize(
@@ -308,6 +325,7 @@ def test_attribution_by_rule(store):
     store.submit(bought).result(20)
     store.merge(9, 3)
     work = SimpleNamespace(store=store, pause=lambda seconds: None, say=lambda text: None)
+    store.add_experiment("past", _whole_body("past"), 0, DAY)
     done = attribute({"payload": None}, work)
     assert done == {"events": 7, "attributed": 3, "days": 7.0}
     events = store.table("events").to_pandas().set_index("seq")["id"]
@@ -316,15 +334,33 @@ def test_attribution_by_rule(store):
     }
     assert found == {"e1": ("b", 1), "e4": ("visit", 0), "e6": ("old", 0), "e7": ("b", 1)}
     assert attribute({"payload": None}, work)["events"] == 0
-    assert attribute({"payload": {"again": True}}, work) == {"events": 7, "attributed": 0, "days": 7.0}
+    look_again(store)
+    assert attribute({}, work) == {"events": 7, "attributed": 0, "days": 7.0}
     store.show([Impression("c", 0, 1, "tea", "default", 1.0, None, 1, 7 * DAY)])
     store._flush_impressions()
-    attribute({"payload": {"again": True}}, work)  # what is attributed stays
+    look_again(store)
+    attribute({}, work)  # what is attributed stays
     assert len(store.table("attributions")) == 4
     assert not is_due(store)
     store.submit([Event(None, 1, "tea", "buy", 8 * DAY)]).result(20)
     assert not is_due(store), "no experiment runs"
     assert attribute({}, work)["attributed"] == 1
+
+
+def test_attribution_begins_with_the_first_experiment_and_again_after_an_import(store):
+    store.fix_kinds(user="integer", item="string")
+    rows = [Impression(name, 0, 1, "tea", "default", 1.0, None, 1, day * DAY) for name, day in (("old", 2), ("new", 6))]
+    store.show(rows)
+    store._flush_impressions()
+    store.submit([Event(None, 1, "tea", "buy", day * DAY + 1) for day in (2, 6)]).result(20)
+    work = SimpleNamespace(store=store, pause=lambda seconds: None, say=lambda text: None)
+    store.add_experiment("x", _whole_body("x"), 5 * DAY, None)
+    assert store.attributed_seq() is None and store.unattributed(5 * DAY, 7 * DAY) == 1
+    assert attribute({}, work) == {"events": 1, "attributed": 1, "days": 7.0}
+    assert [row["rec_id"] for row in store.table("attributions").to_pylist()] == ["new"]
+    assert store.unattributed(0, 7 * DAY) == 0
+    look_again(store, 1)
+    assert attribute({}, work) == {"events": 2, "attributed": 1, "days": 7.0}
 
 
 def test_the_trainer_attributes(tmp_path):
@@ -346,6 +382,12 @@ def test_the_trainer_attributes(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ what is deleted
+
+
+def look_again(store, seq=1):
+    """Do what an import of events with known numbers does."""
+    with store.database.begin(write=True) as connection:
+        attribute_again(connection, seq)
 
 
 def _whole_body(name):
@@ -442,7 +484,7 @@ def test_what_is_past_and_what_comes_too_late(store):
     hours = {"past": 3, "neither": 4.5, "since": 5, "later": 23, "too late": 24}
     store.submit([Event(name, 1, "tea", "buy", round(start + at * hour), 1.0) for name, at in hours.items()]).result(20)
     until = start + DAY
-    assert store.exposed("x", until) == [(1, "new", 20_000, 1, start + 5 * hour)]
+    assert store.exposed("x", until) == [(1, "new", 20_000, 1)]
     found = store.followed("x", before=30 * DAY, until=until)
     assert sorted(found) == [(1, False, 20_000, 1, 1.0), (1, True, 20_000, 2, 2.0)]
     assert store.followed("x", before=hour, until=until, event="view") == []
