@@ -65,7 +65,8 @@ def compare(
         of `X`. The best setting is then fitted on the whole of `X`.
     logs : pair (logs, histories), default=None
         Lists that were shown at random after the events of `X`, and the histories of their users as of that time, as
-        :func:`off_policy_evaluation` takes them: adds what each model would have earned.
+        :func:`off_policy_evaluation` takes them: adds what each model would have earned. Times of the lists in a
+        column named ``time``, of the kind that `X` has, are checked: all must be later than the events of `X`.
     off_policy : dict, default=None
         Arguments of :func:`off_policy_evaluation`, such as ``{"temperature": 0.3, "standardize": True}``, which means
         the same for models of other scores, or the names of columns; its `estimators` is one name, "snips" unless

@@ -8,8 +8,9 @@ from ..feature_extraction._event_columns import read_raw
 from ..utils._arguments import check_choice, check_flags, check_whole, shown
 from ..utils._histories import read_histories
 from ..utils._plackett_luce import check_temperature
-from ..utils._time import as_days
+from ..utils._time import are_dates, as_days
 from ._off_policy import ESTIMATORS, off_policy_evaluation
+from ._off_policy_data import column_names
 
 COLUMNS = ("off_policy", "off_policy_low", "off_policy_high", "off_policy_ess", "off_policy_verdict")
 
@@ -29,7 +30,7 @@ def read_pair(logs, options, X) -> tuple | None:
         raise TypeError(f"off_policy needs one of the estimators, got {shown(options['estimators'])}")
     _check_options(options)
     frame, histories = logs
-    n_rows = len(frame)  # the logged policy itself: whatever is wrong with the logs is said now
+    n_rows = len(frame)  # a policy that shows nothing: whatever is wrong with the logs is said now
     own = {name: options[name] for name in options if name in _OF_LOGS}
     off_policy_evaluation(frame, np.zeros(n_rows), estimators="snips", on_mismatch="ignore", **own)
     _check_times(frame, histories, X)
@@ -56,12 +57,17 @@ def _check_options(options: dict) -> None:
 
 
 def _check_times(frame, histories, X) -> None:
-    """Refuse models that learned after the first list, where logs and histories have times."""
-    if "time" not in list(getattr(frame, "columns", ())):
+    """Refuse models that learned after the first list, where logs (in the column ``time``) and X have times."""
+    if "time" not in column_names(frame):
         return
-    first = float(as_days(read_raw(frame, {"time": "time"})["time"].to_numpy(), "time").min())
+    moments = read_raw(frame, {"time": "time"})["time"].to_numpy()
+    first = float(as_days(moments, "time").min())
     learned = read_histories(X)
-    if learned.time is not None and len(learned.time) and learned.time.max() >= first:
+    if learned.time is None or not len(learned.time):
+        return
+    if are_dates(moments) != learned.dated:
+        raise TypeError("time must be dates in both or numbers in both, but 'time' of logs and X differ")
+    if learned.time.max() >= first:
         raise ValueError(
             "logs must begin after the events of X, or the models have learned what came of the lists: split X at the "
             "time of the first list, with split_time"
@@ -73,7 +79,7 @@ def logged_row(model, pair: tuple) -> dict:
     frame, histories, options = pair
     try:
         result = off_policy_evaluation(frame, model, histories=histories, **options)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         return {"off_policy_verdict": f"refused: {error}"}
     found = result.table.loc[options["estimators"]]
     names = ("value", "low", "high", "ess", "verdict")

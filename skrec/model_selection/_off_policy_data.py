@@ -64,11 +64,18 @@ class Logs:
         return np.bincount(self.position, values, minlength=self.n_positions).astype(np.float64)
 
 
+def column_names(table) -> list:
+    """Return the names of the columns of a pandas or polars frame or a pyarrow Table; none for what is no table."""
+    if hasattr(table, "column_names"):
+        return list(table.column_names)
+    columns = getattr(table, "columns", ())
+    return [] if callable(columns) else list(columns)
+
+
 def read_logs(logs, names: dict, cluster: str | None, features) -> Logs:
     """Read logs and refuse what no estimate could use."""
     names = {role: check_text(name, role) for role, name in names.items()}
-    columns = list(logs.columns) if hasattr(logs, "columns") and not callable(logs.columns) else []
-    if cluster is None and "user" in columns:
+    if cluster is None and "user" in column_names(logs):
         cluster = "user"
     features = [] if features is None else [features] if isinstance(features, str) else list(features)
     wanted = names | {f"feature {name}": check_text(name, "features") for name in features}

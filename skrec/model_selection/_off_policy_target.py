@@ -10,7 +10,7 @@ from ..utils._arguments import as_floats, check_whole, shown
 from ..utils._containers import count_rows, take_rows
 from ..utils._plackett_luce import check_temperature, chosen_probabilities, position_probabilities, utilities
 from ..utils._validation import as_ids, factorize, lookup
-from ._off_policy_data import Logs
+from ._off_policy_data import Logs, column_names
 
 
 @dataclass
@@ -57,6 +57,11 @@ def read_target(
         X = _align(histories, logs, names["rec_id"])
         if check_temperature(temperature) == 0:
             return _greedy(policy, X, logs, candidates)
+        if not hasattr(policy, "recommend"):
+            raise TypeError(
+                f"temperature needs a recommender with recommend, got {shown(policy)}: pass its last step with "
+                "histories as it takes them, or temperature=0"
+            )
         n_candidates = check_whole(n_candidates, "n_candidates")
         return _noisy(policy, X, logs, float(temperature), n_candidates, candidates, entries, standardize)
     if isinstance(policy, str):
@@ -84,7 +89,9 @@ def read_target(
 
 def _from_table(table, logs: Logs, names: dict) -> Target:
     """Read a table of all items at all positions, for each list or, without lists, the same for all."""
-    columns = list(getattr(table, "column_names", None) or table.columns)
+    import pandas as pd
+
+    columns = column_names(table)
     roles = [
         role for role in ("rec_id", "position", "item", "probability") if role != "rec_id" or names[role] in columns
     ]
@@ -95,8 +102,7 @@ def _from_table(table, logs: Logs, names: dict) -> Target:
         raise ValueError(f"policy must hold probabilities from 0 to 1 in {names['probability']!r}, but has others")
     item = _codes(raw["item"].to_numpy(), logs)
     if "rec_id" in raw:
-        known = {one: code for code, one in enumerate(logs.rec_ids)}
-        rec = np.array([known.get(one, -1) for one in raw["rec_id"]], dtype=np.int64)
+        rec = pd.Index(logs.rec_ids).get_indexer(raw["rec_id"].to_numpy())
         row_of = np.full((logs.n_lists, logs.n_positions), -1, dtype=np.int64)
         row_of[logs.rec, logs.position] = np.arange(len(logs.rec))
         inside = (rec >= 0) & (place >= 0) & (place < logs.n_positions)

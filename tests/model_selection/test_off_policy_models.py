@@ -170,6 +170,31 @@ def test_models_must_not_know_what_came_of_the_lists(task):
     X, y, logs, histories = task
     with pytest.raises(ValueError, match="logs must begin after the events of X"):
         compare([EASE()], X, y, logs=(logs.assign(time=pd.Timestamp("2024-06-01")), histories))
+    with pytest.raises(TypeError, match="dates in both or numbers in both, but 'time' of logs and X differ"):
+        compare([EASE()], X, y, logs=(logs.assign(time=1e6), histories))
+
+
+def test_logs_of_pyarrow_are_checked_as_those_of_pandas(task):
+    pa = pytest.importorskip("pyarrow")
+    X, y, logs, histories = task
+    early = pa.Table.from_pandas(logs.assign(time=pd.Timestamp("2024-06-01")))
+    with pytest.raises(ValueError, match="logs must begin after the events of X"):
+        compare([EASE()], X, y, logs=(early, histories))
+    found = off_policy_evaluation(pa.Table.from_pandas(logs), EASE(l2=20).fit(X), histories=histories, temperature=0.05)
+    assert found.cluster == "user"
+
+
+def test_a_model_that_cannot_be_judged_keeps_its_row(task):
+    X, y, logs, histories = task
+    pipeline = make_pipeline(FunctionTransformer(), EASE(l2=20))
+    models = {"EASE": EASE(l2=20), "pipeline": pipeline}
+    options = {"temperature": TEMPERATURE, "n_candidates": 20, "min_ess": 20}
+    board = compare(models, X, y, logs=(logs, histories), off_policy=options)
+    assert (board["error"] == "").all() and board.loc["EASE", "ndcg@10"] == board.loc["pipeline", "ndcg@10"]
+    assert board.loc["pipeline", "off_policy_verdict"].startswith("refused: temperature needs a recommender with")
+    assert np.isnan(board.loc["pipeline", "off_policy"]) and board.loc["EASE", "off_policy"] > 0
+    with pytest.raises(TypeError, match="temperature needs a recommender with recommend, got"):
+        off_policy_evaluation(logs, pipeline.fit(X), histories=histories, temperature=0.1)
 
 
 @pytest.mark.parametrize(
