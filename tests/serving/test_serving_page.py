@@ -587,6 +587,58 @@ def test_an_experiment_that_somebody_else_stopped_is_shown_so(page):
     assert page.js("return document.getElementById('trial-stop').hidden")
 
 
+def hasten(page, period):
+    """Let timers of one period run at once, from now on."""
+    page.js(
+        "const later = window.setTimeout; const period = arguments[0];"
+        "window.setTimeout = (action, wait, ...rest) => later(action, wait === period ? 100 : wait, ...rest);",
+        period,
+    )
+
+
+def test_experiments_are_asked_for_again_after_an_error_and_the_list_stays(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    listed = page.texts("#trials li")
+    hasten(page, 30_000)
+    page.shop.down = True
+    page.js("document.dispatchEvent(new Event('visibilitychange'))")
+    page.until(lambda: "The store is not available" in page.text("alerts"), "the alert")
+    assert page.texts("#trials li") == listed and page.texts("#trial-metrics li")
+    page.shop.experiments["spring"] |= {"status": "stopped", "stop": "2011-11-10T00:00:00+00:00"}
+    page.shop.down = False
+    page.until(lambda: "The experiment is stopped" in page.text("trial-conclusion"), "the state")
+    page.until(lambda: page.text("alerts") == "", "the end of the alert")
+
+
+def test_without_the_key_of_an_administrator_experiments_are_not_asked_for_again_by_themselves(page):
+    page.open("experiments")
+    page.until(lambda: page.texts("#trial-metrics li"), "the result")
+    hasten(page, 30_000)
+    page.shop.refuses_admin = True
+    page.js("document.dispatchEvent(new Event('visibilitychange'))")
+    page.until(lambda: "the key of an administrator" in page.text("trials-note"), "the note")
+    assert page.texts("#trials li") == [] and page.text("alerts") == ""
+    asked = len(page.sent("GET", "/v1/experiments"))
+    time.sleep(0.5)
+    assert len(page.sent("GET", "/v1/experiments")) == asked
+    page.shop.refuses_admin = False
+    page.js("document.dispatchEvent(new Event('skrec-key'))")
+    page.until(lambda: page.texts("#trials li"), "the list")
+    assert page.text("trials-note") == ""
+
+
+def test_jobs_are_asked_for_again_after_an_error(page):
+    page.open("model")
+    page.until(lambda: page.texts("#jobs li"), "the jobs")
+    hasten(page, 10_000)
+    page.shop.down = True
+    page.js("document.dispatchEvent(new Event('visibilitychange'))")
+    page.until(lambda: "The store is not available" in page.text("alerts"), "the alert")
+    page.shop.down = False
+    page.until(lambda: page.text("alerts") == "", "the end of the alert")
+
+
 def test_an_alarm_without_z_is_marked_all_the_same(page):
     page.shop.drift["scores"][-6] |= {"z": None, "reference": None}
     page.open("drift")

@@ -47,7 +47,7 @@ const timeFormat = new Intl.DateTimeFormat(undefined, {
 });
 
 const MINUS = "\u2212";
-const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 export const count = (value) => (isNumber(value) ? whole.format(value) : "–");
 export const compact = (value) => (!isNumber(value) ? "–" : value < 100_000 ? whole.format(value) : short.format(value));

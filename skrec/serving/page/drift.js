@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { amount, byId, day, dayAndTime, el, hiddenText, plural, setText, signed } from "./dom.js";
-import { announce, clearError, needsAdministrator, showError } from "./notices.js";
+import { announce, clearError, needsAdministrator, refused } from "./notices.js";
 import { keyMark, panel, scaleOf, WORDS } from "./panels.js";
 import { became } from "./reports.js";
 
@@ -131,8 +131,7 @@ export async function loadDrift() {
     clearError("drift");
     if (!following) setText("drift-note", "");
   } catch (error) {
-    if (needsAdministrator(error)) setText("drift-note", "This needs the key of an administrator: set it by the button Key.");
-    else if (shown) showError(error, "drift");
+    if (shown || needsAdministrator(error)) refused(error, "drift");
   }
   timer = setTimeout(() => !document.hidden && loadDrift(), PERIOD); // a hidden page loads when it is seen again
 }
@@ -167,8 +166,7 @@ async function judgeNow() {
     if (isNew) announce(`Judged: ${said}`);
   } catch (error) {
     setText("drift-note", "");
-    if (needsAdministrator(error)) setText("drift-note", "This needs the key of an administrator: set it by the button Key.");
-    else showError(error, "drift");
+    refused(error, "drift");
   } finally {
     following = false;
     button.disabled = false;

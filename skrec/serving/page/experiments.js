@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId, count, day, dayAndTime, decimal, el, plural, replaceList, setText, share } from "./dom.js";
 import { decision, intervalChart, inWords, widestOf } from "./intervals.js";
-import { announce, clearError, confirmDialog, needsAdministrator, showError } from "./notices.js";
+import { announce, clearError, confirmDialog, needsAdministrator, refused, showError } from "./notices.js";
 import { offerChoices, startForm } from "./trial_form.js";
 
 const MISMATCH = 0.0005; // p from which on the numbers of users are not as planned
@@ -119,22 +119,26 @@ async function choose(name) {
 async function load() {
   clearTimeout(timer);
   const state = experiment()?.status;
+  const before = chosen;
+  let again = true;
   try {
     trials = (await api.experiments()).experiments.toReversed();
     clearError("trials");
-  } catch (error) {
-    trials = [];
+    if (!experiment()) chosen = (trials.find(({ status }) => status === "running") ?? trials[0])?.name ?? null;
     showTrials();
-    if (needsAdministrator(error)) setText("trials-note", "These need the key of an administrator: set it by the button Key.");
-    else showError(error, "trials");
-    await loadResult();
-    return;
+    if (before !== chosen || before === null || experiment().status !== state) await loadResult();
+  } catch (error) { // the list that is there stays, and is asked for again
+    again = !needsAdministrator(error);
+    if (!again) {
+      trials = [];
+      showTrials();
+    }
+    refused(error, "trials");
+    if (!again) await loadResult();
+  } finally {
+    clearTimeout(timer);
+    if (again && shown) timer = setTimeout(() => !document.hidden && load(), PERIOD);
   }
-  const before = chosen;
-  if (!experiment()) chosen = (trials.find(({ status }) => status === "running") ?? trials[0])?.name ?? null;
-  showTrials();
-  if (before !== chosen || before === null || experiment().status !== state) await loadResult();
-  if (shown) timer = setTimeout(() => !document.hidden && load(), PERIOD);
 }
 
 async function stop() {
@@ -160,6 +164,7 @@ export function startExperiments() {
   document.addEventListener("visibilitychange", () => {
     if (shown && !document.hidden) load();
   });
+  document.addEventListener("skrec-key", () => shown && load());
   startForm(async ({ name }) => {
     await load();
     await choose(name);

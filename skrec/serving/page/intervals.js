@@ -1,12 +1,11 @@
 // The difference of a variant from the control with its interval, as a picture and in words.
 
-import { amount, decimal, percents, svg } from "./dom.js";
+import { amount, decimal, isNumber, percents, svg } from "./dom.js";
 
 const WIDTH = 320;
 const HEIGHT = 46;
 const SIDE = 14;
 const WIDEST = 2; // a lift of 200 %
-const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 /** The largest lift that pictures of these rows show, as a share. */
 export function widestOf(rows) {

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { qualityChart } from "./chart.js";
 import { byId, count, day, dayAndTime, el, plural, quality, replaceList, setText } from "./dom.js";
-import { announce, clearError, confirmDialog, needsAdministrator, showError } from "./notices.js";
+import { announce, clearError, confirmDialog, refused, showError } from "./notices.js";
 import { became, judged } from "./reports.js";
 
 let status = null;
@@ -63,7 +63,7 @@ const badge = (text) => el("span", { class: `badge ${BADGES[text] ?? ""}` }, tex
 
 async function loadJobs() {
   clearTimeout(timer);
-  let busy = false;
+  let wait = 10_000;
   try {
     const jobs = (await api.jobs()).jobs.slice(0, JOBS);
     byId("jobs").replaceChildren(...jobs.map((job) => el("li", {},
@@ -80,17 +80,14 @@ async function loadJobs() {
       }
       finished.set(job.id, job.status);
     }
-    busy = jobs.some((job) => ["running", "waiting"].includes(job.status));
+    if (jobs.some((job) => ["running", "waiting"].includes(job.status))) wait = 1000;
+    clearError("jobs");
   } catch (error) {
-    return refused(error, "jobs");
+    if (refused(error, "jobs")) wait = null;
+  } finally {
+    clearTimeout(timer);
+    if (wait && shown && !document.hidden) timer = setTimeout(loadJobs, wait);
   }
-  if (shown && !document.hidden) timer = setTimeout(loadJobs, busy ? 1000 : 10_000);
-}
-
-/** A key that may not see a list is told so in its place, not as an alert. */
-function refused(error, name) {
-  if (needsAdministrator(error)) setText(`${name}-note`, "These need the key of an administrator: set it by the button Key.");
-  else showError(error, name);
 }
 
 async function act(topic, action, text) {
@@ -144,7 +141,7 @@ async function loadModels() {
 }
 
 async function addJob(kind) {
-  await act("jobs", () => api.addJob(kind), `A job ${kind} is waiting`);
+  await act("job", () => api.addJob(kind), `A job ${kind} is waiting`);
   await loadJobs();
 }
 
@@ -154,6 +151,11 @@ export function startModel() {
   byId("roll-back").addEventListener("click", rollBack);
   document.addEventListener("visibilitychange", () => {
     if (shown && !document.hidden) loadJobs();
+  });
+  document.addEventListener("skrec-key", () => {
+    if (!shown) return;
+    loadJobs();
+    loadModels();
   });
   new ResizeObserver(() => status && showQuality(status.quality ?? [])).observe(byId("quality-chart"));
 }

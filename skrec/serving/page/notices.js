@@ -29,6 +29,14 @@ export function clearError(topic) {
 /** Whether an error says that the key is none of an administrator. */
 export const needsAdministrator = (error) => error.status === 401 || error.status === 403;
 
+/** Show an error in a list; a key that may not see it is told so in its place, not as an alert. Whether that was it. */
+export function refused(error, name) {
+  const lacking = needsAdministrator(error);
+  if (lacking) setText(`${name}-note`, "These need the key of an administrator: set it by the button Key.");
+  else showError(error, name);
+  return lacking;
+}
+
 export function announce(text) {
   setText("announcer", text);
 }

@@ -1,6 +1,6 @@
 // Small multiples of z by week as SVG of attributes and classes: a panel a statistic, all on one scale.
 
-import { day, dayAndMonth, signed, svg } from "./dom.js";
+import { day, dayAndMonth, isNumber, signed, svg } from "./dom.js";
 
 const WIDTH = 260;
 const HEIGHT = 112;
@@ -10,7 +10,6 @@ const ALARM = 5;
 const MOST = 9; // z beyond are drawn here, with what they are in their title
 
 export const WORDS = { alarm: "alarm", warn: "warning", "as a year ago": "as a year ago", unjudged: "not judged", ok: "ok" };
-const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 /** The largest z that panels of these rows show. */
 export function scaleOf(rows) {
