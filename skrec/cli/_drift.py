@@ -1,12 +1,13 @@
 """The steps of `skrec drift`."""
 
-from datetime import UTC, datetime, timedelta
+import math
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from ..utils._histories import read_histories
-from ..utils._time import as_duration
+from ..utils._time import as_days, as_duration
 from ._data import TABLES, check_output, write_table
 from ._dates import echo, parse_moment
 from ._log import as_options, read_events
@@ -49,9 +50,6 @@ def run(
         earlier = None if not reference else _events(screen, _other(log, reference))
         for sentence in echo(end):
             screen.say(sentence)
-        events, late = _without_future(events, roles["time"], end)
-        if late:
-            screen.say(f"Left out {late:,} events dated after the present moment (UTC).")
         moment = _until(screen, events[roles["time"]], until, end, window, period)
         with screen.working("Judging the periods"):
             if earlier is None:
@@ -131,41 +129,32 @@ def _events(screen: Screen, log: Log):
     return frame
 
 
-def _without_future(events, name: str, end) -> tuple:
-    """Leave out the events dated after now, where they are not all, nor `end` is given, and count them."""
-    import pandas as pd
-
-    if end is not None or not pd.api.types.is_datetime64_any_dtype(events[name].dtype):
-        return events, 0
-    now = datetime.now(UTC)
-    late = (events[name] > (now if events[name].dt.tz is not None else now.replace(tzinfo=None))).to_numpy()
-    return (events, 0) if late.all() else (events[~late], int(late.sum()))
-
-
 def _until(screen: Screen, times, given: str | None, end, window: int, period: str):
     """Return until when the log is complete: what is given, or now where its last event is recent."""
     import pandas as pd
 
+    from ..inspection._drift_log import complete_until, in_future
+
     if end is not None:
         return end.value
-    dated = pd.api.types.is_datetime64_any_dtype(times.dtype)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    if given == "now":
-        if not dated:
+    if not pd.api.types.is_datetime64_any_dtype(times.dtype):
+        if given == "now":
             raise UserError("--until now needs times that are dates: say what they count since 1970 with --time-unit")
-        return now
-    if not dated and isinstance(_period(period), str):
-        raise UserError(
-            f"--period {period} has a unit, but the times of the log are numbers: say what they count since 1970 with "
-            "--time-unit, or give --period as a number of these"
-        )
-    if not dated:
+        if isinstance(_period(period), str):
+            raise UserError(
+                f"--period {period} has a unit, but the times of the log are numbers: say what they count since 1970 "
+                "with --time-unit, or give --period as a number of these"
+            )
         return None
-    latest, length = times.max().to_pydatetime().replace(tzinfo=None), as_duration(_period(period), "--period")
-    if latest <= now < latest + timedelta(days=window * length):
+    times = times.dt.tz_convert(None) if times.dt.tz is not None else times
+    latest = times[~in_future(as_days(times.to_numpy()), True)].max()
+    now = pd.Timestamp(datetime.now(UTC).replace(tzinfo=None))
+    if given == "now":
+        return complete_until(latest, now, math.inf) or now
+    moment = complete_until(latest, now, window * as_duration(_period(period), "--period"))
+    if moment is not None:
         screen.say(f"The last event is of {latest:%Y-%m-%d %H:%M}: the log counts as complete until now; else --until.")
-        return now
-    return None
+    return moment
 
 
 def drift_of(histories):

@@ -15,7 +15,7 @@ ROLES = ("user", "item", "time", "weight", "price", "category", "country", "even
 LABELS = ("category", "country", "event")
 _MONDAY = 4.0  # 1970-01-05, in days since 1970: weeks begin on Mondays
 _MOST = 20_000  # periods
-_AHEAD = 1.0  # days that a clock, or a zone that was left out, may be ahead
+AHEAD = 1.0  # days that a clock, or a zone that was left out, may be ahead
 _WHOLE = 1 / 7  # share of a period that may lack events at its end, such as a Sunday
 
 
@@ -132,16 +132,29 @@ def _users_of(X, n_users: int) -> np.ndarray:
 
 def in_future(times: np.ndarray, dated: bool) -> np.ndarray:
     """Mark the times (days since 1970) more than a day from now; never numbers, and none where all are."""
-    far = times > time.time() / 86_400 + _AHEAD
+    far = times > time.time() / 86_400 + AHEAD
     return far & (dated and not far.all())
 
 
 def without_future(frame, dated: bool) -> tuple:
     """Leave out the events dated more than a day from now, and note how many."""
     far = in_future(frame["time"].to_numpy(), dated)
-    if not far.any():
-        return frame, []
-    return frame[~far], [f"{int(far.sum()):,} events are dated after today and are left out"]
+    return (frame[~far], future_notes(int(far.sum()))) if far.any() else (frame, [])
+
+
+def future_notes(count: int) -> list[str]:
+    """Say how many events are dated more than a day from now; nothing where none is."""
+    return [f"{count:,} events are dated after today and are left out"] if count else []
+
+
+def complete_until(latest, now, days: float):
+    """Return until when a log is complete whose last event is at `latest`, None where it ended there.
+
+    It is the present moment where the last event is less than `days` old: its source is alive, or died so lately
+    that the silence has to alarm. Where a clock or a zone is ahead, by a day at most, it is the last event.
+    """
+    age = (now - latest).total_seconds() / 86_400
+    return max(latest, now) if -AHEAD <= age < days else None
 
 
 def _times(times, label: str) -> np.ndarray:

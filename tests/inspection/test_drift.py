@@ -16,7 +16,7 @@ from skrec.datasets import load_online_retail
 from skrec.feature_extraction import to_histories
 from skrec.inspection import DriftMonitor
 from skrec.inspection._drift_judge import judge
-from skrec.inspection._drift_log import make_calendar
+from skrec.inspection._drift_log import complete_until, make_calendar
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from drift_faults import FAULTS, MORE
@@ -364,6 +364,17 @@ def test_a_date_in_the_future_moves_nothing(days):
     found = DriftMonitor(**COLUMNS).score_log(pd.concat([events, wrong]))
     same_scores(found, expected)
     assert found.attrs["notes"][0] == "1 events are dated after today and are left out"
+
+
+@pytest.mark.parametrize(
+    ("age", "moment"),
+    [(55.9, "now"), (0, "now"), (-0.9, "latest"), (-1.1, None), (56, None), (4000, None)],
+)
+def test_a_log_is_complete_until_now_where_its_last_event_is_recent(age, moment):
+    now = pd.Timestamp("2024-05-15 12:00")
+    latest = now - pd.Timedelta(days=age)
+    expected = {"now": now, "latest": latest, None: None}[moment]
+    assert complete_until(latest, now, 56) == expected
 
 
 def test_a_week_whose_ids_are_all_missing_says_so():
