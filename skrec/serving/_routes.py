@@ -233,7 +233,7 @@ def _add_health(api: FastAPI, app) -> None:
         """Return the metrics for Prometheus."""
         text = app.service.telemetry.exposition()
         with suppress(StoreUnavailable):
-            text += exposition(app.service.store.drift())
+            text += exposition(app.service.store.drift_gauges())
         return Response(text, media_type="text/plain; version=0.0.4")
 
     @api.get("/v1/status", tags=["health"])

@@ -12,7 +12,7 @@ from ._tables import attributions, events, impressions, settings
 
 MOST_ANSWERS = 1_000_000  # the newest lists that are looked at
 DAY = 86_400_000_000
-_SCORES = "drift"  # name of the row
+_SCORES, _GAUGES = "drift", "drift_gauges"  # names of the rows
 
 
 class Watch(Part):
@@ -59,14 +59,23 @@ class Watch(Part):
             chosen = query.where(first, shown.time <= until).order_by(shown.rec_id.desc()).limit(MOST_ANSWERS)
             return _fetched(self.database, connection, chosen, self.kinds)
 
-    def keep_drift(self, scores: Any) -> None:
-        """Keep the scores of drift in the place of the former ones."""
-        row = self.database.insert(settings).values(name=_SCORES, value=orjson.dumps(scores).decode())
+    def keep_drift(self, scores: dict[str, Any], gauges: dict[str, float]) -> None:
+        """Keep the scores of drift and their gauges in the place of the former ones."""
+        rows = [(_SCORES, orjson.dumps(scores).decode()), (_GAUGES, orjson.dumps(gauges).decode())]
+        new = self.database.insert(settings).values([{"name": name, "value": value} for name, value in rows])
         with self.database.begin(write=True) as connection:
-            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
+            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_={"value": new.excluded.value}))
 
-    def drift(self) -> Any:
-        """Return the scores of drift that were kept last; None before the first."""
+    def drift(self) -> dict[str, Any] | None:
+        """Return the scores of drift that were kept last, with their gauges; None before the first."""
+        found = self._kept(_SCORES, _GAUGES)
+        return None if _SCORES not in found else {"gauges": found.get(_GAUGES, {})} | found[_SCORES]
+
+    def drift_gauges(self) -> dict[str, float]:
+        """Return the gauges of the scores that were kept last, without reading the scores."""
+        return self._kept(_GAUGES).get(_GAUGES, {})
+
+    def _kept(self, *names: str) -> dict[str, Any]:
+        query = sa.select(settings.c.name, settings.c.value).where(settings.c.name.in_(names))
         with self.database.begin() as connection:
-            found = connection.execute(sa.select(settings.c.value).where(settings.c.name == _SCORES)).scalar()
-        return None if found is None else orjson.loads(found)
+            return {name: orjson.loads(value) for name, value in connection.execute(query)}

@@ -16,7 +16,6 @@ logger = logging.getLogger("skrec.serving")
 _WEEK = 7 * DAY
 _WEEKS = 64  # that are read: a year, the window before it, and some
 _SHOWN = 26  # weeks of scores that are kept
-_LIVE = 8 * DAY  # a log whose last event is older has ended; then its last week need not be whole
 
 
 def watch(job: dict, work: Work) -> dict[str, Any]:
@@ -28,13 +27,15 @@ def watch(job: dict, work: Work) -> dict[str, Any]:
         `period`, the first moment of the last week judged, and the statistics with an `alarm` or a `warn` in it; or
         the reason for none (`skipped`).
     """
+    from ..inspection._drift_log import AHEAD, future_notes
+
     today = now()
-    latest = work.store.last_event(today)
+    end = today + int(AHEAD * DAY)  # later events are left out
+    latest = work.store.last_event(end)
     if latest is None:
         return {"skipped": "there are no events"}
     work.say("reading events")
-    late = work.store.events_after(today)
-    parts, notes = [], [f"{late:,} events are dated after today and are left out"] if late else []
+    parts, notes = [], future_notes(work.store.events_after(end))
     for name, judge in (("shop", _of_shop), ("answers", _of_answers)):
         try:
             scores = judge(work, latest, today)
@@ -45,8 +46,7 @@ def watch(job: dict, work: Work) -> dict[str, Any]:
             notes += scores.attrs.get("notes", [])
             parts.append((name, scores))
     rows = [row for name, scores in parts for row in _rows(name, scores)]
-    found = {"judged": iso(now()), "notes": notes, "scores": rows, "gauges": _gauges(parts)}
-    work.store.keep_drift(found)
+    work.store.keep_drift({"judged": iso(now()), "notes": notes, "scores": rows}, _gauges(parts))
     if not rows:
         return {"skipped": "; ".join(notes) or "there is no whole week"}
     last = {name: max(row["period"] for row in rows if row["part"] == name) for name, _ in parts}
@@ -63,8 +63,9 @@ def watch(job: dict, work: Work) -> dict[str, Any]:
 def _of_shop(work: Work, latest: int, today: int):
     """Score the weeks of the log."""
     from ..inspection import DriftMonitor
+    from ..inspection._drift_log import complete_until
 
-    table = work.store.recent_events(latest - _WEEKS * _WEEK, today)
+    table = work.store.recent_events(latest - _WEEKS * _WEEK, max(latest, today))
     columns: dict[str, str | None] = {"user": "user", "item": "item", "time": "time", "event": "event"}
     table = table.set_column(table.column_names.index("time"), "time", table["time"].cast(pa.timestamp("us")))
     if table["event"].null_count == len(table):
@@ -80,8 +81,9 @@ def _of_shop(work: Work, latest: int, today: int):
         table = _replaced(table, "category", pc.fill_null(table["category"], "none"))
         columns["category"] = "category"
     work.say("judging the weeks of the log")
-    until = None if latest < today - _LIVE else _moment(today)
-    return DriftMonitor(**columns).score_log(table.to_pandas(), until=until)
+    monitor = DriftMonitor(**columns)
+    until = complete_until(_moment(latest), _moment(today), monitor.window * 7)
+    return monitor.score_log(table.to_pandas(), until=until)
 
 
 def _of_answers(work: Work, latest: int, today: int):
@@ -159,7 +161,6 @@ def _gauges(parts: list) -> dict[str, float]:
     return found
 
 
-def exposition(drift: dict | None) -> bytes:
-    """Return the gauges of the scores that were kept in Prometheus' text format."""
-    gauges = (drift or {}).get("gauges", {})
+def exposition(gauges: dict[str, float]) -> bytes:
+    """Return gauges in Prometheus' text format."""
     return "".join(f"# TYPE {name} gauge\n{name} {value!r}\n" for name, value in gauges.items()).encode()

@@ -77,7 +77,7 @@ def test_new_items_are_found_and_named(work):
     assert row["value"] == pytest.approx(0.3, abs=0.05)
     assert "item" in row["moved"] and row["advice"]
     assert any(one["statistic"] == "category_shares" for one in kept["scores"])
-    text = exposition(kept).decode()
+    text = exposition(work.store.drift_gauges()).decode()
     assert f"skrec_drift_unknown_items {row['value']!r}\n" in text
 
 
@@ -115,6 +115,34 @@ def test_an_event_dated_in_the_future_moves_nothing(work, ahead):
     found, kept = judged(work)
     assert found | {"seconds": 0} == expected | {"seconds": 0} and kept["scores"] == before["scores"]
     assert kept["notes"][0] == "1 events are dated after today and are left out"
+
+
+def days_ago(days):
+    """Return the first moment of 14 whole weeks, the last of which ended at least so many days ago."""
+    return (time.time_ns() // 1000 - days * DAY - 4 * DAY) // WEEK * WEEK + 4 * DAY - 14 * WEEK
+
+
+@pytest.mark.parametrize(("days", "silent"), [(21, True), (42, True), (70, False)])
+def test_a_tracker_that_died_weeks_ago_still_alarms_and_a_log_that_ended_does_not(work, days, silent):
+    work.store.add_log(weeks_of_events(first=days_ago(days)))
+    result, _ = judged(work)
+    assert ("events_per_day" in result["alarm"]) == silent
+
+
+def test_an_event_hours_ahead_is_kept(work):
+    work.store.add_log(weeks_of_events(first=days_ago(0)))
+    soon = [time.time_ns() // 1000 + DAY // 3]
+    work.store.add_log(pa.table({"user": ["person-1"], "item": [1], "time": soon, "event": ["view"]}))
+    result, kept = judged(work)
+    assert "skipped" not in result and not any("after" in note for note in kept["notes"])
+
+
+def test_gauges_are_kept_apart_from_the_scores(work):
+    assert work.store.drift() is None and work.store.drift_gauges() == {}
+    work.store.keep_drift({"judged": "x", "notes": [], "scores": [1]}, {"skrec_drift_alarms": 2.0})
+    work.store.keep_drift({"judged": "y", "notes": [], "scores": []}, {"skrec_drift_alarms": 1.0})
+    assert work.store.drift() == {"judged": "y", "notes": [], "scores": [], "gauges": {"skrec_drift_alarms": 1.0}}
+    assert exposition(work.store.drift_gauges()) == b"# TYPE skrec_drift_alarms gauge\nskrec_drift_alarms 1.0\n"
 
 
 def last_monday():
