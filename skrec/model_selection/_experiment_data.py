@@ -80,12 +80,14 @@ def read_rows(events, *, user, variant, metrics: dict, covariates, time, every: 
     raw = {role: column[keep] for role, column in raw.items()}
     users = (np.cumsum(~several) - 1)[codes[keep]]
     read = Rows(variants, users, first[~several], {}, np.empty(0), notes)
-    _fill(read, raw, summed, covariates, every)
+    _fill(read, raw, summed, covariates)
+    if "time" in raw:
+        _order(read, _days(raw["time"]), every)
     return read
 
 
-def read_user_rows(events, *, user, metrics: dict, covariates, time) -> Rows:
-    """Read rows without variants: all users are of one."""
+def read_user_rows(events, *, user, metrics: dict, covariates, time) -> tuple[Rows, int | None]:
+    """Read rows without variants, all users are of one; return the number of calendar days too, None without times."""
     import pandas as pd
 
     names, summed, covariates = _columns(user, None, metrics, covariates, time)
@@ -96,8 +98,11 @@ def read_user_rows(events, *, user, metrics: dict, covariates, time) -> Rows:
     if not len(ids):
         raise ValueError("events has no row: pass a period with users")
     read = Rows(["all"], codes, np.zeros(len(ids), dtype=np.int64), {}, np.empty(0), [])
-    _fill(read, raw, summed, covariates, 1.0)
-    return read
+    _fill(read, raw, summed, covariates)
+    if "time" not in raw:
+        return read, None
+    days = np.floor(_days(raw["time"]))
+    return read, int(days.max() - days.min()) + 1
 
 
 def _columns(user, variant, metrics: dict, covariates, time) -> tuple[dict, list[str], list[str]]:
@@ -120,17 +125,19 @@ def _check_column(name, role: str) -> None:
         raise TypeError(f"{role} must be the name of a column, got {shown(name)}")
 
 
-def _fill(read: Rows, raw: dict, summed: list[str], covariates: list[str], every: float) -> None:
-    """Read the numbers, and the order of the looks."""
+def _fill(read: Rows, raw: dict, summed: list[str], covariates: list[str]) -> None:
+    """Read the numbers."""
     read.values = {name: _numbers(raw[f"metrics {name}"], name) for name in summed}
     columns = [
         column for name in covariates for column in _per_user(raw[f"covariates {name}"], name, read.user, read.notes)
     ]
     read.covariates = np.column_stack(columns) if columns else np.empty((read.n_users, 0))
-    if "time" in raw:
-        if raw["time"].dtype.kind in "iufb":
-            raise TypeError("time must name a column of dates, got numbers: convert it, with pandas.to_datetime")
-        _order(read, as_days(raw["time"].to_numpy(), "time"), every)
+
+
+def _days(column) -> np.ndarray:
+    if column.dtype.kind in "iufb":
+        raise TypeError("time must name a column of dates, got numbers: convert it, with pandas.to_datetime")
+    return as_days(column.to_numpy(), "time")
 
 
 def moments(read: Rows, metric: tuple, cap: float | None, upto: int | None = None) -> tuple[list[Moments], int]:

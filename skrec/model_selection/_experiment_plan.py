@@ -63,7 +63,7 @@ def experiment_baseline(
     (0.2, 0.0108)
     """
     metrics = read_metrics({"metric": metric})
-    read = read_user_rows(events, user=user, metrics=metrics, covariates=covariate, time=time)
+    read, days = read_user_rows(events, user=user, metrics=metrics, covariates=covariate, time=time)
     cap = None if cap is None else check_share(cap, "cap")
     found, _ = moments(read, metrics["metric"], cap)
     all_users: Moments = found[0]
@@ -73,7 +73,6 @@ def experiment_baseline(
     if covariate is not None and variance > 0:
         with_z = (gradient @ all_users.cov)[2:]
         explained = float(with_z @ np.linalg.pinv(all_users.cov[2:, 2:], hermitian=True) @ with_z) / variance
-    days = (read.looks[-1] - read.looks[0] + 1) if read.looks else None
     return Bunch(
         mean=float(ratio),
         variance=variance,
@@ -179,19 +178,27 @@ def plan_experiment(
 
     least = math.ceil(FEWEST / shares.min() * (1 - 1e-12))
     if bounds == "fixed":
-        return _fixed(drift, per_day, power, alpha, per_user / (lift * mean) ** 2, least)
+        found = _fixed(drift, per_day, power, alpha, per_user / (lift * mean) ** 2, least)
+        if per_day is not None:
+            _checked_days(found.days, lift, per_day, least)
+        return found
     if per_day is None:
         needed = _least(lambda d: crossing(d / 100, 28, alpha)[-1] >= power, 100_000) / 100
         users = max(least, math.ceil(per_user * (needed / (lift * mean)) ** 2))
         return _sequential(drift(users), users, 28, None, alpha)
     days = _least(lambda d: crossing(drift(d * per_day), min(d, _MOST_LOOKS), alpha)[-1] >= power, _MOST_DAYS)
-    if days is None:
-        raise ValueError(
-            f"lift={lift:g} needs more than {_MOST_DAYS} days at {per_day:g} users a day: plan for a larger lift, a "
-            "metric of less variance, or use CUPED"
-        )
-    days = max(days, math.ceil(least / per_day))
+    days = _checked_days(days if days is None else max(days, math.ceil(least / per_day)), lift, per_day, least)
     return _sequential(drift(days * per_day), math.ceil(days * per_day), min(days, _MOST_LOOKS), days, alpha)
+
+
+def _checked_days(days: int | None, lift: float, per_day: float, least: int) -> int:
+    """Refuse a plan of more than 1,000 days; None is more than that."""
+    if days is not None and days <= _MOST_DAYS:
+        return days
+    text = f"lift={lift:g} needs more than {_MOST_DAYS} days at {per_day:g} users a day: "
+    if least > _MOST_DAYS * per_day:
+        raise ValueError(f"{text}each variant needs {FEWEST} users; give the smallest one more weight, or find users")
+    raise ValueError(f"{text}plan for a larger lift, a metric of less variance, or use CUPED")
 
 
 def _fixed(drift, per_day, power: float, alpha: float, scale: float, least: int) -> Bunch:

@@ -80,7 +80,10 @@ def test_baseline_is_what_the_analysis_measures():
         ({"power": 80}, "power"),
         ({"weights": ["control"]}, "at least two"),
         ({"bounds": "bayes"}, "bounds must be"),
-        ({"lift": 0.001, "users_per_day": 5}, "more than 1000 days"),
+        ({"lift": 0.001, "users_per_day": 5}, "more than 1000 days at 5 users a day: plan for a larger lift"),
+        ({"lift": 0.001, "users_per_day": 5, "bounds": "fixed"}, "more than 1000 days at 5 users a day: plan for a"),
+        ({"lift": 9, "users_per_day": 0.05}, "more than 1000 days at 0.05 users a day: each variant needs 50 users"),
+        ({"lift": 9, "users_per_day": 0.05, "bounds": "fixed"}, "more than 1000 days .*: each variant needs 50 users"),
     ],
 )
 def test_errors(options, match):
@@ -98,3 +101,10 @@ def test_each_variant_gets_the_users_that_bounds_need(bounds, per_day):
     assert found.users >= 500  # a tenth of them are 50
     assert found.days is None or (found.days - 1) * per_day < 500 <= found.days * per_day
     assert found.power > 0.99 and found.expected_users <= found.users
+
+
+def test_baseline_of_a_long_period():
+    table = pd.DataFrame({"user": range(2400), "spent": 1.0})
+    table["time"] = pd.Timestamp("2020-01-01 12:00") + pd.to_timedelta(np.arange(2400) // 2, unit="D")
+    shuffled = table.sample(frac=1, random_state=0)
+    assert experiment_baseline(shuffled, metric="spent", time="time").users_per_day == 2
