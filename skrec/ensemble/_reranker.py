@@ -19,7 +19,7 @@ from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._topk import map_blocks
 from ._item_tables import stock_mask
 from ._rules import Rules, with_forced
-from ._value import PurchaseCalibration, calibrate, item_values
+from ._value import PurchaseCalibration, calibrate, item_values, item_worth
 
 
 def _inner_has(name: str):
@@ -31,6 +31,12 @@ def _inner_has(name: str):
 
 def _has_value(self):
     return self.value is not None
+
+
+_NO_CALIBRATION = (
+    "value needs a calibration of the scores, and this Reranker was fitted without value: fit it again, with "
+    "prefit=True to keep its recommender"
+)
 
 
 class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
@@ -370,7 +376,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             returned = {"return_scores": return_scores, "return_source": return_source}
             return self._with_new_items(item_features).recommend(X, k, **wishes, **returned)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
-        codes, scores, picked, drawn, found = self._lists(X, request, at, return_source)
+        codes, scores, _, picked, drawn, found = self._lists(X, request, at, return_source)
         answer = [self.items_[np.take_along_axis(codes, picked, axis=1)]]
         if return_scores:
             answer.append(np.take_along_axis(scores, picked, axis=1))
@@ -412,13 +418,23 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         items : ndarray of shape (n_users, n_columns)
             Item ids, as `recommend` gives them.
         probabilities : ndarray of shape (n_users, n_columns)
-            Probability of a purchase within what `holdout` holds out; 0 for what comes last in any case. Users of whom
-            the recommender knows nothing get that of others at the same place, which is too high for most of them.
+            Probability of a purchase within what `holdout` holds out; 0 for what comes last in any case, and NaN for
+            items of `must_include` without a score: those from outside the candidates, or seen by the user. Users of
+            whom the recommender knows nothing get that of others at the same place, which is too high for most of
+            them.
+
+        Raises
+        ------
+        ValueError
+            If `value` was set after `fit`, so that there is no calibration.
         """
         check_is_fitted(self)
+        if self.calibration_ is None:
+            raise ValueError(_NO_CALIBRATION)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
-        codes, scores, picked, *_ = self._lists(X, request, at, False)
+        codes, scores, is_forced, picked, *_ = self._lists(X, request, at, False)
         probabilities = self.calibration_.probability(scores)
+        probabilities[is_forced & np.isneginf(scores)] = np.nan
         items = self.items_[np.take_along_axis(codes, picked, axis=1)]
         return items, np.take_along_axis(probabilities, picked, axis=1)
 
@@ -429,6 +445,8 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         -------
         codes, scores : ndarray of shape (n_users, n_candidates)
             Positions in `items_` and scores of the candidates.
+        is_forced : ndarray of shape (n_users, n_candidates), dtype bool
+            Which of them `must_include` names.
         picked, drawn : ndarray of shape (n_users, k)
             Columns of the candidates in the order of the list, and which of them were drawn at random.
         sources : ndarray of shape (n_users, n_found) or None
@@ -447,7 +465,9 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             raise ValueError(f"must_include has {len(forced)} items for lists of k={k}: raise k or name fewer")
         worth = self._rules.worth
         if callable(self.value):
-            worth = item_values(self.value, self.items_) ** self.value_exponent
+            if self._rules.calibration is None:
+                raise ValueError(_NO_CALIBRATION)
+            worth = item_worth(self.value, self.items_, self.value_exponent)
         found = self.recommender_.recommend(
             X,
             max(k, self.n_candidates),
@@ -468,7 +488,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             self._rules.row_bytes(codes.shape[1]),
         )
         picked, drawn = (stack([block[part] for block in blocks], (0, k), np.int64) for part in (0, 1))
-        return codes, scores, picked, drawn.astype(bool), found[2] if return_source else None
+        return codes, scores, is_forced, picked, drawn.astype(bool), found[2] if return_source else None
 
     def _codes(self, ids: np.ndarray) -> np.ndarray:
         """Return positions in `items_`; by hashing, since there are many."""

@@ -6,7 +6,7 @@ from ..utils._topk import top_k
 from ..utils._validation import plain
 from ._greedy import Calibrated, Dissimilar, Plain, build_lists, lottery_numbers
 from ._item_tables import factors, label_codes, label_matrix, positions, stock_mask, unit_vectors
-from ._value import PurchaseCalibration, expected_value, item_values
+from ._value import PurchaseCalibration, expected_value, item_worth
 
 
 class Rules:
@@ -73,7 +73,7 @@ class Rules:
         if reranker.value is not None:
             self.calibration = reranker.calibration_
             if not callable(reranker.value):
-                self.worth = item_values(reranker.value, items) ** reranker.value_exponent
+                self.worth = item_worth(reranker.value, items, reranker.value_exponent)
         if reranker.in_stock is not None and not callable(reranker.in_stock):
             self.allowed &= stock_mask(reranker.in_stock, items)
 

@@ -187,6 +187,11 @@ def item_values(value, items: np.ndarray, *, tell: bool = False) -> np.ndarray:
     return numbers
 
 
+def item_worth(value, items: np.ndarray, exponent: float) -> np.ndarray:
+    """Return the value of each item to the power of the exponent, shape (n_items,)."""
+    return item_values(value, items) ** exponent
+
+
 def expected_value(probability: np.ndarray, worth: np.ndarray) -> np.ndarray:
     """Return probability times worth, brought to 0 to 1 for each user: 1 is the best candidate."""
     value = probability * worth

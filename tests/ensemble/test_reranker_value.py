@@ -288,6 +288,36 @@ def test_probabilities_of_lists():
     assert chance.mean() == pytest.approx(bought.mean(), rel=0.25)
 
 
+def test_probability_of_forced_items_without_a_score_is_not_known():
+    """Outside the candidates, or seen: the recommender says nothing of them; forced candidates keep theirs."""
+    model = lists(must_include=[39, 2], n_candidates=5, k=5)
+    items, chance = model.purchase_probability(HISTORIES)
+    among = EASY.recommend(HISTORIES, 5)
+    for row, known, found, history in zip(items, chance, among, HISTORIES["item"], strict=True):
+        scored = np.isin(row, found) & ~np.isin(row, list(history))
+        np.testing.assert_array_equal(np.isnan(known), np.isin(row, [39, 2]) & ~scored)
+        assert {39, 2} <= set(row)
+    assert np.isin([39, 2], among).mean() > 0.05 and not np.isnan(chance).all(axis=1).any()
+    wide = lists(must_include=[39], n_candidates=40, k=40).purchase_probability(HISTORIES)
+    seen = np.array([39 in list(row) for row in HISTORIES["item"]])
+    np.testing.assert_array_equal(np.isnan(wide[1]).any(axis=1), seen)
+    plain = lists(n_candidates=40, k=40).purchase_probability(HISTORIES)
+    of_39 = [chance[items == 39][np.flatnonzero(~seen)] for items, chance in (wide, plain)]
+    np.testing.assert_array_equal(*of_39)
+
+
+def test_value_set_after_fit_without_it_is_refused():
+    model = Reranker(EASY, prefit=True).fit(HISTORIES).set_params(value=PRICE)
+    with pytest.raises(ValueError, match="fitted without value: fit it again"):
+        model.purchase_probability(HISTORIES)
+    model.set_params(value=constant)
+    for ask in (model.purchase_probability, model.recommend, model.predict):
+        with pytest.raises(ValueError, match="fitted without value: fit it again"):
+            ask(HISTORIES)
+    other = lists().set_params(value=lambda ids: PRICE.to_numpy())
+    np.testing.assert_array_equal(other.predict(HISTORIES), MODEL.predict(HISTORIES))
+
+
 # ---- the estimator -----------------------------------------------------------------------------------------------
 
 
