@@ -41,6 +41,14 @@ def style(number: int) -> dict:
     }
 
 
+def date_axis(ax, name: str, **options) -> None:
+    """Write dates along x; `name` is what needs matplotlib, the options are those of the locator."""
+    dates = import_optional("matplotlib.dates", name)
+    locator = dates.AutoDateLocator(**options)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+
+
 class _Display:
     """Axes and figure of a plot."""
 
@@ -63,6 +71,25 @@ class _Display:
         """Draw a line per model, which `curves` holds by name."""
         for number, (name, values) in enumerate(self.curves.items()):
             self.ax_.plot(x, values, label=name, markersize=5, **options, **style(number))
+
+    def _points(self, names, values, low=None, high=None) -> np.ndarray:
+        """Draw a row per name, the first on top: its value, and its interval where both ends are known.
+
+        Returns
+        -------
+        ndarray of shape (n_names,)
+            Where the rows are along y.
+        """
+        places = np.arange(len(names))[::-1]
+        if low is not None and high is not None:
+            known = np.isfinite([values, low, high]).all(axis=0)
+            reach = np.array([values - low, high - values])[:, known].clip(min=0)
+            look = {"fmt": "none", "ecolor": _COLORS[0], "elinewidth": 2, "capsize": 4}
+            self.ax_.errorbar(values[known], places[known], xerr=reach, **look)
+        self.ax_.plot(values, places, "o", color=_COLORS[0], markersize=7)
+        self.ax_.set_yticks(places, names, parse_math=False)
+        self.ax_.set_ylim(-0.6, len(names) - 0.4)
+        return places
 
     def _legend(self) -> None:
         """Put the legend beside the axes, where it covers no line."""
@@ -175,18 +202,12 @@ class ComparisonDisplay(_Display):
         label = name if self.low is None else f"{name} ({100 * self.confidence:g} % interval over users)"
         title = f"{name} of each model" + (f": {self.note}" if self.note else "")
         ax = self._axes(ax, title=title, x=label, grid="x", height=1.3 + 0.38 * len(self.names))
-        places = np.arange(len(self.names))[::-1]
+        places = self._points(self.names, self.values, self.low, self.high)
         ends = self.values if self.high is None else np.fmax(self.values, self.high)
-        if self.low is not None:
-            reach = np.nan_to_num([self.values - self.low, self.high - self.values]).clip(min=0)
-            ax.errorbar(self.values, places, xerr=reach, fmt="none", ecolor=_COLORS[0], elinewidth=2, capsize=4)
-        ax.plot(self.values, places, "o", color=_COLORS[0], markersize=7)
         for value, end, place in zip(self.values, ends, places, strict=True):
             ax.annotate(
                 f"{value:.3f}", (end, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize="small"
             )
-        ax.set_yticks(places, self.names, parse_math=False)
-        ax.set_ylim(-0.6, len(self.names) - 0.4)
         ax.set_xlim(0, 1.12 * max(float(ends.max(initial=0)), 1e-3))
         return self
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..utils._optional import import_optional
-from ._displays import _COLORS, _Display
+from ._displays import _COLORS, _Display, date_axis
 from ._drift_judge import COLUMNS, STATISTICS
 
 _LOOK = {
@@ -13,6 +13,18 @@ _LOOK = {
 }
 _WIDTH, _HEIGHT = 3.2, 1.5  # inches of one panel
 _BOUND = 12.0  # z beyond are drawn here
+
+
+def grid_shape(n_panels: int, n_columns: int = 3) -> tuple[int, int]:
+    """Return the number of rows and of columns of panels."""
+    n_columns = min(n_columns, n_panels)
+    return -(-n_panels // n_columns), n_columns
+
+
+def figure_size(n_panels: int, n_columns: int = 3) -> tuple[float, float]:
+    """Return the width and height of a figure of panels, in inches."""
+    n_rows, n_columns = grid_shape(n_panels, n_columns)
+    return _WIDTH * n_columns, _HEIGHT * n_rows + 0.5
 
 
 class DriftDisplay(_Display):
@@ -102,11 +114,10 @@ class DriftDisplay(_Display):
         names = [name for name in STATISTICS if (self.scores["statistic"] == name).any()]
         if not names:
             raise ValueError("scores has no rows: score at least one whole period")
-        n_columns = min(n_columns, len(names))
-        n_rows = -(-len(names) // n_columns)
+        n_rows, n_columns = grid_shape(len(names), n_columns)
         if figure is None:
             pyplot = import_optional("matplotlib.pyplot", "DriftDisplay.plot")
-            figure = pyplot.figure(figsize=(_WIDTH * n_columns, _HEIGHT * n_rows + 0.5), layout="constrained")
+            figure = pyplot.figure(figsize=figure_size(len(names), n_columns), layout="constrained")
         axes = np.ravel(figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False))
         self.figure_, self.axes_ = figure, dict(zip(names, axes, strict=False))
         for name, ax in self.axes_.items():
@@ -116,11 +127,7 @@ class DriftDisplay(_Display):
         for ax in axes[max(0, len(names) - n_columns) : len(names)]:
             ax.tick_params(axis="x", labelbottom=True)
         if hasattr(self.scores["period"].iloc[0], "timestamp"):
-            from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-            locator = AutoDateLocator(minticks=2, maxticks=5)
-            axes[0].xaxis.set_major_locator(locator)
-            axes[0].xaxis.set_major_formatter(ConciseDateFormatter(locator))
+            date_axis(axes[0], "DriftDisplay.plot", minticks=2, maxticks=5)
         figure.supylabel("robust z", fontsize="small")
         self._key(figure)
         return self

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ._drift_judge import STATISTICS
-from ._html import Page
+from ._html import Page, has_matplotlib
 
 FOUND = ("alarm", "warn", "as a year ago")
 
@@ -68,10 +68,10 @@ def add_drift(page: Page, scores, *, plot: bool = True) -> None:
     if plot:
         from matplotlib.figure import Figure
 
-        from ._drift_display import DriftDisplay
+        from ._drift_display import DriftDisplay, figure_size
 
-        n_rows = -(-scores["statistic"].nunique() // 3)
-        figure = Figure(figsize=(9.6, 1.5 * n_rows + 0.5), layout="constrained")  # no pyplot: its state stays as it is
+        size = figure_size(scores["statistic"].nunique())
+        figure = Figure(figsize=size, layout="constrained")  # no pyplot: its state stays as it is
         DriftDisplay.from_scores(scores, warn=warn, alarm=alarm, figure=figure)
         page.figure(figure, "z of each statistic by period; dotted lines are warnings, dashed ones alarms.")
 
@@ -89,11 +89,8 @@ def write_drift_report(path: str | os.PathLike, scores, *, title: str = "Drift")
     """Write scores of a monitor as one HTML file; without matplotlib it has no picture, and says so."""
     page = Page(title)
     page.text("Whether the newest events are like those before, statistic by statistic.", "lead")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
+    can_plot = has_matplotlib()
+    if not can_plot:
         page.text("The picture is left out, because matplotlib is not installed: pip install 'skrec-hybrid[plot]'.")
-        add_drift(page, scores, plot=False)
-    else:
-        add_drift(page, scores)
+    add_drift(page, scores, plot=can_plot)
     return page.save(path)

@@ -3,14 +3,13 @@
 import numpy as np
 
 from ..utils._arguments import check_flags
-from ..utils._optional import import_optional
-from ._displays import _Display, style
+from ._displays import _Display, date_axis, style
 
 
 class ExperimentDisplay(_Display):
     """Differences from the control with their intervals, or one metric over time.
 
-    Create it with `from_result`.
+    Create it with `from_result`. A variant without bounds is a point without an interval.
 
     Parameters
     ----------
@@ -113,13 +112,8 @@ class ExperimentDisplay(_Display):
             return self._over_time(ax, label, values)
         labels = [f"{row.metric}: {row.variant}" for row in self.table.itertuples()]
         ax = self._axes(ax, title="Variants", x=f"{label} ({self.interval})", grid="x", height=1.4 + 0.4 * len(labels))
-        places = np.arange(len(labels))[::-1]
-        reach = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1])).T
-        ax.errorbar(values[:, 0], places, xerr=reach, fmt="none", ecolor="#0072B2", elinewidth=2, capsize=4)
-        ax.plot(values[:, 0], places, "o", color="#0072B2", markersize=7)
+        self._points(labels, *values.T)
         ax.axvline(0, color="0.35", linewidth=1, linestyle=":")
-        ax.set_yticks(places, labels, parse_math=False)
-        ax.set_ylim(-0.6, len(labels) - 0.4)
         return self
 
     def _over_time(self, ax, label: str, values: np.ndarray) -> "ExperimentDisplay":
@@ -138,9 +132,6 @@ class ExperimentDisplay(_Display):
             )
             if most > 0:
                 ax.set_ylim(max(-most, 1.05 * min(bounds.min(), 0)), min(most, 1.05 * max(bounds.max(), 0)))
-        dates = import_optional("matplotlib.dates", "ExperimentDisplay.plot")
-        locator = dates.AutoDateLocator()
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        date_axis(ax, "ExperimentDisplay.plot")
         self._legend()
         return self

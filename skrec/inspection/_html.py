@@ -26,6 +26,15 @@ code { background: #f3f3f3; padding: .1rem .3rem; border-radius: 3px; }
 """.strip()
 
 
+def has_matplotlib() -> bool:
+    """Whether the pictures of a page can be drawn."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 class Page:
     """Collects the parts of a page; all text is escaped here and nowhere else."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..utils._arguments import as_list, check_text, shown
 from ._displays import ComparisonDisplay, MetricAtKDisplay, PopularityBiasDisplay, metric_title
 from ._drift_report import add_drift
-from ._html import Page
+from ._html import Page, has_matplotlib
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "implicit")
 
@@ -96,7 +96,7 @@ def write_report(
         page.heading("What was asked, and what the models could learn from")
         for sentence in split:
             page.text(sentence)
-    can_plot = _has_matplotlib()
+    can_plot = has_matplotlib()
     if not can_plot:
         page.text("The plots are left out, because matplotlib is not installed: pip install 'skrec-hybrid[plot]'.")
     for heading, question in questions.items():
@@ -173,14 +173,6 @@ def environment(random_state=None) -> dict[str, str]:
 
 def _whole(value: float) -> str:
     return "" if value != value else f"{value:,.0f}"
-
-
-def _has_matplotlib() -> bool:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def _add_leaderboard(page: Page, leaderboard) -> None:

@@ -40,6 +40,24 @@ def test_a_point_and_an_interval_for_each_variant(result):
         display.figure_.canvas.draw()
 
 
+def test_no_bounds_is_no_interval(result):
+    """A point alone, not an interval of width 0 that looks certain; half an interval is none either."""
+    table = result.table.copy()
+    table.loc[0, ["low", "high", "lift_low", "lift_high"]] = np.nan
+    table.loc[1, ["high", "lift_high"]] = np.inf
+    for relative, columns in ((True, ["lift", "lift_low", "lift_high"]), (False, ["difference", "low", "high"])):
+        display = ExperimentDisplay(table, relative=relative).plot()
+        values = table[columns].to_numpy() * (100 if relative else 1)
+        np.testing.assert_allclose(display.ax_.lines[-2].get_xdata(), values[:, 0])
+        ends = np.array([path.vertices for path in display.ax_.collections[0].get_paths()])
+        np.testing.assert_allclose(ends[:, :, 0], values[2:, 1:])
+        np.testing.assert_allclose(ends[:, 0, 1], [1, 0])
+        assert all(len(caps.get_xdata()) == 2 for caps in display.ax_.lines[:2])
+        display.figure_.canvas.draw()
+    table[["low", "high"]] = np.nan
+    ExperimentDisplay(table, relative=False).plot().figure_.canvas.draw()
+
+
 def test_over_time(result):
     display = ExperimentDisplay.from_result(result, over_time=True, metric="$clicks")
     rows = result.over_time.query("metric == '$clicks' and variant == 'b'")
