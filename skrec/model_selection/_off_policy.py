@@ -1,6 +1,7 @@
 """Off-policy evaluation: what a recommender would have earned, from the lists that another one showed."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ._off_policy_estimators import (
 )
 from ._off_policy_result import OffPolicyResult
 from ._off_policy_target import Target, read_target
-from ._reward_model import check_table
+from ._reward_model import check_table, predicted
 
 ESTIMATORS = ("replay", "ips", "snips", "dm", "dr")
 _FEWEST_CLUSTERS = 50
@@ -103,7 +104,7 @@ def off_policy_evaluation(
     confidence : float, default=0.95
         Confidence of the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seed of the folds of "dr".
+        Seed of the folds of "dr", and of "dm" with a `reward_model`, which share the models.
 
     Returns
     -------
@@ -194,22 +195,31 @@ def off_policy_evaluation(
 
     weight = target.logged / read.probability
     clipped = weight if clip is None else np.minimum(weight, clip)
-    sizes = effective_size(clipped, read.position, read.n_positions)
+    unclipped = effective_size(weight, read.position, read.n_positions)
+    sizes = unclipped if clip is None else effective_size(clipped, read.position, read.n_positions)
+    mean, error = mean_weights(read, weight)
     notes = [*read.notes, *target.notes]
     weighted = [one for one in asked if one != "dm"]
     if weighted:
-        wrong, near = check_weights(read, weight, target, effective_size(weight, read.position, read.n_positions))
+        wrong, near = check_weights(read, mean, error, target, unclipped)
         notes += near
         _mismatch(wrong + check_propensities(read), notes, on_mismatch)
     clipping = None if clip is None else _clipping(read, weight, clip, notes)
 
     logged = read.per_list(read.reward)
     rows = [_row("logged", logged, None, read, confidence, True)]
+
+    @cache
+    def expected():
+        """Fit the reward models, once for dm and dr, and only where one of them is not refused."""
+        return predicted(read, target, reward_model, n_folds=5 if reward_model is None else 2, rng=rng)
+
     for one in asked:
-        rows.append(_estimate(one, read, target, clipped, sizes, logged, needed, confidence, reward_model, rng))
+        rows.append(
+            _estimate(one, read, target, clipped, sizes, logged, needed, confidence, reward_model is None, expected)
+        )
     if "dm" in asked and target.row is not None:
         _never_shown(read, target, notes)
-    mean, error = mean_weights(read, weight)
     return OffPolicyResult(
         rows,
         by_position=_by_position(read, weight, clipped, mean, error, sizes, needed),
@@ -260,7 +270,7 @@ def _clipping(read: Logs, weight: np.ndarray, clip: float, notes: list[str]) -> 
     return found
 
 
-def _estimate(name, read, target, weight, sizes, logged, needed, confidence, model, rng) -> dict:
+def _estimate(name, read, target, weight, sizes, logged, needed, confidence, by_table, expected) -> dict:
     """Return the row of an estimator, or why there is none."""
     if name in ("dm", "dr") and target.row is None:
         reason = "only the probabilities of logged items are known, pass a table of the policy or a recommender"
@@ -290,9 +300,11 @@ def _estimate(name, read, target, weight, sizes, logged, needed, confidence, mod
     elif name == "ips":
         values = inverse_propensity(read, weight)
     elif name == "dr":
-        values = doubly_robust(read, target, weight, model, rng)
+        values = doubly_robust(read, weight, *expected())
+    elif by_table:
+        values = direct(read, target)
     else:
-        values, known = direct(read, target, model, rng)
+        values, known = read.per_list(expected()[1]), False
     return _row(name, values, logged, read, confidence, known) | {"ess": size, "rewards": gains}
 
 

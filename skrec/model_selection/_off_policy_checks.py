@@ -22,9 +22,8 @@ def mean_weights(logs: Logs, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray
         return mean, np.sqrt(size / max(size - 1, 1) * (sums**2).sum(axis=1)) / n
 
 
-def check_weights(logs: Logs, weight: np.ndarray, target: Target, sizes: np.ndarray) -> tuple[list[str], list[str]]:
+def check_weights(logs: Logs, mean, error, target: Target, sizes: np.ndarray) -> tuple[list[str], list[str]]:
     """Compare mean weights with what the policy puts at the positions; return what is wrong, and what is near it."""
-    mean, error = mean_weights(logs, weight)
     expected = np.ones(logs.n_positions)
     if target.row is not None:  # lists shorter than those logged put less than 1 at the last positions
         total = np.bincount(target.row, target.probability, minlength=len(logs.rec))

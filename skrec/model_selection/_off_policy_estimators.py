@@ -5,7 +5,7 @@ from scipy.stats import norm
 
 from ._off_policy_data import Logs
 from ._off_policy_target import Target
-from ._reward_model import RewardTable, predicted
+from ._reward_model import RewardTable
 
 
 def self_normalized(logs: Logs, weight: np.ndarray) -> np.ndarray:
@@ -29,21 +29,18 @@ def inverse_propensity(logs: Logs, weight: np.ndarray) -> np.ndarray:
     return logs.per_list(weight * logs.reward)
 
 
-def direct(logs: Logs, target: Target, model, rng) -> tuple[np.ndarray, bool]:
-    """Return expected rewards of the policy by list, and whether their spread has the error of the reward model."""
-    if model is not None:
-        return logs.per_list(predicted(logs, target, model, n_folds=2, rng=rng)[1]), False
+def direct(logs: Logs, target: Target) -> np.ndarray:
+    """Return expected rewards of the policy by list, by a table of all rows; their spread has the table's error."""
     n_items = 1 + max(int(target.item.max(initial=-1)), int(logs.item.max()))
     table = RewardTable().fit(logs, np.arange(len(logs.rec)), n_items)
     values = target.probability * table.predict(target.item, logs.position[target.row])
     under = np.bincount(target.row, values, minlength=len(logs.rec))
     learned = logs.per_list(table.influence(logs, target))  # shrinkage leaves a mean, which is no part of the value
-    return logs.per_list(under) + learned - learned.mean(), True
+    return logs.per_list(under) + learned - learned.mean()
 
 
-def doubly_robust(logs: Logs, target: Target, weight: np.ndarray, model, rng) -> np.ndarray:
-    """Return expected rewards of the policy plus weighted residuals by list, with models of the other clusters."""
-    logged, under = predicted(logs, target, model, n_folds=5 if model is None else 2, rng=rng)
+def doubly_robust(logs: Logs, weight: np.ndarray, logged: np.ndarray, under: np.ndarray) -> np.ndarray:
+    """Return expected rewards of the policy plus weighted residuals by list; `logged` and `under` as predicted."""
     return logs.per_list(under + weight * (logs.reward - logged))
 
 

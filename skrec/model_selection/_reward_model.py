@@ -63,16 +63,13 @@ def check_table(logs: Logs) -> None:
 
 
 def predicted(logs: Logs, target: Target, model, *, n_folds: int, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Return the expected reward of each logged row, and of the policy at its place, by models of the other clusters.
-
-    With ``n_folds=1`` the model learns from all rows.
-    """
+    """Return the expected reward of each logged row, and of the policy at its place, by models of other clusters."""
     n_items = 1 + max(int(target.item.max(initial=-1)), int(logs.item.max()))
     fold = rng.permutation(int(logs.cluster.max()) + 1)[logs.cluster[logs.rec]] % n_folds
     logged, under = np.empty(len(logs.rec)), np.zeros(len(logs.rec))
     for one in range(n_folds):
         inside = np.flatnonzero(fold == one)
-        rows = np.flatnonzero(fold != one) if n_folds > 1 else inside
+        rows = np.flatnonzero(fold != one)
         entries = np.flatnonzero(fold[target.row] == one)
         if model is None:
             table = RewardTable().fit(logs, rows, n_items)

@@ -311,6 +311,15 @@ def test_a_reward_model_of_ones_own():
     )
     assert result.table.loc["dm", "verdict"] == "no interval" and np.isnan(result.table.loc["dm", "low"])
     assert result.table.loc["dr", "low"] < world.truth < result.table.loc["dr", "high"]
+    n_fits = []
+    counted = make_pipeline(FunctionTransformer(lambda frame: n_fits.append(len(frame)) or columns(frame)), *model[1:])
+    options = {"reward_model": counted, "features": "kind"}
+    for one in ("dm", "dr"):  # each alone is what both are together
+        alone = off_policy_evaluation(logs, world.table(logs), estimators=one, **options)
+        pd.testing.assert_series_equal(alone.table.loc[one], result.table.loc[one])
+    asked = len(n_fits) // 2
+    off_policy_evaluation(logs, world.table(logs), estimators=["dm", "dr"], **options)
+    assert len(n_fits) == 3 * asked  # with the models of one
     losses = logs.assign(reward=logs["reward"] - 1)
     with pytest.raises(ValueError, match="reward must be at least 0 for dm and dr"):
         off_policy_evaluation(losses, world.table(logs))
