@@ -171,7 +171,7 @@ class DriftMonitor(BaseEstimator):
         first, last, notes = whole_periods(frame["time"].to_numpy(), calendar, until)
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: give a longer log")
-        self._calendar = calendar
+        self._calendar, self._window = calendar, self.window
         self._numbers, self._values, self._noise, _ = _panel(frame, calendar, first, last, self.window)
         number = calendar.number(frame["time"].to_numpy())
         self._recent = frame[number >= max(first, last - self.window + 1)].reset_index(drop=True)
@@ -219,7 +219,7 @@ class DriftMonitor(BaseEstimator):
             raise ValueError(
                 "X must have times like those of fit: dates in one and numbers in the other do not compare"
             )
-        calendar = self._calendar  # that of fit, whatever period= is now
+        calendar, window = self._calendar, self._window  # those of fit, whatever period= and window= are now
         known = int(self._numbers[-1])
         early = int((calendar.number(frame["time"].to_numpy()) <= known).sum())
         if early:
@@ -233,11 +233,12 @@ class DriftMonitor(BaseEstimator):
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: wait, or give until=")
         both = pd.concat([self._recent[is_past], frame], ignore_index=True)
-        _, values, noise, moved = _panel(both, calendar, known - self.window + 1, last, self.window, first=first)
+        _, values, noise, moved = _panel(both, calendar, known - window + 1, last, window, first=first)
         table, errors = pd.concat([self._values, values]), pd.concat([self._noise, noise])
         columns = [name for name in STATISTICS if name in table]
         rows = range(len(self._numbers), len(table))
-        return self._judge(calendar, table[columns], errors[columns], moved, rows, notes + self._left_out(frame))
+        notes += self._left_out(frame)
+        return self._judge(calendar, window, table[columns], errors[columns], moved, rows, notes)
 
     def score_log(self, X, *, until=None):
         """Judge each whole period of a log against those before it; nothing is learned, and no `fit` is needed.
@@ -259,7 +260,8 @@ class DriftMonitor(BaseEstimator):
         if last < first:
             raise ValueError(f"X has no whole period of {self.period!r}: {'; '.join(notes)}: give a longer log")
         numbers, values, noise, moved = _panel(frame, calendar, first, last, self.window)
-        return self._judge(calendar, values, noise, moved, range(len(numbers)), far + notes + self._left_out(frame))
+        notes = far + notes + self._left_out(frame)
+        return self._judge(calendar, self.window, values, noise, moved, range(len(numbers)), notes)
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -274,13 +276,14 @@ class DriftMonitor(BaseEstimator):
     def __setstate__(self, state):
         super().__setstate__(state)
         if "_recent" in state:
+            self._window = state.get("_window", self.window)  # monitors saved before it was kept lack it
             self._calendar = Calendar(**state["_calendar"])
             self._recent = frame_of_state(state["_recent"])
             self._values = frame_of_state(state["_values"]).set_axis(self._numbers)
             self._noise = frame_of_state(state["_noise"]).set_axis(self._numbers)
             self.statistics_ = self._values.set_axis([self._calendar.start(one) for one in self._numbers])
 
-    def _judge(self, calendar: Calendar, values, noise, moved, rows, notes: list[str]):
+    def _judge(self, calendar: Calendar, window: int, values, noise, moved, rows, notes: list[str]):
         for note in notes:
             logger.info(note)
         scores = judge(
@@ -289,7 +292,7 @@ class DriftMonitor(BaseEstimator):
             moved,
             rows=rows,
             calendar=calendar,
-            window=self.window,
+            window=window,
             warn=self.warn,
             alarm=self.alarm,
         )

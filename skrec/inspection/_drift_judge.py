@@ -6,7 +6,6 @@ import numpy as np
 
 MIN_REFERENCE = 4  # values of earlier periods that a verdict needs
 _YEAR = 365.25
-VERDICTS = ("ok", "warn", "alarm", "as a year ago", "unjudged")
 COLUMNS = ("period", "statistic", "value", "reference", "z", "verdict", "year_ago", "moved", "advice")
 
 
@@ -41,7 +40,6 @@ class Statistic:
     advice_fall: str = ""
 
 
-_TRACKER = "look at the tracker"
 STATISTICS: dict[str, Statistic] = {
     "events_per_day": Statistic(
         "events a day",
@@ -169,7 +167,7 @@ for _role, _name in (("category", "category"), ("country", "country"), ("event",
         f"users of a {_name} that is gone",
         0.6,
         seasonal=False,
-        advice=f"A {_name} has no events at all: {_TRACKER} and at the import.",
+        advice=f"A {_name} has no events at all: look at the tracker and at the import.",
     )
 
 
@@ -209,11 +207,13 @@ def judge(table, noise, moved, *, rows, calendar, window: int, warn: float, alar
         plain = table[name].to_numpy(dtype=np.float64)
         values = np.log(np.maximum(plain, 0.5 / calendar.length)) if how.log else plain  # a rate of 0: half an event
         there = ~np.isnan(plain) & ~(how.log & (plain == 0))  # silent periods are judged, and are no reference
-        medians, moves = _moves(values, there, window)
+        past = _Past(values, there, window)
+        medians, moves = past.medians, past.moves
+        floors = np.fmax(how.floor, noise[name].to_numpy(dtype=np.float64))
         for row in rows:
             if np.isnan(values[row]):
                 continue
-            z, scale = _robust_z(moves, values, there, row, window, max(how.floor, float(noise[name].iloc[row])))
+            z, scale = past.robust_z(row, floors[row])
             verdict = _verdict(z, how.side, warn, alarm)
             before, year_ago, lacking = None, np.nan, _lacking(calendar, lag)
             if how.seasonal and not lacking:
@@ -231,7 +231,7 @@ def judge(table, noise, moved, *, rows, calendar, window: int, warn: float, alar
                 (
                     calendar.start(numbers[row]),
                     name,
-                    float(table[name].iloc[row]),
+                    float(plain[row]),
                     float(reference),
                     z,
                     verdict,
@@ -244,31 +244,53 @@ def judge(table, noise, moved, *, rows, calendar, window: int, warn: float, alar
     return scores.sort_values("period", kind="stable", ignore_index=True)
 
 
-def _moves(values: np.ndarray, there: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the median of the last values before each, NaN where there are too few, and the move from it."""
-    medians = np.full(len(values), np.nan)
-    for row in range(MIN_REFERENCE, len(values)):
-        before = _last(values, there, row, window)
-        if len(before) >= MIN_REFERENCE:
-            medians[row] = np.median(before)
-    return medians, values - medians
+class _Past:
+    """What a statistic was before each period.
 
+    Parameters
+    ----------
+    values : ndarray of shape (n_periods,)
+        The statistic.
+    there : ndarray of shape (n_periods,), dtype bool
+        Whether a period has a value that later ones are compared with.
+    window : int
+        Number of values of the reference.
 
-def _last(values: np.ndarray, there: np.ndarray, row: int, window: int) -> np.ndarray:
-    """Return the last values before a row, of periods that have one."""
-    return values[:row][there[:row]][-window:]
+    Attributes
+    ----------
+    medians : ndarray of shape (n_periods,)
+        Median of the last values before each period, NaN where there are too few.
+    moves : ndarray of shape (n_periods,)
+        Values less their medians.
+    """
 
+    def __init__(self, values: np.ndarray, there: np.ndarray, window: int):
+        self._window = window
+        self._values, self._before = values[there], np.cumsum(there) - there
+        self.medians = np.full(len(values), np.nan)
+        for row in range(len(values)):
+            last = self._last(row)
+            if len(last) >= MIN_REFERENCE:
+                self.medians[row] = np.median(last)
+        self.moves = values - self.medians
+        moved = there & ~np.isnan(self.moves)
+        self._sizes, self._moved_before = np.abs(self.moves[moved]), np.cumsum(moved) - moved
 
-def _robust_z(moves, values, there, row: int, window: int, floor: float) -> tuple[float, float]:
-    """Return z of a row and its scale, the root mean square of two MADs: of the window, and of all earlier moves."""
-    if np.isnan(moves[row]):
-        return np.nan, np.nan
-    scale = _mad(_last(values, there, row, window))
-    earlier = moves[:row][there[:row] & ~np.isnan(moves[:row])]
-    if len(earlier) >= MIN_REFERENCE:
-        scale = float(np.sqrt((scale**2 + (1.4826 * np.median(np.abs(earlier))) ** 2) / 2))
-    scale = max(scale, floor)
-    return float(moves[row] / scale), scale
+    def _last(self, row: int) -> np.ndarray:
+        """Return the last values before a row, of periods that have one."""
+        n = self._before[row]
+        return self._values[max(0, n - self._window) : n]
+
+    def robust_z(self, row: int, floor: float) -> tuple[float, float]:
+        """Return z of a row and its scale, the root mean square of two MADs: of the window and of all earlier moves."""
+        if np.isnan(self.moves[row]):
+            return np.nan, np.nan
+        scale = _mad(self._last(row))
+        earlier = self._sizes[: self._moved_before[row]]
+        if len(earlier) >= MIN_REFERENCE:
+            scale = float(np.sqrt((scale**2 + (1.4826 * np.median(earlier)) ** 2) / 2))
+        scale = max(scale, float(floor))
+        return float(self.moves[row] / scale), scale
 
 
 def _mad(values: np.ndarray) -> float:

@@ -1,5 +1,7 @@
 """Drift of a service: statistics of its answers by period, and the gauges of a table of scores."""
 
+from collections import deque
+
 import numpy as np
 from scipy.stats import norm
 
@@ -65,12 +67,8 @@ def hit_rate_interval(hits, users=None, *, confidence: float = 0.95) -> tuple[fl
     if len(hits) and not (hits.min() >= 0 and hits.max() <= 1):
         raise ValueError(f"hits must lie between 0 and 1, got {hits.min():g} to {hits.max():g}")
     rate, error = _rate(hits, codes)
-    reach = norm.ppf((1 + confidence) / 2) * error
-    return (
-        rate,
-        float(np.fmax(rate - reach, 0.0)) if error == error else np.nan,
-        (float(np.fmin(rate + reach, 1.0)) if error == error else np.nan),
-    )
+    low, high = _ends(rate, error, confidence)
+    return rate, float(low), float(high)
 
 
 def score_requests(
@@ -183,15 +181,16 @@ def score_requests(
     bounds = np.searchsorted(calendar.number(times), np.arange(first, last + 2))
     values: dict = {}
     noise: dict = {}
-    recent: list[np.ndarray] = []
+    recent: deque[np.ndarray] = deque(maxlen=window)  # scores of the last periods
     for place, number in enumerate(numbers):
         part = {role: column[bounds[place] : bounds[place + 1]] for role, column in columns.items()}
-        found = _statistics(part, recent[-window:])
+        if "score" in part:
+            part["score"] = _sample(part["score"])
+        found = _statistics(part, recent)
         values[number] = {name: one[0] for name, one in found.items()}
         noise[number] = {name: one[1] for name, one in found.items()}
         if "score" in part:
-            kept = part["score"][~np.isnan(part["score"])]
-            recent.append(kept[:: max(1, len(kept) // _SAMPLE)])
+            recent.append(part["score"])
     tables = [pd.DataFrame(list(one.values()), index=list(one)).astype(np.float64) for one in (values, noise)]
     names = [name for name in STATISTICS if name in tables[0]]
     scores = judge(
@@ -200,8 +199,8 @@ def score_requests(
     )  # fmt: skip
     is_rate = scores["statistic"] == "online_hit_rate"
     errors = {calendar.start(number): found.get("online_hit_rate", np.nan) for number, found in noise.items()}
-    reach = norm.ppf(0.975) * scores["period"].map(errors).where(is_rate)
-    scores["low"], scores["high"] = (scores["value"] - reach).clip(lower=0), (scores["value"] + reach).clip(upper=1)
+    error = scores["period"].map(errors).where(is_rate)
+    scores["low"], scores["high"] = _ends(scores["value"].to_numpy(), error.to_numpy(dtype=np.float64))
     scores.attrs |= {"notes": notes, "thresholds": (float(warn), float(alarm))}
     return scores
 
@@ -275,6 +274,18 @@ def _codes(users) -> np.ndarray:
     return pd.factorize(np.asarray(users, dtype=object), use_na_sentinel=False)[0]
 
 
+def _sample(values: np.ndarray) -> np.ndarray:
+    """Return the values that are known, evenly thinned to at most `_SAMPLE`."""
+    known = values[~np.isnan(values)]
+    return known[:: max(1, -(-len(known) // _SAMPLE))]
+
+
+def _ends(rate, error, confidence: float = 0.95) -> np.ndarray:
+    """Return the ends of the interval of a rate, cut to 0 and 1, shape (2, ...)."""
+    reach = norm.ppf((1 + confidence) / 2) * error
+    return np.clip([rate - reach, rate + reach], 0, 1)
+
+
 def _rate(hits: np.ndarray, users: np.ndarray) -> tuple[float, float]:
     """Return a mean over answers and its standard error, clustered by user."""
     if not len(hits):
@@ -288,7 +299,7 @@ def _rate(hits: np.ndarray, users: np.ndarray) -> tuple[float, float]:
     return rate, float(np.sqrt(spread) / len(hits))
 
 
-def _statistics(part: dict, recent: list) -> dict:
+def _statistics(part: dict, recent) -> dict:
     from scipy.stats import ks_2samp
 
     found: dict = {}
@@ -301,7 +312,7 @@ def _statistics(part: dict, recent: list) -> dict:
         known, n = part["n_known"][both].sum(), part["n_items"][both].sum()
         found["known_items"] = (known / n, np.sqrt(max(known / n * (1 - known / n), 1e-4) / n))
     if "score" in part:
-        now, before = part["score"][~np.isnan(part["score"])], np.concatenate([*recent, np.empty(0)])
+        now, before = part["score"], np.concatenate([*recent, np.empty(0)])
         if len(now) and len(before):
             found["score_shift"] = (float(ks_2samp(now, before, method="asymp").statistic), 0.5 / np.sqrt(len(now)))
     if "hit" in part:

@@ -16,7 +16,7 @@ from ..utils._containers import keep_events, take_rows
 from ..utils._histories import is_frame, read_histories
 from ..utils._split import split_time
 from ..utils._time import as_duration, as_moment
-from ._drift_log import in_future
+from ._drift_log import _WHOLE, in_future
 
 
 def staleness(
@@ -196,9 +196,9 @@ def _ages(read, start: float, length: float, since, period, n_points: int) -> li
     """Return the ages of the periods to measure: at most `n_points` of the whole ones, spread evenly."""
     if not len(read.time) or not read.time.min() < start:
         raise ValueError(f"X has no event before since={since!r}: pass the whole log, what the model learned included")
-    # the last period is whole where the events reach its last seventh; a date in the future moves nothing
+    # the last period is whole where its end alone, at most _WHOLE, lacks events; a date in the future moves nothing
     latest = read.time[~in_future(read.time, read.dated)].max()
-    n_whole = int(np.floor((latest - start) / length + 1 / 7))
+    n_whole = int(np.floor((latest - start) / length + _WHOLE))
     if n_whole < 1:
         raise ValueError(f"no whole period of {period!r} follows since={since!r}: wait, or give a shorter period")
     return np.unique(np.round(np.linspace(0, n_whole - 1, min(n_points, n_whole))).astype(int)).tolist()

@@ -432,9 +432,13 @@ def test_polars_histories_without_a_column_of_users_are_numbered():
     same_scores(DriftMonitor().score_log(bare), DriftMonitor().score_log(histories))
 
 
-def test_a_period_that_is_set_after_fit_does_not_move_the_reference():
+def test_a_period_or_window_that_is_set_after_fit_does_not_move_the_reference(tmp_path):
     events = shop(0, n_weeks=14)
     monitor = DriftMonitor(**COLUMNS).fit(events[events["time"] < "2024-03-18"])
     after = events[events["time"] >= "2024-03-18"]
     expected = monitor.score(after)
-    same_scores(monitor.set_params(period="6D").score(after), expected)
+    for parameters in ({"period": "6D"}, {"window": 20}, {"window": 4}):
+        same_scores(monitor.set_params(**parameters).score(after), expected)
+    again = skrec.load(skrec.save(monitor, tmp_path / "monitor.skrec"))
+    same_scores(again.score(after), expected)
+    assert again.window == 4

@@ -107,6 +107,26 @@ def test_values_and_interval_are_those_of_the_week():
     assert last.drop("online_hit_rate")[["low", "high"]].isna().all(axis=None)
 
 
+@pytest.mark.parametrize("per_week", [300, 599, 600, 1300])
+def test_scores_are_thinned_to_the_most_that_are_kept(monkeypatch, per_week):
+    """Of each period, the one judged as well as those before it, and evenly."""
+    monkeypatch.setattr("skrec.inspection._drift_service._SAMPLE", 300)
+    sizes = []
+
+    def spy(now, before, **options):
+        sizes.append((len(now), len(before)))
+        return ks_2samp(now, before, **options)
+
+    monkeypatch.setattr("scipy.stats.ks_2samp", spy)
+    frame = requests(3, n_weeks=12, per_week=per_week)
+    frame.loc[::7, "score"] = np.nan
+    scores = score_requests(frame, time="at", score="score", window=5)
+    now, before = np.array(sizes).T
+    assert now.max() <= 300 and before.max() <= 5 * 300
+    assert now.min() > 150 and (before[5:] > 5 * 150).all()
+    assert set(scores["verdict"]) == {"ok", "unjudged"}
+
+
 def test_hits_that_are_not_known_yet_are_left_out():
     frame = requests(3)
     late = frame["at"] >= "2024-05-13"
