@@ -290,13 +290,34 @@ def _read_pair(value, name: str, second: str):
     return ids, values
 
 
+def read_numbers(value, name: str, second: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids and the numbers of a dict, a Series indexed by id, or a pair; a number may be NaN.
+
+    Parameters
+    ----------
+    value : dict, pandas Series, or pair (items, numbers)
+        A number by item id.
+    name : str
+        The parameter, for errors.
+    second : str
+        What the numbers are, in the plural.
+
+    Returns
+    -------
+    items, numbers : ndarray of shape (n_items,)
+        Distinct ids, and their numbers as float64.
+    """
+    if isinstance(value, dict):
+        value = (list(value), list(value.values()))
+    items, numbers = _read_pair(value, name, second)
+    numbers = as_floats(numbers, name)
+    if numbers.shape != items.shape:
+        raise ValueError(f"{name} has {len(items)} ids but {second} of shape {numbers.shape}: pass one number per id")
+    return items, numbers
+
+
 def _read_popularity(popularity, n_users: int) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(popularity, dict):
-        popularity = (list(popularity), list(popularity.values()))
-    items, counts = _read_pair(popularity, "popularity", "counts")
-    counts = as_floats(counts, "popularity")
-    if counts.shape != items.shape:
-        raise ValueError(f"popularity has {len(items)} ids but counts of shape {counts.shape}: pass one count per id")
+    items, counts = read_numbers(popularity, "popularity", "counts")
     bad = ~((counts >= 0) & (counts <= n_users))
     if bad.any():
         raise ValueError(

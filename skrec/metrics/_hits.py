@@ -137,6 +137,17 @@ def check_same_kind(ids: np.ndarray, other: np.ndarray, other_name: str) -> None
         )
 
 
+def asked_users(hits: Hits) -> np.ndarray:
+    """Return which users have a held-out item, shape (n_users,); raise where none has."""
+    asked = hits.n_relevant > 0
+    if not asked.any():
+        raise ValueError(
+            f"y_true holds no held-out item for any of its {len(asked)} users, so there is nothing to measure: check "
+            "how it was split"
+        )
+    return asked
+
+
 def find_hits(y_true, y_pred, k: int | None) -> Hits:
     """Tell which of the first k recommendations of each user are held-out items."""
     truth, lists = read_truth(y_true), read_lists(y_pred, k)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..utils._arguments import as_list, check_whole
 from ..utils._held_out import ndcg
-from ._hits import Hits, find_hits
+from ._hits import Hits, asked_users, find_hits
 
 
 def _hit_rate(hits: Hits, n_items) -> np.ndarray:
@@ -78,12 +78,7 @@ def _per_user(metric: str, hits: Hits, n_items=None) -> np.ndarray:
 
 def mean_score(metric: str, y_true, y_pred, k, n_items=None) -> float:
     hits = find_hits(y_true, y_pred, k)
-    asked = hits.n_relevant > 0
-    if not asked.any():
-        raise ValueError(
-            f"y_true holds no held-out item for any of its {len(asked)} users, so there is nothing to measure: "
-            "check how it was split"
-        )
+    asked = asked_users(hits)
     return float(_per_user(metric, hits, n_items)[asked].mean())
 
 

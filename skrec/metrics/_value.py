@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..utils._arguments import as_floats, check_flags
+from ..utils._arguments import check_flags
 from ..utils._validation import lookup
-from ._beyond_accuracy import _read_pair
-from ._hits import check_same_kind, find_hits, read_lists
+from ._beyond_accuracy import read_numbers
+from ._hits import asked_users, check_same_kind, find_hits, read_lists
 
 
 def value_at_k(y_true, y_pred, *, value, k: int | None = None, per_user: bool = False) -> float | np.ndarray:
@@ -67,12 +67,7 @@ def value_at_k(y_true, y_pred, *, value, k: int | None = None, per_user: bool = 
     array([3., 5.])
     """
     check_flags(per_user=per_user)
-    if isinstance(value, dict):
-        value = (list(value), list(value.values()))
-    items, values = _read_pair(value, "value", "values")
-    values = as_floats(values, "value")
-    if values.shape != items.shape:
-        raise ValueError(f"value has {len(items)} ids but values of shape {values.shape}: pass one number per id")
+    items, values = read_numbers(value, "value", "values")
     lists = read_lists(y_pred, k)
     check_same_kind(lists.ids, items, "value")
     place = lookup(lists.ids, items)
@@ -86,12 +81,7 @@ def value_at_k(y_true, y_pred, *, value, k: int | None = None, per_user: bool = 
     if bad.any():
         raise ValueError(f"value must be finite, got {values[place][bad][0]:g} for {lists.ids[bad].item(0)!r}")
     hits = find_hits(y_true, y_pred, k)
-    asked = hits.n_relevant > 0
-    if not asked.any():
-        raise ValueError(
-            f"y_true holds no held-out item for any of its {len(asked)} users, so there is nothing to measure: check "
-            "how it was split"
-        )
+    asked = asked_users(hits)
     worth = np.append(values[place], 0)[lists.codes]  # code -1 takes the last: 0
     of_user = np.where(asked, (worth * hits.is_hit).sum(axis=1), np.nan)
     return of_user if per_user else float(of_user[asked].mean())
