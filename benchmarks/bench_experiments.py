@@ -52,6 +52,15 @@ def simulate(rng, runs, lift=0.0):
     return np.stack([clicks, shown, revenue], axis=-1).cumsum(axis=2, dtype=float), past, treated
 
 
+def of_sums(n, total, product):
+    """Return the moments from sums: of users (...), of columns (..., k), of their products (..., k, k)."""
+    n = np.asarray(n, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n[..., None]
+        cov = (product - n[..., None, None] * mean[..., :, None] * mean[..., None, :]) / (n - 1)[..., None, None]
+    return Moments(n, mean, cov)
+
+
 def moments(cumulated, metric, treated, past=None):
     """Return the moments of both variants, with the axes runs and days."""
     numerator, denominator = metric
@@ -65,7 +74,7 @@ def moments(cumulated, metric, treated, past=None):
     for arm in (~treated, treated):
         mask = arm[..., None] & seen
         part = (values * mask[..., None]).transpose(0, 2, 1, 3)
-        found.append(Moments.of_sums(mask.sum(axis=1), part.sum(axis=2), part.transpose(0, 1, 3, 2) @ part))
+        found.append(of_sums(mask.sum(axis=1), part.sum(axis=2), part.transpose(0, 1, 3, 2) @ part))
     return found
 
 

@@ -37,15 +37,6 @@ class Moments(NamedTuple):
             centred = columns - mean  # sums of squares of large amounts would lose their differences
             return cls(n, mean, centred.T @ centred / (n - 1))
 
-    @classmethod
-    def of_sums(cls, n, total, product) -> "Moments":
-        """Compute the moments from sums: of users (...), of columns (..., k), of their products (..., k, k)."""
-        n = np.asarray(n, dtype=np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = total / n[..., None]
-            cov = (product - n[..., None, None] * mean[..., :, None] * mean[..., None, :]) / (n - 1)[..., None, None]
-        return cls(n, mean, cov)
-
 
 class Effect(NamedTuple):
     """Two variants compared: arrays of the leading shape of the moments."""

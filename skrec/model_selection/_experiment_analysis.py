@@ -9,11 +9,9 @@ from ..utils._arguments import check_choice, check_share, check_whole, shown
 from ..utils._time import as_duration
 from ._cuped import effect, fieller
 from ._experiment import Experiment, _read_variants
-from ._experiment_data import Rows, moments, read_metrics, read_rows
-from ._experiment_result import ExperimentResult
+from ._experiment_data import Look, Rows, look_at, moments, read_metrics, read_rows
+from ._experiment_result import MISMATCH, ExperimentResult
 from ._sequential import FEWEST, fixed_multiplier, fixed_p_value, multiplier, p_value
-
-_MISMATCH = 0.0005
 
 
 def analyze_experiment(
@@ -166,16 +164,18 @@ def analyze_experiment(
     users, mismatch = _check_ratio(read, shares, on_mismatch)
     alpha = (1 - confidence) / (len(read.variants) - 1)
     design = (bounds, planned_users, alpha)
-    table, over_time = [], []
-    for name, metric in metrics.items():
-        table += _compare(read, name, metric, cap, design, None, read.notes)
-        for moment, upto in zip(read.looks, read.ends, strict=True):
-            over_time += [{"time": moment} | row for row in _compare(read, name, metric, cap, design, upto, None)]
+    look = look_at(read, len(read.user))
+    table = [row for name in metrics for row in _compare(read, look, name, metrics[name], cap, design, read.notes)]
+    by_metric: dict[str, list] = {name: [] for name in metrics}
+    for moment, upto in zip(read.looks, read.ends, strict=True):
+        look = look_at(read, upto)
+        for name, rows in by_metric.items():
+            rows += [{"time": moment} | row for row in _compare(read, look, name, metrics[name], cap, design, None)]
     return ExperimentResult(
         table,
         users=users,
         p_mismatch=mismatch,
-        over_time=over_time,
+        over_time=[row for rows in by_metric.values() for row in rows],
         notes=read.notes,
         control=control,
         bounds=bounds,
@@ -214,7 +214,7 @@ def _check_ratio(read: Rows, shares: dict, on_mismatch: str) -> tuple[list[dict]
     mismatch = float(chisquare(counts, expected).pvalue)
     rows = zip(names, counts, expected, strict=True)
     users = [{"variant": name, "users": int(count), "expected": float(wanted)} for name, count, wanted in rows]
-    if mismatch < _MISMATCH:
+    if mismatch < MISMATCH:
         found = ", ".join(f"{row['variant']} {row['users']:,} (expected {row['expected']:,.0f})" for row in users)
         text = (
             f"the numbers of users contradict the weights (p = {mismatch:.1e}): {found}. Users are lost or counted "
@@ -228,9 +228,9 @@ def _check_ratio(read: Rows, shares: dict, on_mismatch: str) -> tuple[list[dict]
     return users, mismatch
 
 
-def _compare(read: Rows, name: str, metric: tuple, cap, design: tuple, upto, notes) -> list[dict]:
+def _compare(read: Rows, look: Look, name: str, metric: tuple, cap, design: tuple, notes) -> list[dict]:
     bounds, planned, alpha = design
-    found, n_capped = moments(read, metric, cap, upto)
+    found, n_capped = moments(read, look, metric, cap)
     if notes is not None and n_capped:
         notes.append(f"{name}: the sums of {n_capped:,} users are capped at the quantile {cap:g}")
     n_total = sum(float(one.n) for one in found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -140,25 +141,40 @@ def _days(column) -> np.ndarray:
     return as_days(column.to_numpy(), "time")
 
 
-def moments(read: Rows, metric: tuple, cap: float | None, upto: int | None = None) -> tuple[list[Moments], int]:
-    """Return the moments of each variant from the first rows, and how many users were capped."""
-    rows = slice(None) if upto is None else slice(upto)
-    user = read.user[rows]
-    n = read.n_users
-    seen = np.bincount(user, minlength=n) > 0 if upto is not None else np.ones(n, dtype=bool)
-    numerator = np.bincount(user, read.values[metric[0]][rows], minlength=n)
-    if metric[1] == "":
-        denominator = np.ones(n)
-    else:
-        weights = None if metric[1] is None else read.values[metric[1]][rows]
-        denominator = np.bincount(user, weights, minlength=n).astype(np.float64)
+class Look(NamedTuple):
+    """What all metrics share at a look: the rows known by then, and the users seen in them."""
+
+    upto: int  # number of rows
+    counts: np.ndarray  # (n_users,) rows of each user
+    members: list[np.ndarray]  # codes of the users of each variant
+    covariates: list[np.ndarray]  # their covariates
+
+
+def look_at(read: Rows, upto: int) -> Look:
+    """Return the users of the first rows."""
+    counts = np.bincount(read.user[:upto], minlength=read.n_users)
+    variant = np.where(counts > 0, read.variant, -1)
+    members = [np.flatnonzero(variant == code) for code in range(len(read.variants))]
+    return Look(upto, counts, members, [read.covariates[one] for one in members])
+
+
+def moments(read: Rows, look: Look, metric: tuple, cap: float | None) -> tuple[list[Moments], int]:
+    """Return the moments of each variant at a look, and how many users were capped."""
+
+    def sums(name: str) -> np.ndarray:
+        return np.bincount(read.user[: look.upto], read.values[name][: look.upto], minlength=read.n_users)
+
+    numerator = sums(metric[0])
     n_capped = 0
+    seen = look.counts > 0
     if cap is not None and seen.any():
         most = np.quantile(numerator[seen], cap, method="higher")
         n_capped = int((numerator[seen] > most).sum())
         numerator = np.minimum(numerator, most)
-    columns = np.column_stack([numerator, denominator, read.covariates])
-    return [Moments.of(columns[seen & (read.variant == code)]) for code in range(len(read.variants))], n_capped
+    counted = np.ones(read.n_users) if metric[1] == "" else look.counts
+    denominator = sums(metric[1]) if metric[1] else counted
+    groups = zip(look.members, look.covariates, strict=True)
+    return [Moments.of(np.column_stack([numerator[one], denominator[one], past])) for one, past in groups], n_capped
 
 
 def _only_variants(column, keep, weights, notes: list[str]):

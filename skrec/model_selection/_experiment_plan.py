@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 from ..utils._arguments import check_choice, check_share, is_no_number, shown
 from ._cuped import Moments, ratio_gradient
 from ._experiment import _read_variants
-from ._experiment_data import moments, read_metrics, read_user_rows
+from ._experiment_data import look_at, moments, read_metrics, read_user_rows
 from ._sequential import FEWEST, crossing, fixed_multiplier
 
 _MOST_DAYS = 1000
@@ -65,7 +65,7 @@ def experiment_baseline(
     metrics = read_metrics({"metric": metric})
     read, days = read_user_rows(events, user=user, metrics=metrics, covariates=covariate, time=time)
     cap = None if cap is None else check_share(cap, "cap")
-    found, _ = moments(read, metrics["metric"], cap)
+    found, _ = moments(read, look_at(read, len(read.user)), metrics["metric"], cap)
     all_users: Moments = found[0]
     ratio, gradient = ratio_gradient(all_users.mean)
     variance = float(gradient @ all_users.cov @ gradient)

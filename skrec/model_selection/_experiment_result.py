@@ -2,6 +2,8 @@
 
 import math
 
+MISMATCH = 0.0005  # p-value below which the numbers of users contradict the weights
+
 
 class ExperimentResult:
     """Result of an online experiment.
@@ -45,6 +47,8 @@ class ExperimentResult:
         ``variant``, ``users`` and ``expected``, the number that the weights give.
     over_time : pandas.DataFrame
         The columns of `table` at each look, with ``time``; empty without times.
+    interval : str
+        Name of the intervals: "always-valid 95 % interval" with sequential bounds, "95 % interval" with fixed ones.
 
     See Also
     --------
@@ -90,6 +94,11 @@ class ExperimentResult:
         self.planned_users = planned_users
         self.confidence = confidence
 
+    @property
+    def interval(self) -> str:
+        kind = "always-valid " if self.bounds == "sequential" else ""
+        return f"{kind}{100 * self.confidence:g} % interval"
+
     def to_dict(self) -> dict:
         """Return the result as types that JSON has; NaN becomes None.
 
@@ -102,28 +111,31 @@ class ExperimentResult:
         frames = {name: getattr(self, name) for name in ("table", "users", "over_time")}
         if len(self.over_time):
             frames["over_time"] = self.over_time.assign(time=self.over_time["time"].map(lambda one: one.isoformat()))
-        return {name: _plain(frame.to_dict("records")) for name, frame in frames.items()} | {
-            name: _plain(getattr(self, name)) for name in names
-        }
+        return plain_dict(self, frames, names)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{row.variant} {row.users:,}" for row in self.users.itertuples())
-        ratio = "as planned" if self.p_mismatch >= 0.0005 else "NOT AS PLANNED"
+        ratio = "as planned" if self.p_mismatch >= MISMATCH else "NOT AS PLANNED"
         lines = [
             f"ExperimentResult of {self.users['users'].sum():,} users: {counts} "
             f"(sample ratio {ratio}, p = {self.p_mismatch:.2g})"
         ]
-        kind = "always-valid " if self.bounds == "sequential" else ""
         for row in self.table.itertuples():
             text = f"{row.metric}: {row.variant} {row.value:.4g}, {self.control} {row.control_value:.4g}, "
             if not math.isnan(row.lift_low):
-                text += f"{100 * row.lift:+.1f} %, {kind}{100 * self.confidence:g} % interval from "
+                text += f"{100 * row.lift:+.1f} %, {self.interval} from "
                 text += f"{100 * row.lift_low:+.1f} % to {100 * row.lift_high:+.1f} %, p = {row.p_value:.2g}: "
             elif not math.isnan(row.low):
-                text += f"{row.difference:+.3g}, {kind}{100 * self.confidence:g} % interval from "
+                text += f"{row.difference:+.3g}, {self.interval} from "
                 text += f"{row.low:+.3g} to {row.high:+.3g}, p = {row.p_value:.2g}: "
             lines.append(text + row.verdict)
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+
+
+def plain_dict(result, frames: dict, names: tuple) -> dict:
+    """Return frames as lists of dicts, and attributes of a result, as types that JSON has."""
+    found = {name: frame.to_dict("records") for name, frame in frames.items()}
+    return _plain(found | {name: getattr(result, name) for name in names})
 
 
 def _plain(value):

@@ -2,7 +2,7 @@
 
 import math
 
-from ._experiment_result import _plain
+from ._experiment_result import plain_dict
 
 
 class OffPolicyResult:
@@ -84,9 +84,7 @@ class OffPolicyResult:
         """
         names = ("n_lists", "n_clusters", "cluster", "clipping", "notes", "confidence")
         frames = {name: getattr(self, name).reset_index() for name in ("table", "by_position")}
-        return {name: _plain(frame.to_dict("records")) for name, frame in frames.items()} | {
-            name: _plain(getattr(self, name)) for name in names
-        }
+        return plain_dict(self, frames, names)
 
     def __repr__(self) -> str:
         lines = [
