@@ -96,6 +96,7 @@ class ExperimentResult:
 
     @property
     def interval(self) -> str:
+        """Name of the intervals."""
         kind = "always-valid " if self.bounds == "sequential" else ""
         return f"{kind}{100 * self.confidence:g} % interval"
 

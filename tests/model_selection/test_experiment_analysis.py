@@ -467,3 +467,10 @@ def test_more_covariates_than_users_give_no_bounds():
     found = analyze_experiment(table, metrics="clicked", covariates=names, on_mismatch="ignore")
     assert found.table[["low", "high", "lift_low"]].isna().all(axis=None)
     assert found.notes[-1] == "clicked, new: no bounds, because of more covariates than the users can bear"
+
+
+@pytest.mark.parametrize("bounds, name", [("sequential", "always-valid 99 % interval"), ("fixed", "99 % interval")])
+def test_the_intervals_have_a_name(bounds, name):
+    table = pd.DataFrame({"user": range(400), "variant": ["control", "new"] * 200, "orders": [0, 1, 1, 0] * 100})
+    result = analyze_experiment(table, metrics="orders", bounds=bounds, confidence=0.99)
+    assert result.interval == name and f"%, {name} from" in repr(result)
