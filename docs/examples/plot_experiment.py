@@ -3,10 +3,10 @@
 An experiment, from plan to result
 ==================================
 
-A shop wants to know whether a new ranker sells more. The customers of Online Retail play it again: the units they really
-bought in November 2011 are what the control buys, and the orders of the customers who get the new ranker are made 30 %
-larger, so that the truth is known. The experiment is planned on October, customers get their variants from a hash of
-their ids, and the result is looked at each day.
+A shop wants to know whether a new ranker sells more. The customers of Online Retail play it again: the units they
+really bought in November 2011 are what the control buys, and the orders of the customers who get the new ranker are
+made 30 % larger, so that the truth is known. The experiment is planned on October, customers get their variants from
+a hash of their ids, and the result is looked at each day.
 """
 
 import matplotlib.pyplot as plt

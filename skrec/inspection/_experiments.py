@@ -86,9 +86,7 @@ class ExperimentDisplay(_Display):
             if metric not in set(table["metric"]):
                 raise ValueError(f"metric={metric!r} is none of the result's: {sorted(set(table['metric']))}")
             table = table[table["metric"] == metric]
-        kind = "always-valid " if result.bounds == "sequential" else ""
-        interval = f"{kind}{100 * result.confidence:g} % interval"
-        options = {"over_time": over_time, "relative": relative, "control": result.control, "interval": interval}
+        options = {"over_time": over_time, "relative": relative, "control": result.control, "interval": result.interval}
         return cls(table, **options).plot(ax=ax)
 
     def plot(self, ax=None) -> "ExperimentDisplay":
