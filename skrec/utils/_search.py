@@ -1,8 +1,8 @@
 """Exact search for the items of largest inner product with a user's vector, without all products.
 
-Items are sorted by the norms of their vectors and coded as int8 numbers with a scale for each item. A product of codes
-and the norm of what the codes leave out bound the product of the vectors, so that only the few items whose upper bound
-reaches the k-th largest lower bound need their exact product; and the search ends where the norms are too small
+Items are sorted by the norms of their vectors and coded with 4 bits a component and a scale for each item. A product of
+codes and the norm of what the codes leave out bound the product of the vectors, so that only the few items whose upper
+bound reaches the k-th largest product so far need their own; and the search ends where the norms are too small
 (Cauchy-Schwarz inequality). Nothing is approximate: items of equal product are all found.
 """
 
@@ -13,75 +13,89 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _fast, _fast_search
+from ._fast_search import BLOCK
 from ._prepared import prepared
 from ._threads import drain, n_threads, single_threaded_blas
 
 LEAST_ITEMS = 2**14  # below, all products are as fast
 _WIDEST = 1024  # components from which int32 sums of products would be coarse
-_PAD = 32  # the loop takes this many numbers at once
+_PAD = 8  # the loop takes this many components at once
 _ROOM = 4096  # items that a user may have in question
 _USERS = 32  # that are served together
 _PER_SECOND = 2.5e9  # numbers of item vectors that are multiplied in a second, when all are
-_ROWS = 2**16  # items that are coded at a time
+_BLOCKS = 2**9  # blocks of items that are coded at a time
 _LARGEST = 1e15  # norm up to which products are far from the largest float32
 _THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
 
 
 class SearchIndex(NamedTuple):
-    """Item vectors coded for the search, in the order of descending norms.
+    """Item vectors coded for the search, in the order of descending norms, in blocks of 64 items.
 
     Attributes
     ----------
+    codes : ndarray of shape (n_blocks, width / 4, 64), dtype uint16
+        Levels 0 to 15 of the components, four in a number.
+    scales : ndarray of shape (n_blocks * 64,), dtype float32
+        The distance between two levels of an item; a component is about ``(level - 7.5) * scale``.
+    errors : ndarray of shape (n_blocks * 64,), dtype float32
+        Norm of what the codes of an item leave out, rounding included.
+    block_errors, block_norms : ndarray of shape (n_blocks,), dtype float32
+        The largest error and the largest norm of each block.
     order : ndarray of shape (n_items,), dtype int32
         Position of each coded item among the item vectors.
-    place : ndarray of shape (n_items,), dtype int32
-        The inverse of `order`.
-    codes : ndarray of shape (n_items, width), dtype int8
-        The codes, padded with zeros.
-    scales : ndarray of shape (n_items,), dtype float32
-        What an item's codes are multiplied by.
-    errors, norms : ndarray of shape (n_blocks,), dtype float32
-        For items that share a bound the largest norm of what is left out, rounding included, and the largest norm.
+    items : ndarray of shape (n_items, n_components), dtype float32
+        The item vectors.
+    rounding : float
+        Bound of the rounding of a product in float32, for vectors of norm 1.
     """
 
-    order: np.ndarray
-    place: np.ndarray
     codes: np.ndarray
     scales: np.ndarray
     errors: np.ndarray
-    norms: np.ndarray
+    block_errors: np.ndarray
+    block_norms: np.ndarray
+    order: np.ndarray
+    items: np.ndarray
+    rounding: float
 
 
 def build_index(items: np.ndarray) -> SearchIndex | None:
     """Code item vectors (n_items, n_components); None where they cannot be: numbers that are not finite."""
     n_items, n_components = items.shape
+    items = np.require(items, np.float32, "CA")
     norms = np.sqrt(np.einsum("ij,ij->i", items, items, dtype=np.float64))
     if not np.isfinite(norms).all() or norms.max(initial=0) > _LARGEST:
         return None
     order = np.argsort(-norms, kind="stable").astype(np.int32)
-    place = np.empty_like(order)
-    place[order] = np.arange(n_items, dtype=np.int32)
-    width = -(-n_components // _PAD) * _PAD
-    codes = np.zeros((n_items, width), dtype=np.int8)
-    scales = np.empty(n_items, dtype=np.float32)
-    errors = np.empty(n_items, dtype=np.float64)
-    for start in range(0, n_items, _ROWS):
-        some = items[order[start : start + _ROWS]].astype(np.float32, copy=False)
-        stop = start + len(some)
-        scale = np.abs(some).max(axis=1, initial=0) / np.float32(127)
-        steps = np.where(scale > 0, scale, 1)[:, None].astype(np.float32)
-        rounded = np.clip(np.rint(some / steps), -127, 127)
-        codes[start:stop, :n_components] = rounded
-        rest = some - rounded.astype(np.float32) * steps
-        errors[start:stop] = np.sqrt(np.einsum("ij,ij->i", rest, rest, dtype=np.float64))
-        scales[start:stop] = steps[:, 0]
     norms = norms[order]
-    slack = 4 * (n_components + 8) * 2.0**-24  # rounding in float32: of the exact product, and of ours
-    errors = errors * (1 + 1e-6) + slack * norms
-    starts = np.arange(0, n_items, _fast_search._BLOCK)
-    largest = (np.maximum.reduceat(values, starts) if n_items else values for values in (errors, norms))
-    block_errors, block_norms = (np.nextafter(one.astype(np.float32), np.float32(np.inf)) for one in largest)
-    return SearchIndex(order, place, codes, scales, block_errors, block_norms * np.float32(1 + 1e-5))
+    n_blocks, n_words = -(-n_items // BLOCK), -(-n_components // _PAD) * _PAD // 4
+    codes = np.zeros((n_blocks, n_words, BLOCK), dtype=np.uint16)
+    scales = np.zeros((n_blocks, BLOCK), dtype=np.float32)
+    errors = np.zeros((n_blocks, BLOCK), dtype=np.float64)
+    rounding = 4 * (n_components + 8) * 2.0**-24
+    for start in range(0, n_blocks, _BLOCKS):
+        part = slice(start, start + _BLOCKS)
+        rows = slice(start * BLOCK, (start + _BLOCKS) * BLOCK)
+        some = items[order[rows]]
+        levels, scale, error = _levels(some)
+        padded = np.zeros((len(codes[part]) * BLOCK, 4 * n_words), dtype=np.uint16)
+        padded[: len(some), :n_components] = levels
+        words = padded[:, ::4] | padded[:, 1::4] << 4 | padded[:, 2::4] << 8 | padded[:, 3::4] << 12
+        codes[part] = words.reshape(-1, BLOCK, n_words).transpose(0, 2, 1)
+        scales[part].reshape(-1)[: len(some)] = scale
+        errors[part].reshape(-1)[: len(some)] = error * (1 + 1e-6) + rounding * norms[rows]
+    above = np.nextafter(errors.astype(np.float32), np.float32(np.inf))
+    block_norms = norms[::BLOCK].astype(np.float32) * np.float32(1 + 1e-5)
+    return SearchIndex(codes, scales.ravel(), above.ravel(), above.max(axis=1), block_norms, order, items, rounding)
+
+
+def _levels(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the levels of vectors, (n, n_components), their scales and the norms of what is left out, (n,)."""
+    scales = np.abs(vectors).max(axis=1, initial=0) / np.float32(7.5)
+    scales[scales == 0] = 1
+    levels = np.clip(np.floor(vectors / scales[:, None] + np.float32(8)), 0, 15)
+    rest = vectors - (levels - np.float32(7.5)) * scales[:, None]
+    return levels.astype(np.uint16), scales, np.sqrt(np.einsum("ij,ij->i", rest, rest, dtype=np.float64))
 
 
 def index_of(model, items: np.ndarray, n_users: int = 1, name: str = "search") -> SearchIndex | None:
@@ -159,20 +173,22 @@ def search(index: SearchIndex, queries: np.ndarray, k: int, hidden: list[np.ndar
     norms = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
     if (bad := ~(norms <= _LARGEST)).any():  # NaN too; the others are found as if these were not there
         queries, norms = np.where(bad[:, None], 0, queries), np.where(bad, 0, norms)
-    limit = min(32767, 2**31 // (127 * index.codes.shape[1] + 1) - 1)
-    scales = (np.abs(queries).max(axis=1, initial=0) / limit).astype(np.float32)
-    steps = np.where(scales > 0, scales, 1).astype(np.float32)
-    rounded = np.clip(np.rint(queries / steps[:, None]), -limit, limit)
-    coded = np.zeros((n_users, index.codes.shape[1]), dtype=np.int16)
-    coded[:, :n_components] = rounded
-    rest = queries - rounded.astype(np.float32) * steps[:, None]
+    queries = np.require(queries, np.float32, "CA")
+    rounded, steps = _rounded(queries)
+    rest = queries - rounded * steps[:, None]
     errors = 1.01 * np.sqrt(np.einsum("ij,ij->i", rest, rest, dtype=np.float64))
-    lists = [np.sort(index.place[some]) for some in hidden] if hidden else []
+    weights = np.zeros((n_users, 4 * index.codes.shape[1]), dtype=np.int16)
+    weights[:, :n_components] = rounded
+    offsets = 7.5 * weights.sum(axis=1, dtype=np.int64)
+    fours = weights.reshape(n_users, -1, 4)
+    fours[:, :, 1:] -= 16 * fours[:, :, :-1]  # modulo 2 ** 16
+    numbers = (offsets, errors, norms * (1 + 1e-6))
+    parts = (queries, weights, steps, *(one.astype(np.float32) for one in numbers))
     indptr = np.zeros(n_users + 1, dtype=np.int64)
+    lists = hidden or []
     if lists:
         np.cumsum([len(some) for some in lists], out=indptr[1:])
-    flat = np.concatenate(lists).astype(np.int64) if lists else np.empty(0, dtype=np.int64)
-    parts = (coded, steps, errors.astype(np.float32), (norms * (1 + 1e-6)).astype(np.float32))
+    flat = np.concatenate([np.sort(some) for some in lists]).astype(np.int64) if lists else np.empty(0, dtype=np.int64)
     answers: list = [None] * n_users
     loop = _fast_search.kernel()
 
@@ -181,15 +197,23 @@ def search(index: SearchIndex, queries: np.ndarray, k: int, hidden: list[np.ndar
         bounds = np.empty((stop - start, _ROOM), dtype=np.float32)
         counts = np.empty(stop - start, dtype=np.int64)
         some = slice(start, stop)
-        loop(*index[2:], *(part[some] for part in parts), indptr[start : stop + 1], flat, k, found, bounds, counts)
+        loop(*index, *(part[some] for part in parts), indptr[start : stop + 1], flat, k, found, bounds, counts)
         for row, count in enumerate(counts.tolist()):
             if count >= k and norms[start + row] > 0:
-                answers[start + row] = np.sort(index.order[found[row, :count]]).astype(np.int64)
+                answers[start + row] = np.sort(found[row, :count])
 
     starts = range(0, n_users, _USERS)
     threads = n_threads() if len(starts) > 1 else 1
     drain(((start, min(start + _USERS, n_users)) for start in starts), work, threads)
     return answers
+
+
+def _rounded(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return users' vectors as whole numbers, and their steps: the sums with levels up to 15 fit into 16 bits."""
+    largest = np.maximum(np.maximum(queries, 0).sum(axis=1), -np.minimum(queries, 0).sum(axis=1))
+    steps = largest.astype(np.float32) * np.float32(15 / (32700 - 7.5 * queries.shape[1]))
+    steps[steps == 0] = 1
+    return np.rint(queries / steps[:, None]), steps
 
 
 class InnerProduct(NamedTuple):
@@ -237,7 +261,7 @@ class Products:
 
     def of(self, columns: np.ndarray) -> np.ndarray:
         """Return the scores of some items."""
-        return self.items[columns] @ self.query
+        return products_of(self.query, self.items, columns)
 
     def best(self, model, k: int, hidden: np.ndarray) -> np.ndarray | None:
         """Return the positions of at least the k best items but for hidden ones; None where all must be scored."""
@@ -255,6 +279,14 @@ def products(users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return users @ items.T
     with single_threaded_blas() if items.size > _THREADED else nullcontext():
         return (items @ users[0])[None]
+
+
+def products_of(user: np.ndarray, items: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the products of one user's vector and some item vectors; those of equal vectors are equal to the last bit.
+
+    BLAS sums a row in an order that depends on its place.
+    """
+    return np.einsum("ij,j->i", items[columns], user)
 
 
 def of_norm_1(vectors: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import _fast
-from ._search import InnerProduct, search
+from ._search import InnerProduct, products_of, search
 from ._topk import block_slices, map_blocks, mask_scores, top_k, top_k_sparse
 from ._users import Users
 
@@ -128,7 +128,7 @@ def _best_products(score, users: Users, k: int, inner, allowed, left_out, row_by
             if some is None:
                 rest.append(row)
                 continue
-            scores = product.items[some] @ vector
+            scores = products_of(vector, product.items, some)
             best = np.lexsort((rank[some], -scores))[:k]
             found[row], values[row] = some[best], scores[best]
     for rows in _runs(rest):
