@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from ..feature_extraction._events import pandas_frame
+from ..feature_extraction._history_frames import pandas_frame
 from ..utils._sklearn import Interval, validate_params
 
 _DAYS = 365

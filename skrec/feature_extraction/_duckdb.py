@@ -1,5 +1,6 @@
 """Events of CSV and parquet files sorted by DuckDB, which spills to disk."""
 
+import contextlib
 import glob
 import tempfile
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from ._event_columns import DROP, ZONE, check_values, count_missing, first_line, missing_message, mixed_zones, plain
 
-_BATCH = 1_000_000
+BATCH = 1_000_000  # events
 _MEMORY_SHARE = 0.5  # of DuckDB's usual limit; the rest is for the result
 
 
@@ -30,33 +31,58 @@ def sort_with_duckdb(paths: list[str], names: dict, delimiters: list[str], types
     tuple
         Users, row boundaries and flat columns, as `group_events` returns them.
     """
+    with opened_duckdb(paths) as connection:
+        relation = events_relation(connection, paths, names, delimiters)
+        by = '"user", "time"' if "time" in names else '"user"'
+        columns = ", ".join(f'"{role}"' for role in names)
+        result = connection.sql(f"SELECT {columns} FROM {relation} ORDER BY {by}, number")
+        batches = result.to_arrow_reader if hasattr(result, "to_arrow_reader") else result.fetch_arrow_reader
+        return _collect(batches(BATCH), names, types)
+
+
+@contextlib.contextmanager
+def opened_duckdb(paths: list[str], *, memory: float | None = None, folder=None):
+    """Give a connection that spills to disk, and say what its errors mean for the files.
+
+    Parameters
+    ----------
+    paths : list of str
+        The files that are read.
+    memory : float, default=None
+        GiB that it may take; None is half of DuckDB's usual limit.
+    folder : path-like, default=None
+        Where it spills to; None is the system's folder of temporary files.
+    """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="skrec-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="skrec-", dir=folder, ignore_cleanup_errors=True) as spilled:
         # what does not fit into memory goes to the folder, and the folder goes away
         config: dict[str, str | bool | int | float | list[str]] = {
-            "temp_directory": folder,
+            "temp_directory": spilled,
             "preserve_insertion_order": "true",
         }
         with duckdb.connect(":memory:", config=config) as connection:
             try:
                 connection.execute("SET TimeZone = 'UTC'")
-                limit, unit = connection.sql("SELECT current_setting('memory_limit')").fetchall()[0][0].split()
-                connection.execute(f"SET memory_limit = '{float(limit) * _MEMORY_SHARE:.3f} {unit}'")
-                if delimiters:
-                    relation = _csv_relation(connection, paths, names, delimiters)
+                if memory is None:
+                    limit, unit = connection.sql("SELECT current_setting('memory_limit')").fetchall()[0][0].split()
+                    memory_limit = f"{float(limit) * _MEMORY_SHARE:.3f} {unit}"
                 else:
-                    relation = _parquet_relation(connection, paths, names)
-                by = '"user", "time"' if "time" in names else '"user"'
-                columns = ", ".join(f'"{role}"' for role in names)
-                result = connection.sql(f"SELECT {columns} FROM {relation} ORDER BY {by}, number")
-                batches = result.to_arrow_reader if hasattr(result, "to_arrow_reader") else result.fetch_arrow_reader
-                return _collect(batches(_BATCH), names, types)
+                    memory_limit = f"{memory:.3f} GiB"
+                connection.execute(f"SET memory_limit = '{memory_limit}'")
+                yield connection
             except duckdb.OutOfMemoryException as error:
                 raise MemoryError(f"sorting events needs more memory or temporary disk: {first_line(error)}") from error
             except duckdb.Error as error:
                 shown = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
                 raise ValueError(f"{shown} cannot be read ({first_line(error)}): check the file") from error
+
+
+def events_relation(connection, paths: list[str], names: dict, delimiters: list[str]) -> str:
+    """Return the relation of the columns by role, and `number`, the place of an event in the files."""
+    if delimiters:
+        return _csv_relation(connection, paths, names, delimiters)
+    return _parquet_relation(connection, paths, names)
 
 
 def _name(name: str) -> str:

@@ -14,7 +14,7 @@ from ._duckdb import sort_with_duckdb
 from ._event_columns import DROP, check_columns, first_line, mixed_zones, plain_type
 from ._grouping import group_events
 from ._json_lines import json_array, json_columns, json_header
-from ._time_units import read_times
+from ._time_units import range_notes, read_times
 
 CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET = (".parquet", ".pq")
@@ -52,6 +52,41 @@ def read_files(source, names: dict, *, encoding=None, where=None, time_format=No
         return sort_with_duckdb(paths, names, delimiters, types)
     columns = read_columns_of_files(source, names, encoding=encoding, where=where, time_format=time_format)
     return group_events(clean(columns) if clean else columns, names, DROP["files"])
+
+
+def store_files(source, names: dict, time_unit: str | None, part: Path, memory: float, notes: list[str]) -> bool:
+    """Sort the events of files into a part of stored histories, with DuckDB; False where only memory can.
+
+    Parameters
+    ----------
+    source : str, Path or list of these
+        What the user gave.
+    names : dict of str
+        The columns asked for, by role.
+    time_unit : str or None
+        The unit of times that are numbers.
+    part : pathlib.Path
+        The new part.
+    memory : float
+        GiB for sorting.
+    notes : list of str
+        What was recognised or looks wrong is added.
+    """
+    paths = find_files(source)
+    kind = file_kind(paths)
+    if not _has_duckdb() or kind == "json":
+        return False
+    from ._duckdb_store import store_with_duckdb
+    from ._open_histories import far_events
+    from ._store import read_part
+
+    types, delimiters = _check_files(paths, names, kind, None)
+    unit = store_with_duckdb(paths, names, delimiters, types, time_unit, part, memory)
+    read = read_part(part).histories
+    if read.time is not None and read.dated:
+        n_far, *bounds = far_events(read)
+        notes += range_notes(tuple(bounds), n_far, len(read.codes), unit, f"time column {names['time']!r}")
+    return True
 
 
 def read_columns_of_files(source, names: dict, *, encoding=None, where=None, time_format=None, raw=False) -> dict:

@@ -1,17 +1,15 @@
 """Events in, histories out: the one door for a table with a row per event."""
 
+import os
 from pathlib import Path
 
-import numpy as np
-
-from ..utils._arguments import check_flags
+from ..utils._arguments import check_flags, check_memory
 from ..utils._time import logger
 from ._event_columns import DROP, check_names, drop_missing_events, keep_where, read_columns
 from ._grouping import group_events
+from ._history_frames import pandas_frame, polars_frame
 from ._time_units import check_time_unit, read_times, time_notes, with_unit
 from ._where import Where
-
-_INT32_MAX = 2**31 - 1
 
 
 def to_histories(
@@ -27,6 +25,9 @@ def to_histories(
     where: str | None = None,
     drop_missing: bool = False,
     encoding: str | None = None,
+    store: str | os.PathLike | None = None,
+    append: bool = False,
+    max_memory: float = 1.0,
 ):
     """Turn a log of events into histories: one row per user, oldest event first.
 
@@ -61,15 +62,23 @@ def to_histories(
         Leave out events without a user, an item or a time, and say how many; otherwise they are an error.
     encoding : str, default=None
         How text files are written, such as ``"latin-1"``; None is UTF-8.
+    store : path-like, default=None
+        A folder to be made, in which the histories are stored: they are then read from there, memory-mapped, and need
+        not fit into memory. See `StoredHistories`.
+    append : bool, default=False
+        Add the events to those that the folder has, if it is there: they become a part of their own, and are merged
+        with the others when the folder is opened next. Events of the same time come behind those stored.
+    max_memory : float, default=1.0
+        GiB for sorting files into `store` with DuckDB; what does not fit is sorted on disk.
 
     Returns
     -------
-    pandas.DataFrame or polars.DataFrame
+    pandas.DataFrame, polars.DataFrame or StoredHistories
         One row per user, sorted by user id, with the list column `item` and, where asked for, the parallel list
         columns `time`, `weight` and `event`. In pandas the columns are Arrow lists and the user ids are the index;
         for polars input the frame is a polars one and the user ids are its first column. What was recognised, dropped
         or looks wrong is logged as a warning of the logger ``skrec``, and in pandas a list of texts in
-        ``attrs["notes"]``.
+        ``attrs["notes"]``. With `store`, the stored histories.
 
     Raises
     ------
@@ -89,8 +98,8 @@ def to_histories(
     Value types are kept, categories become plain values. In memory the work is a counting sort by user, linear in
     the number of events, and at its peak takes one to three times the memory of the columns it reads, the result
     included. Files are sorted by DuckDB where it is installed (``pip install 'skrec-hybrid[large]'``), which spills to
-    disk, so that only the result must fit in memory; JSON lines, and files with `where`, `time_format`,
-    `drop_missing` or `encoding`, are read into memory.
+    disk, so that only the result must fit in memory, and with `store` not even that; JSON lines, and files with
+    `where`, `time_format`, `drop_missing` or `encoding`, are read into memory.
 
     Times with a zone are moments in UTC, and times without one count as UTC. Dates more than a year from now are said
     and count in no window of a model.
@@ -113,7 +122,7 @@ def to_histories(
     """
     names = check_names({"user": user, "item": item, "time": time, "weight": weight, "event": event})
     check_time_unit(time_unit)
-    check_flags(drop_missing=drop_missing)
+    check_flags(drop_missing=drop_missing, append=append)
     for value, name in ((time_unit, "time_unit"), (time_format, "time_format")):
         if value is not None and time is None:
             raise ValueError(f"{name}={value!r} needs the times of the events: name their column with time=")
@@ -121,71 +130,57 @@ def to_histories(
         raise ValueError("time_unit is for times that are numbers and time_format for text: give one of them")
     condition = None if where is None else Where(where)
     notes: list[str] = []
+    label = f"time column {time!r}"
 
-    def clean(columns):
-        return drop_missing_events(columns, names, notes)
+    def read() -> tuple:
+        clean = (lambda columns: drop_missing_events(columns, names, notes)) if drop_missing else None
+        if _are_paths(events):
+            from ._event_files import read_files
 
-    if isinstance(events, (str, Path)) or (isinstance(events, (list, tuple)) and events):
-        from ._event_files import read_files
+            found = read_files(events, names, encoding=encoding, where=condition, time_format=time_format, clean=clean)
+            kind = "files"
+        else:
+            if encoding is not None:
+                raise ValueError(f"encoding={encoding!r} is for files, but events is a table: leave encoding out")
+            columns, kind = read_columns(keep_where(events, condition, names), names, drop_missing)
+            if time_format is not None:
+                columns["time"] = read_times(columns["time"], time_format, label)
+            found = group_events(clean(columns) if clean else columns, names, DROP[kind])
+        users, indptr, flat = found
+        if time is not None:
+            flat["time"], unit = with_unit(flat["time"], time_unit, label)
+            notes.extend(time_notes(flat["time"], unit, label))
+        return users, indptr, flat, kind
 
-        kind = "files"
-        users, indptr, flat = read_files(
-            events,
-            names,
-            encoding=encoding,
-            where=condition,
-            time_format=time_format,
-            clean=clean if drop_missing else None,
-        )
-    else:
-        if encoding is not None:
-            raise ValueError(f"encoding={encoding!r} is for files, but events is a table: leave encoding out")
-        columns, kind = read_columns(keep_where(events, condition, names), names, drop_missing)
-        if time_format is not None:
-            columns["time"] = read_times(columns["time"], time_format, f"time column {time!r}")
-        users, indptr, flat = group_events(clean(columns) if drop_missing else columns, names, DROP[kind])
-    if time is not None:
-        flat["time"], unit = with_unit(flat["time"], time_unit, f"time column {time!r}")
-        notes += time_notes(flat["time"], unit, f"time column {time!r}")
+    if store is not None:
+        from ._open_histories import store_part, write_part
+
+        def write(part) -> None:
+            plain_read = not drop_missing and condition is None and time_format is None and encoding is None
+            if _are_paths(events) and plain_read:
+                from ._event_files import store_files
+
+                if store_files(events, names, time_unit, part, check_memory(max_memory), notes):
+                    return
+            users, indptr, flat, _ = read()
+            write_part(part, users, indptr, flat, user)
+
+        stored = store_part(store, append, write)
+        for note in notes:
+            logger.warning(note)
+        return stored
+    if append:
+        raise ValueError("append=True adds events to stored histories: name their folder with store=")
+    users, indptr, flat, kind = read()
     for note in notes:
         logger.warning(note)
     if kind == "polars":
-        return _polars_frame(users, indptr, flat, user)
+        return polars_frame(users, indptr, flat, user)
     frame = pandas_frame(users, indptr, flat, user)
     if notes:
         frame.attrs["notes"] = notes
     return frame
 
 
-def _lists(indptr: np.ndarray, flat: dict) -> dict:
-    import pyarrow as pa
-
-    large = indptr[-1] > _INT32_MAX
-    offsets = pa.array(indptr if large else indptr.astype(np.int32))
-    array = pa.LargeListArray if large else pa.ListArray
-    return {role: array.from_arrays(offsets, values) for role, values in flat.items()}
-
-
-def pandas_frame(users, indptr: np.ndarray, flat: dict, user: str):
-    """Build the frame from user ids, row boundaries and flat columns (Arrow or NumPy arrays)."""
-    import pandas as pd
-    import pyarrow as pa
-
-    users = pa.array(users)
-    flat = {role: pa.array(values) for role, values in flat.items()}
-
-    columns = {
-        role: pd.array(values, dtype=pd.ArrowDtype(values.type)) for role, values in _lists(indptr, flat).items()
-    }
-    text = pa.types.is_string(users.type) or pa.types.is_large_string(users.type)
-    index = pd.Index(users.to_pandas() if text else users.to_numpy(zero_copy_only=False), name=user)
-    return pd.DataFrame(columns, index=index)
-
-
-def _polars_frame(users, indptr: np.ndarray, flat: dict, user: str):
-    import polars as pl
-
-    if user in flat:
-        raise ValueError(f"user={user!r} is also the name of a list column of the result: rename the column first")
-    columns = {user: users, **_lists(indptr, flat)}
-    return pl.DataFrame([pl.Series(name, pl.from_arrow(values)) for name, values in columns.items()])
+def _are_paths(events) -> bool:
+    return isinstance(events, (str, Path)) or (isinstance(events, (list, tuple)) and bool(events))

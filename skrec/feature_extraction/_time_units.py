@@ -108,20 +108,22 @@ def recognise_unit(low, high) -> str | None:
 
 def time_notes(array, unit: str | None, label: str) -> list[str]:
     """Say which unit was recognised, and how many times lie in the far future."""
-    notes: list[str] = []
     times = _to_numpy(array)
     if not len(times) or not are_dates(times):
-        return notes
+        return []
     days = as_days(times, label)
+    return range_notes((days.min(), days.max()), int(far_future(days, True).sum()), len(days), unit, label)
+
+
+def range_notes(bounds: tuple, n_far: int, n_events: int, unit: str | None, label: str) -> list[str]:
+    """Say what `time_notes` does, from the first and last day and the number of times in the far future."""
+    notes: list[str] = []
     if unit is not None:
-        first, last = (
-            datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day // 1)) for day in (days.min(), days.max())
-        )
+        first, last = (datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day // 1)) for day in bounds)
         words = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}[unit]
         notes.append(f"{label}: numbers read as {words} since 1970 ({first} to {last}); time_unit= names another unit")
-    far = int(far_future(days, True).sum())
-    if far:
+    if n_far:
         notes.append(
-            f"{label}: {far} of {len(days)} events are dated more than a year from now; they count in no window"
+            f"{label}: {n_far} of {n_events} events are dated more than a year from now; they count in no window"
         )
     return notes

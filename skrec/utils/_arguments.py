@@ -174,3 +174,12 @@ def as_floats(values, name: str) -> np.ndarray:
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must hold numbers, got {shown(values)}: {error}") from error
+
+
+def check_memory(value, name: str = "max_memory") -> float:
+    """Return an amount of memory in GiB as a float; raise unless it is a number above 0."""
+    if is_no_number(value) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number of GiB, got {shown(value)}")
+    if not 0 < float(value) < float("inf"):
+        raise ValueError(f"{name} must be a number of GiB above 0, got {shown(value)}")
+    return float(value)

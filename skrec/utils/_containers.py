@@ -28,6 +28,8 @@ def keep_events(X, histories: Histories, keep: np.ndarray):
     same container as X
         Every row stays; in a frame the parallel list columns are cut alike and the other columns are untouched.
     """
+    if hasattr(X, "_keep_events"):  # StoredHistories
+        return X._keep_events(keep)
     after = _boundaries(histories.indptr, keep)
     if is_arrow_table(X):
         for name in COLUMNS:
@@ -45,6 +47,8 @@ def keep_events(X, histories: Histories, keep: np.ndarray):
 
 def keep_items(X, histories: Histories, keep: np.ndarray):
     """Return the items of some events of every row: a column for a frame or table, else the same container as X."""
+    if hasattr(X, "_keep_items"):
+        return X._keep_items(keep)
     column = X["item"] if is_frame(X) or is_arrow_table(X) else X
     return _cut(column, histories.indptr, keep, _boundaries(histories.indptr, keep))
 

@@ -82,6 +82,16 @@ class Histories:
         }
         return replace(self, indptr=indptr, **parts)
 
+    def take_rows(self, rows: np.ndarray) -> "Histories":
+        """Return the histories at some positions, shape (n_taken,)."""
+        indptr = np.concatenate([[0], np.cumsum(self.lengths[rows], dtype=np.int64)])
+        events = np.arange(indptr[-1]) + np.repeat(self.indptr[:-1][rows] - indptr[:-1], np.diff(indptr))
+        parts: dict[str, Any] = {
+            name: None if (value := getattr(self, name)) is None else value[events]
+            for name in ("codes", "time", "weight", "event_codes")
+        }
+        return replace(self, indptr=indptr, **parts)
+
     def on_items(self, items: np.ndarray) -> "Histories":
         """Code the events by their position in `items` and leave out those whose item is not there."""
         if self.ids is items:
@@ -159,8 +169,8 @@ def read_histories(X, name: str = "X") -> Histories:
     """
     if isinstance(X, Histories):
         return X
-    if isinstance(X, ReadHistories):
-        return X.histories
+    if isinstance(read := getattr(X, "histories", None), Histories):  # read already, or on disk
+        return read
     if not is_frame(X) and is_arrow_table(X):
         import pandas as pd
 

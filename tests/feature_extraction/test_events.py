@@ -256,7 +256,7 @@ def engine(request, monkeypatch):
     if request.param == "duckdb":
         pytest.importorskip("duckdb", reason="DuckDB is not installed")
     monkeypatch.setattr(_event_files, "_has_duckdb", lambda: request.param == "duckdb")
-    monkeypatch.setattr(_duckdb, "_BATCH", 64)
+    monkeypatch.setattr(_duckdb, "BATCH", 64)
     return request.param
 
 
