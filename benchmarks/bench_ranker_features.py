@@ -4,11 +4,14 @@ Prints NDCG at 10 with all features and, for each group of features, the relativ
 bootstrap interval over users; in the last columns the processor seconds of learning and the number of features.
 Retrievers and settings are those of the recipe "hybrid" for the set (`bench_recipes.py`), the ranker is LambdaMART
 (`--ranker default`: that of scikit-learn), seeds 0 to 2 (`--seeds`), averaged per user. "fine counts and ages" has
-those of items without their coarse steps. `--folds` prints instead what the validation scores of ``ranker="auto"``
-promise, by other holdouts and by other users of the same holdouts, beside what the chosen candidate reaches on the
-validation part. No test part is touched.
+those of items without their coarse steps. `--users N` asks N random users of the validation part, `--groups` leaves
+out the named groups alone, and `--with-net` adds SASRec to the retrievers, with the settings of `bench_sequences.py`:
+"net score" is then the square root of its probabilities, standardised per user. `--folds` prints instead what the
+validation scores of ``ranker="auto"`` promise, by other holdouts and by other users of the same holdouts, beside what
+the chosen candidate reaches on the validation part. No test part is touched.
 
-    python benchmarks/bench_ranker_features.py [set ...] [--ranker listwise|default] [--seeds 0 1 2] [--folds]
+    python benchmarks/bench_ranker_features.py [set ...] [--ranker listwise|default] [--seeds 0 1 2] [--users 2000]
+        [--groups baskets intervals] [--with-net] [--folds]
 """
 
 import argparse
@@ -17,6 +20,7 @@ import time
 
 import bench_hybrid
 import bench_recipes
+import bench_sequences
 import numpy as np
 
 from skrec.ensemble import _pair_features, _parts, _second_stage
@@ -29,7 +33,10 @@ from skrec.recipes import make_recommender
 SETS = ["online_retail", "online_retail_new", "dunnhumby", "grocery"]
 FINE = "fine counts and ages"
 GROUPS = {  # regular expressions of names
+    "scores": r".* score",
     "places": r".* place",
+    "net probabilities": r"net score",
+    "net": r"net (score|place)",
     "popularity in windows": r"popularity \d+D",
     "item age and idle time": r"item (age|idle)",
     "user": r"history (length|idle)|baskets",
@@ -51,11 +58,17 @@ def leave_out(pattern: str | None) -> None:
     PairFeatures.table = _table if pattern is None else table
 
 
-def task_and_model(name: str, seed: int):
+def task_and_model(name: str, seed: int, n_users: int = 0, with_net: bool = False):
     """Return the validation task of a set and the recipe."""
     make, said = bench_recipes.SETS[name]
-    task = bench_hybrid.fewer_users(make(True), 0)
-    return task, make_recommender("hybrid", {"random_state": seed}, exclude_seen=task.exclude_seen, **said)
+    task = bench_hybrid.fewer_users(make(True), n_users)
+    model = make_recommender("hybrid", {"random_state": seed}, exclude_seen=task.exclude_seen, **said)
+    if with_net:
+        from skrec.neural_network import SASRec
+
+        net = SASRec(random_state=0, exclude_seen=task.exclude_seen, **bench_sequences.SETTINGS.get(name, {}))
+        model.set_params(recommenders=[*model.recommenders, ("net", net)])
+    return task, model
 
 
 def promises(name: str, seeds: list[int]) -> None:
@@ -72,17 +85,18 @@ def promises(name: str, seeds: list[int]) -> None:
     _second_stage.folds_of = folds_of
 
 
-def measure(name: str, ranker: str, seeds: list[int]) -> None:
+def measure(name: str, ranker: str, seeds: list[int], groups: list[str], n_users: int, with_net: bool) -> None:
     """Print the rows of one set."""
     whole, all_names, levels = None, None, _pair_features._LEVELS
-    for group, pattern in {"all features": None, FINE: None, **GROUPS}.items():
+    patterns = {FINE: None, **GROUPS}
+    for group, pattern in {"all features": None, **{one: patterns[one] for one in groups or patterns}}.items():
         if pattern is not None and not any(re.fullmatch(pattern, one) for one in all_names or []):
             continue
         leave_out(pattern)
         _pair_features._LEVELS = 1_000_000 if group == FINE else levels
         reached, seconds = [], 0.0
         for seed in seeds:
-            task, model = task_and_model(name, seed)
+            task, model = task_and_model(name, seed, n_users, with_net)
             model.set_params(ranker=listwise_ranker(seed) if ranker == "listwise" else None)
             start = time.process_time()
             model.fit(task.X_train)
@@ -108,6 +122,9 @@ def main():
     parser.add_argument("names", nargs="*", default=SETS)
     parser.add_argument("--ranker", choices=["listwise", "default"], default="listwise")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--groups", nargs="+", choices=[FINE, *GROUPS], default=[])
+    parser.add_argument("--users", type=int, default=0)
+    parser.add_argument("--with-net", action="store_true")
     parser.add_argument("--folds", action="store_true")
     arguments = parser.parse_args()
     _parts._fit_part = bench_hybrid.fit_once
@@ -117,7 +134,7 @@ def main():
         if arguments.folds:
             promises(name, arguments.seeds)
         else:
-            measure(name, arguments.ranker, arguments.seeds)
+            measure(name, arguments.ranker, arguments.seeds, arguments.groups, arguments.users, arguments.with_net)
         bench_hybrid._fitted.clear()
 
 
