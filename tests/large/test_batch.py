@@ -1,0 +1,114 @@
+"""Recommendations to all users, written block by block."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skrec.datasets import make_histories
+from skrec.feature_extraction import to_histories
+from skrec.large import _batch, write_recommendations
+from skrec.neighbors import BuyAgainRecommender, ItemKNN
+
+
+@pytest.fixture(scope="module")
+def histories():
+    return make_histories(300, 60, random_state=0)
+
+
+def expected(model, X, users, **request):
+    items, scores = model.recommend(X, return_scores=True, **request)
+    n_users, width = items.shape
+    return pd.DataFrame(
+        {
+            "user": np.repeat(np.asarray(users), width),
+            "item": items.reshape(-1),
+            "rank": np.tile(np.arange(1, width + 1), n_users),
+            "score": scores.reshape(-1),
+        }
+    )
+
+
+@pytest.mark.parametrize("block_events", [1, 200, 2**21])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_file_holds_what_recommend_answers(histories, tmp_path, block_events, suffix):
+    model = ItemKNN(k=4).fit(histories)
+    path = write_recommendations(model, histories, tmp_path / f"lists{suffix}", block_events=block_events)
+    table = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path)
+    pd.testing.assert_frame_equal(
+        table, expected(model, histories, histories.index), check_dtype=False, rtol=1e-5, check_exact=False
+    )
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_stored_histories_and_lists_give_the_same(histories, tmp_path):
+    events = histories.explode(["item", "time"]).reset_index()
+    events["user"] = [f"u{user:03d}" for user in events["user"]]
+    stored = to_histories(events, user="user", item="item", time="time", store=tmp_path / "log")
+    model = BuyAgainRecommender(k=3, exclude_seen=False).fit(stored)
+    request = {"k": 2, "exclude": [0, 1], "candidates": range(30)}
+    one = pd.read_parquet(write_recommendations(model, stored, tmp_path / "a.parquet", block_events=99, **request))
+    pd.testing.assert_frame_equal(one, expected(model, stored.to_frame(), stored.index, **request), check_dtype=False)
+    plain = ItemKNN().fit([["a", "b"], ["b", "c"], ["a", "c"]])
+    two = pd.read_parquet(write_recommendations(plain, [["a"], ["b"]], tmp_path / "b.parquet", k=1))
+    assert (
+        two["user"].tolist() == [0, 1] and two["item"].tolist() == plain.recommend([["a"], ["b"]], 1).ravel().tolist()
+    )
+
+
+def test_interrupted_work_goes_on(histories, tmp_path, monkeypatch, caplog):
+    model, path = ItemKNN(k=4).fit(histories), tmp_path / "lists.parquet"
+    asked = []
+    answers = _batch._answers
+
+    def fails_later(model, block, start, request):
+        asked.append(start)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return answers(model, block, start, request)
+
+    monkeypatch.setattr(_batch, "_answers", fails_later)
+    with pytest.raises(KeyboardInterrupt):
+        write_recommendations(model, histories, path, block_events=1000)
+    assert not path.exists() and len(list((tmp_path / "lists.parquet.parts").glob("*.parquet"))) == 2
+    third = asked[2]
+    write_recommendations(model, histories, path, block_events=1000)
+    assert asked[3] == third and "going on behind 2 of" in caplog.text
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(path), expected(model, histories, histories.index), check_dtype=False, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("change", ["model", "k", "histories", "users"])
+def test_what_belongs_to_another_request_is_not_used(histories, tmp_path, monkeypatch, change):
+    model, path = ItemKNN(k=4).fit(histories), tmp_path / "lists.parquet"
+    monkeypatch.setattr(_batch, "_join", lambda parts, path: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write_recommendations(model, histories, path, block_events=1000)
+    monkeypatch.undo()
+    k, other = 3 if change == "k" else None, histories
+    if change == "model":
+        model = ItemKNN(k=4, n_neighbors=3).fit(histories)
+    if change == "histories":
+        other = histories.iloc[::-1]
+    if change == "users":
+        other = histories.set_axis(histories.index + 1)
+    table = pd.read_parquet(write_recommendations(model, other, path, k=k, block_events=1000))
+    pd.testing.assert_frame_equal(table, expected(model, other, other.index, k=k), check_dtype=False, rtol=1e-5)
+
+
+def test_progress_and_errors(histories, tmp_path, capsys):
+    model = ItemKNN(k=4).fit(histories)
+    write_recommendations(model, histories, tmp_path / "a.csv", block_events=2000, verbose=1)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1 and lines[-1] == "Recommended to 300 of 300 users, 0 s left"
+    with pytest.raises(ValueError, match="must end in"):
+        write_recommendations(model, histories, tmp_path / "a.txt")
+    with pytest.raises(TypeError, match="exclude must be"):
+        write_recommendations(model, histories, tmp_path / "a.csv", exclude=[[1]] * 300)
+    with pytest.raises(ValueError, match="X has no rows"):
+        write_recommendations(model, histories.iloc[:0], tmp_path / "b.csv")
+    (tmp_path / "c.csv.parts").mkdir()
+    (tmp_path / "c.csv.parts" / "mine").write_text("kept")
+    with pytest.raises(FileExistsError, match="remove or rename it"):
+        write_recommendations(model, histories, tmp_path / "c.csv")
+    assert (tmp_path / "c.csv.parts" / "mine").read_text() == "kept"
