@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence
+from ..utils._csr import as_float32, column_sums, pattern_of
 from ..utils._nearest import Below
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._statistics import Statistics
@@ -126,11 +127,9 @@ class ItemKNN(NearestItemsMixin, BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
-        matrix = users.matrix.astype(np.float32)
-        if self.metric in ("jaccard", "tversky"):
-            matrix.data[:] = 1
-        size = np.bincount(matrix.indices, matrix.data.astype(np.float64) ** 2, minlength=self.n_items_)
-        return Statistics({"together": Cooccurrence(matrix, matrix), "size": size})
+        counted = self.metric in ("jaccard", "tversky")
+        matrix = pattern_of(users.matrix) if counted else as_float32(users.matrix)
+        return Statistics({"together": Cooccurrence(matrix, matrix), "size": column_sums(matrix, squared=True)})
 
     def _divided(self, statistics):
         return "together", self._below(statistics["size"].astype(np.float32))  # squared norms, or numbers of users

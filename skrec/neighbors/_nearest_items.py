@@ -25,9 +25,9 @@ class NearestItemsMixin:
         self._nearest = None
         if self.incremental and not below.slope:
             self._nearest, nearest = NearestRows.build(product, self.n_neighbors, below, self._id_rank())
+            self.similarity_ = sp.csr_array(nearest.T)
         else:
-            nearest = product.nearest(self.n_neighbors, below, self._id_rank())
-        self.similarity_ = sp.csr_array(nearest.T)
+            self.similarity_ = product.nearest(self.n_neighbors, below, self._id_rank(), transpose=True)
 
     def _resolve(self, statistics, after, before, changes):
         name, below = self._divided(statistics)

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence
+from ..utils._csr import are_ones, as_float32, column_sums
 from ..utils._nearest import Below
 from ..utils._sklearn import Interval
 from ..utils._statistics import Statistics
@@ -128,10 +129,11 @@ class RP3beta(NearestItemsMixin, BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
-        matrix = users.matrix.astype(np.float32)
-        weight = np.bincount(matrix.indices, matrix.data.astype(np.float64), minlength=self.n_items_)
-        to_items = self._steps(matrix)
-        matrix.data **= np.float32(self.alpha)  # what an item's weight divides later is additive
+        matrix = as_float32(users.matrix)
+        weight, to_items = column_sums(matrix), self._steps(matrix)
+        if not are_ones(matrix.data) and self.alpha != 1:  # what an item's weight divides later is additive
+            powers = matrix.data ** np.float32(self.alpha)
+            matrix = sp.csr_array((powers, matrix.indices, matrix.indptr), shape=matrix.shape)
         return Statistics({"paths": Cooccurrence(to_items, matrix), "weight": weight})
 
     def _check_updatable(self):
@@ -152,10 +154,11 @@ class RP3beta(NearestItemsMixin, BaseRecommender):
 
     def _steps(self, matrix: sp.csr_array) -> sp.csr_array:
         """Return the entries to the power of `alpha` over the totals of their rows to that of `gamma`."""
-        total = np.repeat(np.asarray(matrix.sum(axis=1)).ravel(), np.diff(matrix.indptr))
         own = self.gamma is not None
-        above, below = (matrix.data**self.alpha, total**self.gamma) if own else (matrix.data, total)
-        steps = np.divide(above, below, out=np.zeros_like(matrix.data), where=total > 0)
-        if not own:
-            steps = steps**self.alpha
-        return sp.csr_array((steps.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+        lengths = np.diff(matrix.indptr)
+        total = np.float32(lengths) if are_ones(matrix.data) else np.asarray(matrix.sum(axis=1)).ravel()
+        below = np.repeat(total**self.gamma if own else total, lengths)
+        steps = np.divide(matrix.data**self.alpha if own else matrix.data, below, out=below, where=below > 0)
+        if not own and self.alpha != 1:
+            steps **= np.float32(self.alpha)
+        return sp.csr_array((steps, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ._csr import transposed
 from ._nearest import Below, nearest_rows
 from ._topk import stored_rows, stored_values
 
@@ -18,7 +19,8 @@ class Cooccurrence:
     Parameters
     ----------
     left, right : CSR arrays of shape (n_users, n_items), dtype float32
-        The two factors, entries of at least 0; the same array twice gives the Gram matrix.
+        The two factors, entries of at least 0; the same array twice gives the Gram matrix. Values that are all 1 take
+        least memory as `_csr.ones`.
     """
 
     def __init__(self, left: sp.csr_array, right: sp.csr_array):
@@ -105,19 +107,19 @@ class Cooccurrence:
             return (left.T @ right).toarray(order="F")
         return self.tocsr().toarray(order="F")
 
-    def nearest(self, n: int, below: Below, rank: np.ndarray | None = None) -> sp.csr_array:
+    def nearest(self, n: int, below: Below, rank: np.ndarray | None = None, *, transpose: bool = False) -> sp.csr_array:
         """Keep the n largest entries of each row once divided, without the diagonal; see `nearest_rows`.
 
         Where the product has not been formed, it never is as a whole.
         """
         if (factors := self._lazy()) is not None:
             left, right = factors
-            return nearest_rows(sp.csr_array(left.T), right, n, below, rank)
+            return nearest_rows(transposed(left), right, n, below, rank, transpose=transpose)
         product = self.tocsr()
         n_items = product.shape[0]
         steps = np.arange(n_items + 1)
         identity = sp.csr_array((np.ones(n_items, np.float32), steps[:-1], steps), shape=product.shape)
-        return nearest_rows(identity, product, n, below, rank)
+        return nearest_rows(identity, product, n, below, rank, transpose=transpose)
 
     def moved(self, positions: np.ndarray, n_items: int) -> "Cooccurrence":
         """Return the sum with item i at ``positions[i]`` of n_items; items at -1 are left out."""

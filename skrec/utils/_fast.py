@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from ._csr import are_ones
 from ._threads import drain, n_threads
 
 _BLOCK = 32  # columns whose highest score is compared at once
@@ -94,6 +95,7 @@ def best_of_product(left, right, k, *, order=None, seen=None, removed=None, belo
     """Find the k best columns of each row of a sparse product that never exists as a whole.
 
     Rows are done in threads; a row is summed in the order in which SciPy sums it, so that both give the same values.
+    Factors whose values are `ones` are summed without reading any.
 
     Parameters
     ----------
@@ -174,8 +176,10 @@ def fits(*matrices: sp.csr_array) -> bool:
 
 
 def _parts(matrix: sp.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the arrays of a matrix for the compiled loop, without values where they are `ones`."""
     indices = matrix.indices.view(np.uint32) if matrix.indices.dtype == np.int32 else matrix.indices
-    pairs = (matrix.indptr, np.uint64), (indices, np.uint32), (matrix.data, np.float32)
+    values = matrix.data[:0] if are_ones(matrix.data) else matrix.data
+    pairs = (matrix.indptr, np.uint64), (indices, np.uint32), (values, np.float32)
     indptr, indices, data = (np.require(part, kind, ["C", "A"]) for part, kind in pairs)
     return indptr, indices, data
 
@@ -215,6 +219,7 @@ def _best_of_product(
     heap = np.empty(k, dtype=np.uint64)  # score bits, which order as the scores, then the rank upside down
     number = np.empty(1, dtype=np.float32)
     bits = number.view(np.uint32)
+    left_ones, right_ones = len(l_data) == 0, len(r_data) == 0
     low = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
     score_bits = score.view(np.uint32)  # of numbers of at least 0 they order as the numbers
@@ -231,20 +236,24 @@ def _best_of_product(
         n_touched = 0
         if whole:
             for p in range(l_indptr[row], l_indptr[row + 1]):
-                weight = l_data[p]
+                weight = np.float32(1) if left_ones else l_data[p]
+                if right_ones:
+                    for q in range(r_indptr[l_indices[p]], r_indptr[l_indices[p] + 1]):
+                        score[r_indices[q]] += weight
+                    continue
                 for q in range(r_indptr[l_indices[p]], r_indptr[l_indices[p] + 1]):
                     score[r_indices[q]] += weight * r_data[q]
             for p in range(seen_indptr[row], seen_indptr[row + 1]):
                 score[seen_indices[p]] = 0
         else:
             for p in range(l_indptr[row], l_indptr[row + 1]):
-                weight = l_data[p]
+                weight = np.float32(1) if left_ones else l_data[p]
                 for q in range(r_indptr[l_indices[p]], r_indptr[l_indices[p] + 1]):
                     column = r_indices[q]
                     if score[column] == 0:
                         touched[n_touched] = column
                         n_touched += 1
-                    score[column] += weight * r_data[q]
+                    score[column] += weight if right_ones else weight * r_data[q]
 
         size = 0
         least = np.float32(0)

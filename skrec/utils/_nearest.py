@@ -6,7 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import _fast
+from ._csr import with_values
 from ._topk import map_blocks, stored_rows
+
+_BLOCK = 2**22  # entries looked at in one go where arrays of all would be large
 
 
 class Below(NamedTuple):
@@ -41,7 +44,13 @@ class Below(NamedTuple):
 
 
 def nearest_rows(
-    left: sp.csr_array, right: sp.csr_array, n: int, below: Below | None = None, rank: np.ndarray | None = None
+    left: sp.csr_array,
+    right: sp.csr_array,
+    n: int,
+    below: Below | None = None,
+    rank: np.ndarray | None = None,
+    *,
+    transpose: bool = False,
 ) -> sp.csr_array:
     """Keep the n largest entries of each row of a square product, without its diagonal.
 
@@ -57,6 +66,8 @@ def nearest_rows(
         What the entries of the product are divided by.
     rank : ndarray of shape (n_items,), default=None
         Of equal values the column of smaller rank stays instead.
+    transpose : bool, default=False
+        Whether to return the transpose of what stays.
 
     Returns
     -------
@@ -69,7 +80,8 @@ def nearest_rows(
     """
     n_items = left.shape[0]
     lengths = np.diff(right.indptr)
-    work = float(np.bincount(left.indices, minlength=len(lengths)) @ lengths)  # multiply-adds
+    blocks = (left.indices[start : start + _BLOCK] for start in range(0, left.nnz, _BLOCK))
+    work = float(sum(int(lengths[users].sum()) for users in blocks))  # multiply-adds
     seconds = 3e-9 * work + 6e-8 * min(work, n_items**2)
     if _fast.worthwhile(seconds) and _fast.fits(left, right):
         diagonal = sp.csr_array(
@@ -79,10 +91,23 @@ def nearest_rows(
         columns, values, counts = _fast.best_of_product(
             left, right, min(n, n_items), order=order, removed=diagonal, below=below, fill=False
         )
-        kept = np.arange(columns.shape[1]) < counts[:, None]
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        nearest = sp.csr_array((values[kept], columns[kept], indptr), shape=(n_items, n_items))
-        return nearest.tocsc().tocsr()  # two counting sorts: columns ascending
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        if indptr[-1] < 2**31:
+            indptr = indptr.astype(np.int32)
+        parts = (compacted(values, counts), compacted(columns, counts), indptr)
+        nearest = sp.csr_array(parts, shape=(n_items, n_items)).tocsc()  # a counting sort: rows ascending
+        del left, columns, values, parts
+        if transpose:
+            return sp.csr_array((nearest.data, nearest.indices, nearest.indptr), shape=nearest.shape)
+        return nearest.tocsr()
+
+    width = int(min(12 * n_items, 12 * work / max(1, n_items) + 1))  # bytes of a row of the product: at most dense
+    nearest = _nearest_in_blocks(left, with_values(right), n, below, rank, width)
+    return sp.csr_array(nearest.T) if transpose else nearest
+
+
+def _nearest_in_blocks(left, right, n, below, rank, row_bytes: int) -> sp.csr_array:
+    """Keep the n largest entries of each row without numba."""
 
     def block_of(block):
         product = sp.csr_array(left[block] @ right)
@@ -93,8 +118,25 @@ def nearest_rows(
         product.eliminate_zeros()
         return prune_rows(product, n, rank)
 
-    width = int(min(12 * n_items, 12 * work / max(1, n_items) + 1))  # bytes of a row of the product: at most dense
-    return sp.csr_array(sp.vstack(map_blocks(block_of, n_items, width), format="csr"))
+    return sp.csr_array(sp.vstack(map_blocks(block_of, left.shape[0], row_bytes), format="csr"))
+
+
+def compacted(padded: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Move the first counts[i] values of each row together, in place, and return them as a vector.
+
+    Parameters
+    ----------
+    padded : C-contiguous ndarray of shape (n_rows, n)
+        Values; overwritten.
+    counts : int ndarray of shape (n_rows,)
+        How many values of each row count.
+    """
+    flat, n, end = padded.reshape(-1), padded.shape[1], 0
+    for start in range(0, len(counts), step := max(1, _BLOCK // max(1, n))):
+        block = slice(start, start + step)
+        kept = padded[block][np.arange(n) < counts[block, None]]  # copied, since it may overlap its new place
+        flat[end : (end := end + len(kept))] = kept
+    return flat[:end]
 
 
 def prune_rows(matrix: sp.csr_array, n: int, rank: np.ndarray | None = None) -> sp.csr_array:
