@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._similar_items import SimilarItemsMixin
 from ._updates import UpdatableMixin
+from .feature_extraction._gather import column_counts
 from .feature_extraction._vectorizing import (
     as_csr,
     default_vectorizer,
@@ -100,7 +101,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
 
         A model of additive statistics overrides `_count` and `_solve` instead; with ``incremental=True`` it keeps them.
         """
-        statistics = self._count(users)
+        self._learn(self._count(users))
+
+    def _learn(self, statistics: Statistics) -> None:
+        """Solve from the statistics of all users, and keep them where they can be updated."""
         if self._updates == "exact" and getattr(self, "incremental", True):
             statistics = self._statistics = statistics.formed()
         self._solve(statistics)
@@ -219,7 +223,7 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
                 self.items_ = as_kind(self.items_, histories.ids.dtype)
         self._dated = None if histories is None or histories.time is None else histories.dated
         self.n_items_ = len(self.items_)
-        self.popularity_ = np.bincount(matrix.indices, minlength=self.n_items_)
+        self.popularity_ = column_counts(matrix.indices, self.n_items_)
         self._fit(self._users(matrix, histories, X, fitting=True))
         return self
 

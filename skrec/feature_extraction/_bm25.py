@@ -98,11 +98,14 @@ class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         X = self._check(X, reset=True)
         n_users, n_items = X.shape
-        with_item = np.bincount(X.indices, minlength=n_items)
-        idf = np.log1p((n_users - with_item + 0.5) / (with_item + 0.5)) if self.use_idf else np.ones(n_items)
-        self.idf_ = idf.astype(X.dtype)
-        self.mean_length_ = float(X.sum() / max(1, n_users))
+        self._set_weights(np.bincount(X.indices, minlength=n_items), n_users, float(X.sum()), X.dtype)
         return self
+
+    def _set_weights(self, with_item: np.ndarray, n_users: int, total: float, dtype) -> None:
+        """Learn from the number of users with each item and the sum of all entries."""
+        idf = np.log1p((n_users - with_item + 0.5) / (with_item + 0.5)) if self.use_idf else np.ones(len(with_item))
+        self.idf_ = idf.astype(dtype)
+        self.mean_length_ = total / max(1, n_users)
 
     def transform(self, X) -> sp.csr_array:
         """Weight the entries.

@@ -6,6 +6,7 @@ _EXTRA = {
     "matplotlib": "plot",
     "matplotlib.pyplot": "plot",
     "duckdb": "large",
+    "pyspark": "spark",
     "numba": "fast",
     "tensorflow": "deep",
     "keras": "deep",

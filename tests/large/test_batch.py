@@ -46,7 +46,10 @@ def test_stored_histories_and_lists_give_the_same(histories, tmp_path):
     stored = to_histories(events, user="user", item="item", time="time", store=tmp_path / "log")
     model = BuyAgainRecommender(k=3, exclude_seen=False).fit(stored)
     request = {"k": 2, "exclude": [0, 1], "candidates": range(30)}
-    one = pd.read_parquet(write_recommendations(model, stored, tmp_path / "a.parquet", block_events=99, **request))
+    names = {item: f"item {item}" for item in range(1, 60)}
+    path = write_recommendations(model, stored, tmp_path / "a.parquet", block_events=99, names=names, **request)
+    one = pd.read_parquet(path)
+    assert (one.pop("name") == "item " + one["item"].astype(str)).all()
     pd.testing.assert_frame_equal(one, expected(model, stored.to_frame(), stored.index, **request), check_dtype=False)
     plain = ItemKNN().fit([["a", "b"], ["b", "c"], ["a", "c"]])
     two = pd.read_parquet(write_recommendations(plain, [["a"], ["b"]], tmp_path / "b.parquet", k=1))
