@@ -16,6 +16,7 @@ from ._parameters import (
     Event,
     Item,
     K,
+    Memory,
     Name,
     Paths,
     Quiet,
@@ -101,6 +102,7 @@ def fit(
     incremental: Annotated[
         bool, typer.Option("--incremental", help="Keep what `skrec update` needs; the file is larger.")
     ] = False,
+    memory: Memory = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -120,6 +122,7 @@ def fit(
         since=since,
         until=until,
         incremental=incremental,
+        memory=memory,
     )
 
 
@@ -170,6 +173,7 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the table, as .csv or .parquet.")
     ] = None,
+    memory: Memory = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -191,6 +195,7 @@ def evaluate(
         exclude_seen=exclude_seen,
         report=report,
         output=output,
+        memory=memory,
     )
     raise typer.Exit(code)
 
@@ -216,6 +221,7 @@ def recommend(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write all rows, as .csv or .parquet.")
     ] = None,
+    memory: Memory = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
@@ -234,6 +240,7 @@ def recommend(
         explain=explain,
         force=force,
         output=output,
+        memory=memory,
     )
 
 

@@ -138,6 +138,8 @@ def has_dates(histories) -> bool:
     """Tell whether the times are dates rather than numbers."""
     import pyarrow as pa
 
+    if hasattr(histories, "histories"):  # StoredHistories
+        return histories.histories.dated
     return "time" in histories.columns and pa.types.is_temporal(histories["time"].dtype.pyarrow_dtype.value_type)
 
 

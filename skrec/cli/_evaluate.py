@@ -13,6 +13,7 @@ from ._advice import advice, next_command
 from ._data import TABLES, check_output, facts, say_facts, say_seen, write_table
 from ._dates import echo, kind_of_time, parse_moment, say_baskets
 from ._hold_out import hold_out, known_names
+from ._large_log import check_memory
 from ._log import read_log
 from ._options import Log, build, check_choice, check_k, chosen_names, settings_by_model
 from ._screen import Screen, UserError
@@ -37,9 +38,11 @@ def run(
     exclude_seen: bool | None,
     report: Path | None,
     output: Path | None,
+    memory: float | None,
 ) -> int:
     """Compare models on a log; return 1 if one failed, else 0."""
     check_k(k)
+    check_memory(memory)
     check_output(output, "--output", TABLES)
     check_output(report, "--report", (".html",))
     check_choice(split, "--split", _SPLITS)
@@ -57,7 +60,7 @@ def run(
     for kind, given in fixed.items():  # wrong settings cost no work
         build(kind, given, time="date" if "time" in log.columns else None, **options)
 
-    histories, names = read_log(screen, log, check=True)
+    histories, names = read_log(screen, log, check=True, memory=memory)
     for sentence in echo(moment):
         screen.say(sentence)
     described = facts(histories)

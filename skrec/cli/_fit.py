@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ._data import check_output, cut_log, facts, say_facts, say_seen
 from ._dates import echo, kind_of_time, parse_moment, say_baskets
+from ._large_log import check_memory
 from ._log import read_log
 from ._model_files import learned_until, save_model
 from ._options import Log, build, check_k, check_name, parse_settings
@@ -23,11 +24,13 @@ def run(
     since: str | None,
     until: str | None,
     incremental: bool,
+    memory: float | None,
 ) -> None:
     """Fit a model to a log and save it."""
     check_k(k)
     check_name(model, log.columns.get("time"))
     check_output(output, "--output")
+    check_memory(memory)
     given = parse_settings(settings)
     start = parse_moment(since, "--since", log.time_format)
     end = parse_moment(until, "--until", log.time_format)
@@ -35,7 +38,7 @@ def run(
         raise UserError("--since and --until need the times of the events: name their column with --time")
     options = {"k": k, "exclude_seen": exclude_seen is not False, "rows": log.rows()}
     build(model, given, time="date" if "time" in log.columns else None, **options)  # wrong settings cost no work
-    histories, names = read_log(screen, log, check=True)
+    histories, names = read_log(screen, log, check=True, memory=memory)
     kind_of = kind_of_time(histories)
     histories = cut_log(histories, start, end)
     for sentence in (*echo(start, end), *say_baskets(kind_of)):

@@ -85,6 +85,8 @@ def to_model_ids(histories, known: np.ndarray):
     taken = set(known.tolist())
     fresh = itertools.count() if id_kind(known) != "string" else (f"unknown item {n}" for n in itertools.count())
     made[~found] = list(itertools.islice((one for one in fresh if one not in taken), int((~found).sum())))
+    if hasattr(histories, "to_frame"):  # StoredHistories
+        return histories._with_items(made), read.ids, positions, converted
     return histories.assign(item=list_column(made[read.codes], read.indptr)), read.ids, positions, converted
 
 

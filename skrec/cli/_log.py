@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..utils._suggest import did_you_mean
+from ._large_log import is_store, read_large_log
 from ._options import Log
 from ._screen import Screen, UserError
 
 _OPTIONS = re.compile(r"\b(user|item|time|weight|event|where|time_format|time_unit|encoding)=")
 
 
-def read_log(screen: Screen, log: Log, *, check: bool = False):
+def read_log(screen: Screen, log: Log, *, check: bool = False, memory: float | None = None):
     """Read histories, and the names of the items where the log has a column of them.
 
     Parameters
@@ -26,10 +27,13 @@ def read_log(screen: Screen, log: Log, *, check: bool = False):
         The files, their columns, and how to read them.
     check : bool, default=False
         Whether to print what is suspicious about the events.
+    memory : float, default=None
+        GiB that the command may take: a larger log is sorted on disk and read from there. None is half of the
+        machine's.
 
     Returns
     -------
-    histories : pandas.DataFrame
+    histories : pandas.DataFrame or StoredHistories
         As `to_histories` returns them.
     names : pandas.Series or None
         The most frequent name of each item.
@@ -37,6 +41,11 @@ def read_log(screen: Screen, log: Log, *, check: bool = False):
     from ..feature_extraction import to_histories
 
     log.check_times()
+    with as_options(log):
+        stored = read_large_log(screen, log, memory)
+    if stored is not None:
+        named = "name" in log.columns and not is_store(log)
+        return stored, item_names_of_files(log) if named else None
     with screen.working("Reading the log"), as_options(log):
         events = read_events(log)
         line = check_line(events, log) if check else ""
@@ -154,6 +163,19 @@ def item_names(items, names):
     import pandas as pd
 
     frame = pd.DataFrame({"item": items.to_pandas(), "name": names.to_pandas()}).dropna()
-    counts = frame.value_counts(["item", "name"]).reset_index()
+    return _most_frequent(frame.value_counts(["item", "name"]).reset_index())
+
+
+def item_names_of_files(log: Log):
+    """Return what `item_names` does, from files that do not fit into memory."""
+    from ..feature_extraction._event_files import count_pairs
+
+    with as_options(log):
+        return _most_frequent(count_pairs(list(log.paths), {role: log.columns[role] for role in ("item", "name")}))
+
+
+def _most_frequent(counts):
+    import pandas as pd
+
     best = counts.sort_values(["count", "name"], ascending=[False, True]).drop_duplicates("item")
     return pd.Series([" ".join(str(text).split()) for text in best["name"]], index=best["item"].to_numpy())

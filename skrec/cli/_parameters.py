@@ -48,5 +48,9 @@ Seen = Annotated[
     bool | None,
     typer.Option("--exclude-seen/--include-seen", help="Whether items that a user already has come last."),
 ]
+Memory = Annotated[
+    float | None,
+    typer.Option(metavar="GIB", help="Memory to take; a log that needs more is sorted on disk. Default: half of all."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks of errors.", callback=_set_verbose)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.", callback=_set_quiet)]

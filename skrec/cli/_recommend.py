@@ -12,6 +12,7 @@ from ..utils._validation import id_kind, plain
 from ._data import TABLES, check_output, write_table
 from ._dates import kind_of_time
 from ._ids import to_model_ids
+from ._large_log import check_memory
 from ._log import read_log
 from ._model_files import load_model
 from ._options import Log, check_k
@@ -34,9 +35,11 @@ def run(
     explain: bool,
     force: bool,
     output: Path | None,
+    memory: float | None,
 ) -> None:
     """Recommend items to users of a log, with a saved model."""
     check_k(k)
+    check_memory(memory)
     check_output(output, "--output", TABLES)
     wanted = wanted_users(users, users_file, output)
     with screen.working("Loading the model"):
@@ -45,13 +48,18 @@ def run(
     reading = notes.get("reading", {})
     if as_fitted := Log([]).like(reading).arguments():
         screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
-    histories, _ = read_like_model(screen, replace(log, columns=columns).like(reading), notes)
+    histories, _ = read_like_model(screen, replace(log, columns=columns).like(reading), notes, memory)
     histories, known = on_model_items(screen, histories, estimator.items_, force)
     histories, sentences = choose_users(histories, wanted, force=force)
     if exclude_seen is None:
         exclude_seen = bool(estimator.exclude_seen)
         kept = "last" if exclude_seen else "like any other"
         sentences.append(f"Items that a user already has come {kept}, as the model was fitted.")
+    if hasattr(histories, "blocks") and output is not None:
+        if explain:
+            raise UserError("--explain needs a log that fits in memory: name some users with --users")
+        recommend_all(screen, estimator, histories, k, exclude_seen, notes, output)
+        return
     with screen.working(f"Recommending to {len(histories):,} users"):
         rows = recommend_rows(estimator, histories, k, exclude_seen, notes)
         if explain:
@@ -68,10 +76,27 @@ def run(
 _NUMBERS: dict[Any, Any] = {"basket": "number"}  # the first days of a log may count like baskets
 
 
-def read_like_model(screen: Screen, log: Log, notes: dict):
+def recommend_all(screen: Screen, estimator, histories, k, exclude_seen: bool, notes: dict, output: Path) -> None:
+    """Write the recommendations to all users of stored histories, block by block."""
+    from ..large import write_recommendations
+
+    names = notes.get("item_names")
+    write_recommendations(
+        estimator,
+        histories,
+        output,
+        k=k,
+        exclude_seen=exclude_seen,
+        names=None if not names else dict(zip(estimator.items_.tolist(), names, strict=True)),
+        verbose=int(not screen.quiet),
+    )
+    screen.say(f"Wrote the recommendations for {len(histories):,} users to {output}.")
+
+
+def read_like_model(screen: Screen, log: Log, notes: dict, memory: float | None = None):
     """Read histories and item names with the columns of a model; raise where a log has others, or other times."""
     try:
-        histories, names = read_log(screen, log)
+        histories, names = read_log(screen, log, memory=memory)
     except UserError as error:
         if "is not a column" not in str(error):
             raise

@@ -112,6 +112,9 @@ def choose_users(histories, wanted: Wanted | None, *, force: bool = False) -> tu
             f"{len(strangers):,} of {len(texts):,} users are not in the log, such as {strangers[0]!r}: they get best "
             "sellers."
         )
+    if hasattr(histories, "to_frame"):  # StoredHistories
+        rows = np.unique(positions[positions >= 0])
+        histories, positions = histories[rows].to_frame(), np.where(positions < 0, -1, np.searchsorted(rows, positions))
     return _with_strangers(histories, texts, positions), sentences
 
 

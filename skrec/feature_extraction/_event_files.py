@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..utils._validation import type_name
 from ._csv import csv_header, csv_text, typed
-from ._duckdb import sort_with_duckdb
+from ._duckdb import events_relation, opened_duckdb, sort_with_duckdb
 from ._event_columns import DROP, check_columns, first_line, mixed_zones, plain_type
 from ._grouping import group_events
 from ._json_lines import json_array, json_columns, json_header
@@ -87,6 +87,35 @@ def store_files(source, names: dict, time_unit: str | None, part: Path, memory: 
         n_far, *bounds = far_events(read)
         notes += range_notes(tuple(bounds), n_far, len(read.codes), unit, f"time column {names['time']!r}")
     return True
+
+
+def count_pairs(source, names: dict):
+    """Count the pairs of values of two columns of CSV or parquet files, with DuckDB.
+
+    Parameters
+    ----------
+    source : str, Path or list of these
+        What the user gave.
+    names : dict of str
+        Two columns, by role.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_pairs, 3)
+        The values, in columns called by the roles, and `count`; missing values are left out.
+    """
+    paths = find_files(source)
+    kind = file_kind(paths)
+    types, delimiters = _check_files(paths, names, kind, None)
+    one, other = names
+    with opened_duckdb(paths) as connection:
+        relation = events_relation(connection, paths, names, delimiters)
+        counted = connection.sql(
+            f'SELECT "{one}", "{other}", count(*) AS "count" FROM {relation} '
+            f'WHERE "{one}" IS NOT NULL AND "{other}" IS NOT NULL GROUP BY "{one}", "{other}"'
+        )
+        table = counted.to_arrow_table() if hasattr(counted, "to_arrow_table") else counted.fetch_arrow_table()
+    return table.to_pandas()
 
 
 def read_columns_of_files(source, names: dict, *, encoding=None, where=None, time_format=None, raw=False) -> dict:

@@ -188,6 +188,10 @@ class StoredHistories:
     def _part(self, histories: Histories, users) -> "StoredHistories":
         return StoredHistories(histories, users, user=self._user, time_type=self._time_type)
 
+    def _with_items(self, ids: np.ndarray) -> "StoredHistories":
+        """Return the same events with other item ids, shape (n_items,), in any order."""
+        return self._part(replace(self.histories, ids=ids), self._users)
+
     def _keep_events(self, keep: np.ndarray) -> "StoredHistories":
         """Keep the events where a boolean mask of shape (n_events,) is true; every row stays."""
         return self._part(self.histories.take_events(keep), self._users)

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ def write_recommendations(
     exclude=None,
     exclude_seen: bool | None = None,
     at=None,
+    names: Mapping | None = None,
     block_events: int = _BLOCK,
     verbose: int = 0,
 ) -> Path:
@@ -56,6 +57,8 @@ def write_recommendations(
         Whether the user's own items come last; None takes the model's.
     at : date or number, default=None
         The moment of asking, for models that know time; None is the latest time they have seen.
+    names : mapping of item id to str, default=None
+        Names of items, such as a dict or a Series: they become the column `name`, null where an item has none.
     block_events : int, default=2097152
         Events of a block: about 12 bytes of memory each beside what the model needs for one block.
     verbose : int, default=0
@@ -64,8 +67,8 @@ def write_recommendations(
     Returns
     -------
     pathlib.Path
-        The file, with the columns `user`, `item`, `rank` (from 1) and `score`: a row per recommendation, best first,
-        in the order of `X`.
+        The file, with the columns `user`, `item`, `rank` (from 1), `score` and, where given, `name`: a row per
+        recommendation, best first, in the order of `X`.
 
     Raises
     ------
@@ -98,6 +101,8 @@ def write_recommendations(
     >>> table.columns.tolist(), len(table)
     (['user', 'item', 'rank', 'score'], 300)
     """
+    import pyarrow as pa
+
     check_path(path)
     check_verbose(verbose)
     block_events = check_whole(block_events, "block_events")
@@ -106,14 +111,18 @@ def write_recommendations(
         raise ValueError(f"path must end in .parquet or .csv, got {str(path)!r}")
     request = {"k": k, "candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
     _check_exclude(exclude)
+    names = None if names is None else dict(names.items())
     bounds = _bounds(X, block_events)
     parts = path.with_name(f"{path.name}.parts")
-    done = _resume(parts, _fingerprint(model, X, request, block_events), len(bounds) - 1)
+    done = _resume(parts, _fingerprint(model, X, {**request, "names": names}, block_events), len(bounds) - 1)
     report = _progress(int(bounds[-1]), int(bounds[done]), verbose)
     for number in range(done, len(bounds) - 1):
         start, stop = int(bounds[number]), int(bounds[number + 1])
         block = X[start:stop] if hasattr(X, "_keep_events") else take_rows(X, np.arange(start, stop))
         table = _answers(model, block, start, request)
+        if names is not None:
+            found = [names.get(item) for item in table["item"].to_pylist()]
+            table = table.append_column("name", pa.array(found, type=pa.string()))
         _write_block(table, parts / f"{number:06d}.parquet")
         report(stop)
     _join([parts / f"{number:06d}.parquet" for number in range(len(bounds) - 1)], path)
@@ -215,7 +224,9 @@ def _fingerprint(model, X, request: dict, block_events: int) -> str:
 
     read, found = read_histories(X), hashlib.blake2b(digest_size=20)
     for array in (read.indptr, read.codes, read.time, read.weight, read.event_codes):
-        for start in range(0, 0 if array is None else len(array), _BLOCK):
+        if array is None:
+            continue
+        for start in range(0, len(array), _BLOCK):
             found.update(np.ascontiguousarray(array[start : start + _BLOCK]).data)
     ids = [read.ids, read.event_ids, X.index.to_numpy() if _has_index(X) else None]
     asked = {name: np.asarray(value) if name in ("candidates", "exclude") else value for name, value in request.items()}

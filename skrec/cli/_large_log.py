@@ -1,0 +1,118 @@
+"""Logs larger than memory: stored on disk by themselves, and read from there."""
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ._options import Log
+from ._screen import Screen, UserError
+
+_SHARE = 0.5  # of the machine's memory that a command takes without --memory
+_BYTES = {"parquet": 90, "csv": 150}  # memory of an event that is read as a whole, with its time
+_CSV_EVENT = 40  # bytes of an event in a CSV file
+_SORTING = 0.15  # share of the memory for sorting; models need the rest
+_GIB = 2**30
+
+
+def check_memory(memory: float | None) -> None:
+    """Raise unless `--memory` is an amount."""
+    if memory is not None and not memory > 0:
+        raise UserError(f"--memory must be a number of GiB above 0, got {memory:g}")
+
+
+def usable_memory(memory: float | None) -> float:
+    """Return the GiB that a command may take: `--memory`, or half of what the system allows this process."""
+    if memory is not None:
+        return memory
+    limits = []
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(OSError, ValueError):
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+        limits += [soft] if soft != resource.RLIM_INFINITY else []
+    return _SHARE * min(limits) / _GIB if limits else float("inf")
+
+
+def needed_memory(log: Log) -> tuple[float, int]:
+    """Estimate the GiB that reading a log as a whole takes, and its number of events; 0 where nothing tells."""
+    from ..feature_extraction._event_files import file_kind, find_files
+
+    if "-" in log.paths:
+        return 0.0, 0
+    paths = find_files(list(log.paths))
+    kind = file_kind(paths, log.encoding)
+    if kind == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            n_events = sum(pq.read_metadata(path).num_rows for path in paths)
+        except (OSError, pa.ArrowException):  # reading says what is wrong with the file
+            return 0.0, 0
+    elif kind == "csv":
+        n_bytes = sum(os.path.getsize(path) * (5 if path.endswith(".gz") else 1) for path in paths)
+        n_events = n_bytes // _CSV_EVENT
+    else:
+        return 0.0, 0
+    return n_events * _BYTES[kind] / _GIB, n_events
+
+
+def is_store(log: Log) -> bool:
+    """Tell whether the log is a folder of stored histories."""
+    return len(log.paths) == 1 and (Path(log.paths[0]).expanduser() / "histories.json").is_file()
+
+
+def read_large_log(screen: Screen, log: Log, memory: float | None):
+    """Read a log through the disk where it is larger than the memory that it may take.
+
+    Parameters
+    ----------
+    screen : Screen
+        Where to say so.
+    log : Log
+        The files, their columns, and how to read them.
+    memory : float or None
+        GiB that the command may take.
+
+    Returns
+    -------
+    StoredHistories or None
+        None where the log fits in memory.
+    """
+    from ..feature_extraction import open_histories, to_histories
+
+    if is_store(log):
+        histories = open_histories(log.paths[0])
+        screen.say(f"Opened stored histories, {histories!r}; the columns are those that they were stored with.")
+        return histories
+    limit = usable_memory(memory)
+    needed, n_events = needed_memory(log)
+    if needed <= limit:
+        return None
+    about = f"The log has about {n_events:,} events, which take {needed:.1f} GiB to read as a whole"
+    slow = [name for name in ("where", "drop_missing", "time_format", "encoding") if getattr(log, name)]
+    if slow:
+        options = ", ".join("--" + name.replace("_", "-") for name in slow)
+        screen.say(
+            f"{about}, more than --memory {limit:.1f}, but {options} is applied in memory: it is read as a whole."
+        )
+        return None
+    folder = tempfile.mkdtemp(prefix="skrec-log-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    screen.say(f"{about}, more than --memory {limit:.1f}: it is sorted on disk, in {folder}, and read from there.")
+    roles: dict[str, Any] = {role: name for role, name in log.columns.items() if role != "name"}
+    sorting = max(0.5, _SORTING * limit)
+    with screen.working("Sorting the log on disk"):
+        histories = to_histories(
+            list(log.paths), **roles, time_unit=log.time_unit, store=Path(folder, "log"), max_memory=sorting
+        )
+    screen.say("A log of this size is not checked for what is suspicious: see skrec.feature_extraction.check_events.")
+    return histories
