@@ -78,7 +78,7 @@ def _dataset_of(batches, n_batches: int, signature):
     return data
 
 
-def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, packed=False):
+def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, packed=False, n_drawn=None):
     """Return a dataset of batches of left-padded rows, trimmed to the longest row of the batch.
 
     Parameters
@@ -94,11 +94,14 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, pa
     packed : bool, default=False
         Whether a batch has as many tokens as `batch_size` rows have on average, and so more of the short rows: where
         the loss is a mean over tokens, all tokens then weigh the same.
+    n_drawn : int, default=None
+        Rows of an epoch, drawn anew for each with `seed`; None takes all.
     """
     tf = load_tensorflow()
     lengths = lengths_of(rows)
     state: dict = {}
-    n_batches = -(-len(rows) // batch_size)
+    n_drawn = len(rows) if n_drawn is None else n_drawn
+    n_batches = -(-n_drawn // batch_size)
 
     def batches():
         if seed is None:
@@ -106,7 +109,7 @@ def length_batches(rows: np.ndarray, batch_size: int, examples, *, seed=None, pa
         else:
             rng = state.setdefault("rng", None) or np.random.default_rng(seed())
             state["rng"] = rng
-            order = rng.permutation(len(rows))
+            order = rng.permutation(len(rows))[:n_drawn]
             pool = POOL * batch_size
             order = np.concatenate(
                 [

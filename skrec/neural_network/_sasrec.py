@@ -80,7 +80,10 @@ class SASRec(SequenceRecommender):
     time_gaps : bool, default=False
         Whether the net also reads the time between an event and the one before; needs the column `time`.
     epochs : int, default=20
-        Most passes over the histories.
+        Maximum number of passes over the histories.
+    users_per_epoch : int, float or None, default=None
+        Users drawn at random for each epoch, others each time, as a number or as a share in (0, 1]; None takes all. An
+        epoch then costs that part, which makes logs of 100 million events trainable.
     batch_size : int or "auto", default="auto"
         A training step takes as many events as so many users have on average; "auto" is 128, and fewer where 128 users
         have more than 2,048 events, but 8 at least.
@@ -217,6 +220,7 @@ class SASRec(SequenceRecommender):
         item_encoder=None,
         time_gaps=False,
         epochs=20,
+        users_per_epoch=None,
         batch_size="auto",
         learning_rate=0.002,
         schedule="cosine",
@@ -252,6 +256,7 @@ class SASRec(SequenceRecommender):
         self.item_encoder = item_encoder
         self.time_gaps = time_gaps
         self.epochs = epochs
+        self.users_per_epoch = users_per_epoch
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.schedule = schedule

@@ -12,7 +12,7 @@ from skrec.decomposition._embedding import EmbeddingMixin
 from skrec.feature_extraction._item_encoders import unit_rows
 from skrec.feature_extraction._item_features import dense_features, encode_items
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
-from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow, take
+from skrec.neural_network._keras import BLOCK, NetMixin, count, load_keras, load_tensorflow, take
 from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._nets._attention import causal_attention
 from skrec.neural_network._nets._frequency import frequency_filter
@@ -32,6 +32,7 @@ _FEATURES = 64  # numbers that item features are reduced to
 _ENTRIES = 100  # stored entries of an item's features up to which they stay sparse
 _EVENTS = 2048  # events of a training step with batch_size="auto", where 128 users have more
 _RAISES = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # what may be added to the bonus of returns
+_COUNTED = 2**24  # events from which the first item vectors are counted; of longer logs a sample of users
 _GAPS = 16  # classes of time between an event and the one before
 
 
@@ -49,6 +50,15 @@ def _reducer_of(matrix, rng):
             "groups items, or item_features=None"
         )
     return often
+
+
+def _sample(codes: np.ndarray, seed: int) -> np.ndarray:
+    """Return a random sample of the rows that has about `_COUNTED` events; all of them where there are no more."""
+    n_events = np.count_nonzero(codes)
+    if n_events <= _COUNTED:
+        return codes
+    n_rows = max(1, int(len(codes) * (_COUNTED / n_events)))
+    return codes[np.sort(np.random.default_rng(seed).choice(len(codes), n_rows, replace=False))]
 
 
 class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
@@ -77,6 +87,7 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
         "item_encoder": [HasMethods(["fit_transform", "transform"]), None],
         "time_gaps": ["boolean"],
         "replay": [Interval(Integral, 0, None, closed="left")],
+        "users_per_epoch": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="right"), None],
     }
 
     def _encode_events(self, vectors, codes, real, age):
@@ -133,7 +144,8 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
             def judge(model):
                 return self._judge(model, asked, target, seen)[0]
 
-        inputs, seed = take(inputs, able), int(rng.randint(2**31 - 1))
+        del codes  # so that the rows are not held twice
+        inputs, seed = inputs if len(able) == count(inputs) else take(inputs, able), int(rng.randint(2**31 - 1))
         self._train(inputs, seed, judge=judge)
         vars(self).pop("_replay", None)
         self._n_seen = 0
@@ -157,10 +169,18 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
         size = self.batch_size
         if size == "auto":
             size = int(np.clip(_EVENTS / lengths_of(inputs["codes"]).mean(), 8, 128))
-        batches = length_batches(inputs["codes"], size, examples, seed=lambda: seed, packed=True)
+        n_drawn = None if how.get("partial") else self._n_drawn(count(inputs))
+        batches = length_batches(inputs["codes"], size, examples, seed=lambda: seed, packed=True, n_drawn=n_drawn)
         build = self._next_item_model if "renew" in how else partial(self._new_model, inputs["codes"], seed)
         self._fit_net(build, batches, loss="sparse_categorical_crossentropy", **how)
         self.item_factors_ = self._item_vectors(self.net_.model_)
+
+    def _n_drawn(self, n_users: int) -> int | None:
+        """Return the number of users of an epoch, None for all."""
+        if self.users_per_epoch is None:
+            return None
+        whole = isinstance(self.users_per_epoch, Integral)
+        return min(n_users, max(1, int(self.users_per_epoch if whole else round(self.users_per_epoch * n_users))))
 
     def _reduce(self, matrix):
         """Return encoded features as the net reads them."""
@@ -176,6 +196,7 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
         if self.init == "neighbours":
             size = int(self.n_components)
             spread = size**-0.5 / 4  # half of that of random vectors
+            codes = _sample(codes, seed)
             vectors = neighbour_vectors(codes, self.n_items_ + 1, size, seed, first=1, spread=spread)
             model.set_vectors(vectors[1:])
         return model

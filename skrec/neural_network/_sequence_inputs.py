@@ -2,18 +2,23 @@
 
 import numpy as np
 
+_ROWS = 2**14  # users that are padded at a time
+
 
 def padded(histories, length: int, values: np.ndarray | None = None) -> np.ndarray:
     """Return the last `length` items of each user as codes 1 and more, with 0 before them: int32 (n_users, longest).
 
     `values`, one per event, take the place of the items.
     """
-    values = histories.codes + 1 if values is None else values
-    sizes = np.minimum(np.diff(histories.indptr), length)
+    added, values = (1, histories.codes) if values is None else (0, values)
+    indptr = histories.indptr
+    sizes = np.minimum(np.diff(indptr), length)
     rows = np.zeros((len(sizes), max(1, int(sizes.max(initial=0)))), dtype=np.int32)
     column = np.arange(-rows.shape[1], 0)
-    filled = column >= -sizes[:, None]
-    rows[filled] = values[(histories.indptr[1:, None] + column)[filled]]
+    for start in range(0, len(rows), _ROWS):  # what a block needs beside the rows stays small
+        part = slice(start, start + _ROWS)
+        filled = column >= -sizes[part, None]
+        rows[part][filled] = values[(indptr[1:][part, None] + column)[filled]] + added
     return rows
 
 

@@ -18,6 +18,7 @@ pytest.importorskip("tensorflow")
 
 import skrec
 from skrec.neural_network import GRU4Rec, SASRec, export_net
+from skrec.neural_network import _sequence as sequence
 from skrec.neural_network._batches import length_batches
 from skrec.neural_network._nets._losses import layers, next_item_loss
 from skrec.neural_network._sequence_inputs import padded, time_gaps
@@ -145,6 +146,17 @@ def test_packed_batches_hold_as_many_tokens_and_every_row_once(n_rows, batch_siz
     assert tokens.sum() == np.count_nonzero(rows)
     if n_rows > 9:
         assert np.ptp(tokens) <= 60  # two rows of the longest
+
+
+def test_an_epoch_draws_as_many_rows_as_it_is_told():
+    rows = np.random.default_rng(0).integers(0, 9, (200, 6)).astype(np.int32)
+    rows[:, -1] = np.arange(200)
+    rows[0, -1] = 9
+    data = length_batches(rows, 8, lambda part, codes, rng: (part,), seed=lambda: 0, packed=True, n_drawn=50)
+    epochs = [np.concatenate([part for (part,) in data.as_numpy_iterator()]) for _ in range(2)]
+    assert len(data) == 7
+    assert all(len(drawn) == len(set(drawn.tolist())) == 50 for drawn in epochs)
+    assert set(epochs[0].tolist()) != set(epochs[1].tolist())
 
 
 # ---- training ------------------------------------------------------------------------------------------------
@@ -303,6 +315,34 @@ def test_what_is_replayed_is_a_sample_of_all_histories():
     assert len(none._replay["codes"]) == 0 and none.partial_fit([[1, 50]]).n_items_ == N_ITEMS + 1
     with pytest.raises(ValueError, match="X has new items, and no user with two events"):
         none.partial_fit([[51]])
+
+
+def test_users_per_epoch_is_a_number_or_a_share(monkeypatch):
+    histories = [[(start + step) % N_ITEMS for step in range(6)] for start in range(N_ITEMS)] * 4
+    drawn = []
+    how = {"epochs": 2, "random_state": 0, "early_stopping": False}
+    batches = sequence.length_batches
+    monkeypatch.setattr(
+        sequence, "length_batches", lambda *a, **more: drawn.append(more["n_drawn"]) or batches(*a, **more)
+    )
+    vectors = {
+        users: SASRec(8, users_per_epoch=users, **how).fit(histories).item_factors_
+        for users in (None, 1.0, 10**6, 2, 0.25)
+    }
+    assert drawn == [None, len(histories), len(histories), 2, len(histories) // 4]
+    np.testing.assert_array_equal(vectors[1.0], vectors[None])
+    np.testing.assert_array_equal(vectors[10**6], vectors[None])
+    assert (vectors[0.25] != vectors[None]).any()
+    model = SASRec(8, users_per_epoch=5, **how).fit(histories)
+    model.partial_fit(histories[:20], since=np.full(20, 5))
+    assert drawn[-1] is None  # an update learns from all users passed
+
+
+def test_item_vectors_of_a_long_log_begin_from_a_sample_of_users(monkeypatch):
+    codes = np.ones((1000, 4), dtype=np.int32)
+    assert sequence._sample(codes, 0) is codes
+    monkeypatch.setattr(sequence, "_COUNTED", 400)
+    assert sequence._sample(codes, 0).shape == (100, 4)
 
 
 def test_warm_start_needs_the_same_items():
