@@ -8,10 +8,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .base import BaseRecommender
-from .feature_extraction._vectorizer import HistoryVectorizer, gather
-from .feature_extraction._vectorizing import as_csr
+from .feature_extraction._gather import column_counts, column_sums, event_blocks, gather
+from .feature_extraction._vectorizer import HistoryVectorizer
+from .feature_extraction._vectorizing import as_csr, with_items
 from .utils._arguments import as_list, check_text
-from .utils._histories import as_passed, is_frame
+from .utils._histories import BLOCK, as_passed, is_frame, kept_boundaries, row_blocks
 from .utils._sklearn import Interval, StrOptions
 from .utils._statistics import Grouped, Rows, Statistics, history_keys
 from .utils._time import as_duration, latest_time
@@ -165,14 +166,16 @@ class PopularityRecommender(BaseRecommender):
             values = [] if values is None or self.count == "users" else [values[counts]]
             events = [items[counts], histories.time[counts], *values]
             columns = [] if segments is None else [segments]
-            counted = histories.take_events(counts)  # other events may be of items that come later
+            counted = histories if counts.all() else histories.take_events(counts)  # others may be of items to come
             keys = history_keys(counted, self.items_, *values, rows=segments)
             rows = Rows(keys, counted.indptr, events, columns)
             return Statistics({**sums, "events": rows.taken(rows.lengths > 0)})
         if self.count == "events" and self.vectorizer is None:
-            counts, items, _ = self._history_step()._counted(histories)
-            indptr = histories.take_events(counts).indptr
-            matrix = gather(np.ones(np.count_nonzero(counts)), items[counts], indptr, self.n_items_, largest=False)
+            if segments is None:
+                scores = column_counts(histories.codes, self.n_items_).astype(np.float64)
+                return Statistics({**sums, "scores": scores})
+            counter = HistoryVectorizer(binary=False, dtype=np.float64)
+            matrix = with_items(counter, self.items_)._matrix(histories)
         scores, by_segment = self._sums(matrix, segments)
         return Statistics({**sums, "scores": scores} | ({} if by_segment is None else {"segments": by_segment}))
 
@@ -210,19 +213,24 @@ class PopularityRecommender(BaseRecommender):
     def _matrix_at(self, at: float) -> sp.csr_array:
         """Return what the users had at a moment, as the vectorizer counts it; events after the moment do not count."""
         items, times, *values = self._events.events
-        keep = times <= at
-        if self._window is not None:
-            keep &= at - times < self._window
-        elif keep.any():
-            at = times[keep].max()  # the same ranking, and no number too small
-        indptr = np.concatenate([[0], np.cumsum(keep)])[self._events.indptr]
-        items = items[keep]
-        data = np.ones(len(items)) if self._half_life is None else np.exp2((times[keep] - at) / self._half_life)
-        if self.count == "events" and values:
-            data = data * values[0][keep]
+        latest = at if self._window is not None else _latest_until(times, at)  # the same ranking, no number too small
+
+        def events(rows):
+            bounds = self._events.indptr[rows.start : rows.stop + 1]
+            part = slice(bounds[0], bounds[-1])
+            keep = times[part] <= at
+            if self._window is not None:
+                keep &= at - times[part] < self._window
+            data = None if self._half_life is None else np.exp2((times[part][keep] - latest) / self._half_life)
+            if self.count == "events" and values:
+                value = values[0][part][keep].astype(np.float64)
+                data = value if data is None else data * value
+            return data, items[part][keep], kept_boundaries(keep, bounds - bounds[0])
+
         first = self._history_step()
         largest = self.count == "users" or (first.binary and self.vectorizer is not None)
-        matrix = gather(data, items, indptr, self.n_items_, largest=largest)
+        shape = len(self._events), self.n_items_
+        matrix = gather(map(events, event_blocks(self._events.indptr, shape[1])), shape, len(items), largest=largest)
         if self.count == "events" and isinstance(self.vectorizer_, Pipeline):
             matrix = matrix.astype(first.dtype)
             for _, step in self.vectorizer_.steps[1:]:
@@ -236,14 +244,19 @@ class PopularityRecommender(BaseRecommender):
     def _sums(self, matrix: sp.csr_array, row_segments) -> tuple[np.ndarray, Grouped | None]:
         """Return the sums of everybody (n_items,), and those of each segment, of users without one first, or None."""
         weighted = self.count == "events" or self.half_life is not None
-        values = matrix.data.astype(np.float64) if weighted else np.ones(matrix.nnz)
-        scores = np.bincount(matrix.indices, values, minlength=self.n_items_).astype(np.float64)
+        if weighted:
+            scores = column_sums(matrix.indices, matrix.data, self.n_items_)
+        else:
+            scores = column_counts(matrix.indices, self.n_items_).astype(np.float64)
         if self.by is None:
             return scores, None
-        segments = np.repeat(row_segments, np.diff(matrix.indptr))
         shape = (len(self.segments_) + 1, self.n_items_)
-        sums = sp.csr_array((values, (segments, matrix.indices)), shape=shape)
-        sums.sum_duplicates()
+        sums = sp.csr_array(shape)
+        for rows in row_blocks(matrix.indptr):
+            entries = slice(matrix.indptr[rows.start], matrix.indptr[rows.stop])
+            segments = np.repeat(row_segments[rows], np.diff(matrix.indptr[rows.start : rows.stop + 1]))
+            values = matrix.data[entries].astype(np.float64) if weighted else np.ones(len(segments))
+            sums = sums + sp.csr_array((values, (segments, matrix.indices[entries])), shape=shape)
         return scores, Grouped(sums, by_item=True)
 
     def _segment_keys(self, X) -> list[tuple[str, ...] | None]:
@@ -368,6 +381,15 @@ class RandomRecommender(BaseRecommender):
         tags = super().__sklearn_tags__()
         tags.personalized = False
         return tags
+
+
+def _latest_until(times: np.ndarray, at: float) -> float:
+    """Return the latest time that is not after a moment, and the moment where there is none."""
+    latest = -np.inf
+    for start in range(0, len(times), BLOCK):
+        part = times[start : start + BLOCK]
+        latest = max(latest, part[part <= at].max(initial=-np.inf))
+    return latest if np.isfinite(latest) else at
 
 
 def _upgraded(state: dict) -> dict:

@@ -1,5 +1,6 @@
 """Histories to a user x item matrix."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,8 +13,9 @@ from ..utils._histories import Histories, number_baskets, read_histories, requir
 from ..utils._single_rows import row_values
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState
-from ..utils._time import as_duration, far_future
+from ..utils._time import as_duration, far_limit
 from ..utils._validation import as_id_list, as_weights, join_ids, lookup
+from ._gather import column_counts, event_blocks, gather, kept, take_columns
 
 
 class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
@@ -163,11 +165,11 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         self._check_kinds(histories)
         self.items_ = self._ids(histories)
         matrix = self._matrix(histories)
-        counts = np.bincount(matrix.indices, minlength=len(self.items_))
+        counts = column_counts(matrix.indices, len(self.items_))
         keep = self._keep(counts, len(histories))
         self.items_, self.item_counts_ = self.items_[keep], counts[keep]
         if len(keep) < len(counts):
-            matrix = matrix[:, keep]
+            matrix = take_columns(matrix, keep)
         matrix.history_items = self.items_
         return matrix
 
@@ -185,8 +187,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
             The matrix; an item of the history stays a stored entry however small its decayed value.
         """
         check_is_fitted(self)
-        histories = read_histories(X)
-        return self._matrix(histories, self._decay(histories))
+        return self._matrix(read_histories(X), decayed=True)
 
     def _transform_single(self, columns: list[int], read: Histories | None) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the columns and values of the row of one history; None where only `transform` can tell.
@@ -270,23 +271,33 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         ):
             raise ValueError(f"event_weights names {list(self.event_weights)} but the events are {list(kinds)}")
 
-    def _decay(self, histories: Histories) -> np.ndarray | None:
-        """Return the factor of each event, or None where nothing decays."""
-        factor = None
-        if self.recency is not None:
-            factor = np.power(self.recency, event_ages(histories))
+    def _decay(self, histories: Histories) -> Callable[[Histories], np.ndarray] | None:
+        """Return the function from a block of these histories to the factor of each event, or None for no decay."""
+        if self.recency is None and self.half_life is None:
+            return None
+        half_life, limit = None, np.inf
         if self.half_life is not None:
             if histories.time is None:
                 raise ValueError("half_life needs histories with the column 'time': see to_histories(time=)")
             half_life = as_duration(self.half_life, "half_life", dated=histories.dated)
-            last = last_times(histories)[histories.rows]
-            by_time = np.where(histories.time > last, 0, np.exp2(np.minimum(histories.time - last, 0) / half_life))
-            factor = by_time if factor is None else factor * by_time
-        return factor
+            limit = far_limit(histories.time, histories.dated)
 
-    def _counted(self, histories: Histories) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        def factors(block):
+            factor = None if self.recency is None else np.power(self.recency, event_ages(block))
+            if half_life is not None:
+                last = last_times(block, limit)[block.rows]
+                by_time = np.where(block.time > last, 0, np.exp2(np.minimum(block.time - last, 0) / half_life))
+                factor = by_time if factor is None else factor * by_time
+            return factor
+
+        return factors
+
+    def _counted(
+        self, histories: Histories, columns: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return whether each event counts, its column, and its undecayed value (None: all count 1)."""
-        columns, values = histories.item_codes(self.items_), self._values(histories)
+        columns = histories.item_codes(self.items_) if columns is None else columns
+        values = self._values(histories)
         counts = columns >= 0
         return counts if values is None else counts & ~np.isnan(values), columns, values
 
@@ -300,18 +311,22 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
             raise TypeError(f"dtype must be a type of numbers, such as numpy.float32, got {self.dtype!r}")
         return dtype
 
-    def _matrix(self, histories: Histories, decay: np.ndarray | None = None) -> sp.csr_array:
-        keep, columns, values = self._counted(histories)
-        if not keep.all():
-            columns, indptr = columns[keep], histories.take_events(keep).indptr
-            values = None if values is None else values[keep]
-            decay = None if decay is None else decay[keep]
-        else:
-            indptr = histories.indptr
-        data = np.ones(len(columns), dtype=np.float64) if values is None else values.astype(np.float64)
-        if decay is not None:
-            data = data * decay
-        matrix = gather(data, columns, indptr, len(self.items_), largest=self.binary).astype(self._dtype(), copy=False)
+    def _matrix(self, histories: Histories, *, decayed: bool = False) -> sp.csr_array:
+        decay = self._decay(histories) if decayed else None
+        position = histories.item_positions(self.items_)  # once for all blocks
+
+        def events(rows):
+            block = histories if rows.stop - rows.start == len(histories) else histories[rows]
+            columns = block.codes if position is None else position[block.codes]
+            keep, columns, values = self._counted(block, columns)
+            data = None if values is None else values.astype(np.float64)
+            if decay is not None:
+                data = decay(block) if data is None else data * decay(block)
+            return kept(keep, columns, block.indptr, None if data is None else data.astype(np.float64, copy=False))
+
+        shape = len(histories), len(self.items_)
+        blocks = map(events, event_blocks(histories.indptr, shape[1]))
+        matrix = gather(blocks, shape, len(histories.codes), largest=self.binary, dtype=self._dtype())
         matrix.history_items = self.items_  # so that a recommender behind it in a Pipeline answers with these ids
         return matrix
 
@@ -322,30 +337,6 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         return tags
 
 
-def gather(data, columns, indptr, n_columns: int, *, largest: bool) -> sp.csr_array:
-    """Return a CSR array with one entry per row and column, the largest value or the sum of its events.
-
-    Parameters
-    ----------
-    data, columns : ndarray of shape (n_events,)
-        Value and column of each event, by row.
-    indptr : ndarray of shape (n_rows + 1,)
-        Row boundaries.
-    n_columns : int
-        Number of columns.
-    largest : bool
-        Whether the largest value of repeated events stays; otherwise their sum.
-    """
-    shape = (len(indptr) - 1, n_columns)
-    index_type = np.int32 if max(len(columns), *shape) < 2**31 else np.int64
-    matrix = sp.csr_array((data, columns.astype(index_type), indptr.astype(index_type)), shape=shape)
-    if largest:
-        _keep_largest(matrix)
-    else:
-        matrix.sum_duplicates()
-    return matrix
-
-
 def event_ages(histories: Histories) -> np.ndarray:
     """Return the age of each event: the number of later moments (without times, of later events) in its row."""
     if histories.time is not None:
@@ -354,10 +345,13 @@ def event_ages(histories: Histories) -> np.ndarray:
     return np.repeat(histories.indptr[1:], histories.lengths) - 1 - np.arange(len(histories.codes))
 
 
-def last_times(histories: Histories) -> np.ndarray:
-    """Return the time of each row's last event that is not in the far future; without one, of its last event."""
+def last_times(histories: Histories, limit: float | None = None) -> np.ndarray:
+    """Return the time of each row's last event that is not in the far future; without one, of its last event.
+
+    `limit` is what `far_limit` says of all histories, where these are some of them.
+    """
     time = required(histories.time, "time")
-    near = np.where(far_future(time, histories.dated), -np.inf, time)
+    near = np.where(time > (far_limit(time, histories.dated) if limit is None else limit), -np.inf, time)
     filled = histories.lengths > 0
     last = np.full(len(histories), -np.inf)
     if filled.any():
@@ -365,21 +359,3 @@ def last_times(histories: Histories) -> np.ndarray:
         ends = time[histories.indptr[1:][filled] - 1]
         last[filled] = np.where(np.isfinite(last[filled]), last[filled], ends)
     return last
-
-
-def _keep_largest(matrix: sp.csr_array) -> None:
-    """Merge repeated entries of a row into one with their largest value, in place."""
-    if matrix.has_canonical_format:
-        return
-    ordered = matrix.tocsc().tocsr()  # two counting sorts
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(ordered.indptr))
-    first = np.ones(len(rows), dtype=bool)
-    first[1:] = (rows[1:] != rows[:-1]) | (ordered.indices[1:] != ordered.indices[:-1])
-    if first.all():
-        matrix.indptr, matrix.indices, matrix.data = ordered.indptr, ordered.indices, ordered.data
-    else:
-        counts = np.bincount(rows[first], minlength=matrix.shape[0])
-        matrix.indptr = np.concatenate([[0], np.cumsum(counts)]).astype(matrix.indptr.dtype)
-        matrix.indices = ordered.indices[first]
-        matrix.data = np.maximum.reduceat(ordered.data, np.flatnonzero(first))
-    matrix.has_canonical_format = True

@@ -49,7 +49,7 @@ class Purchases:
 def read_baskets(histories: Histories) -> Purchases:
     """Read the purchases of coded histories: events at one time are one basket; without times each is its own."""
     rows, ages = histories.rows, event_ages(histories)
-    order = np.lexsort((ages, histories.codes, rows))
+    order = _newest_first(histories, rows)
     rows, codes, ages = rows[order], histories.codes[order], ages[order]
     new_pair = np.ones(len(rows), dtype=bool)
     new_pair[1:] = (np.diff(rows) != 0) | (np.diff(codes) != 0)
@@ -57,3 +57,16 @@ def read_baskets(histories: Histories) -> Purchases:
     once[1:] |= np.diff(ages) != 0
     time = None if histories.time is None else histories.time[order][once]
     return Purchases(rows[once], codes[once], ages[once], time, np.flatnonzero(new_pair[once]))
+
+
+def _newest_first(histories: Histories, rows: np.ndarray) -> np.ndarray:
+    """Return the positions of the events by user, item and age."""
+    ends = np.repeat(histories.indptr[1:], histories.lengths) - 1
+    back = ends - np.arange(len(rows))
+    n_bits = int(back.max(initial=0)).bit_length()
+    n_items = max(1, len(histories.ids))
+    if len(histories) * n_items << n_bits >= 2**63:
+        return np.lexsort((back, histories.codes, rows))
+    keys = ((rows * n_items + histories.codes) << n_bits) | back
+    keys.sort()
+    return ends - (keys & ((1 << n_bits) - 1))

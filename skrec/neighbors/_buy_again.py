@@ -7,11 +7,12 @@ import numpy as np
 
 from .._updates import new_events
 from ..base import BaseRecommender
+from ..feature_extraction._gather import event_blocks
 from ..feature_extraction._vectorizer import last_times
-from ..utils._histories import check_same_times
+from ..utils._histories import BLOCK, check_same_times
 from ..utils._sklearn import Interval
 from ..utils._statistics import Records, Statistics
-from ..utils._time import as_duration, far_future, latest_time
+from ..utils._time import as_duration, far_future, far_limit, latest_time
 from ._baskets import read_baskets
 
 
@@ -158,27 +159,49 @@ class BuyAgainRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
-        bought = read_baskets(users.histories)
-        pair_items = bought.codes[bought.starts]
-        newer = np.ones(len(bought.codes), dtype=bool)
-        newer[bought.starts] = False  # a purchase that follows a newer one of its pair in the sorted order
-        position = -bought.ages if bought.time is None else bought.time
-        if bought.time is not None:
-            far = far_future(bought.time, users.histories.dated)
-            newer[1:] &= ~far[:-1]  # no gap ends in the far future
-        gaps = (position[:-1] - position[1:])[newer[1:]]
-        gap_items = bought.codes[newer]
-        sums = {
-            "users": np.count_nonzero(np.diff(users.matrix.indptr)),  # in an update, histories may be cut
-            "buyers": self._per_item(pair_items),
-            "again": self._per_item(pair_items, bought.counts > 1),
-            "gaps": self._per_item(gap_items),
-            "gap": self._per_item(gap_items, gaps),
-        }
-        if bought.time is not None:
-            last = np.maximum.reduceat(np.where(far, -np.inf, bought.time), bought.starts) if len(bought.starts) else []
-            sums["last"] = Records(pair_items, np.asarray(last, dtype=np.float64))
+        histories = users.histories
+        sums = {name: np.zeros(self.n_items_) for name in ("buyers", "again", "gaps", "gap")}
+        limit = np.inf if histories.time is None else far_limit(histories.time, histories.dated)
+        counts_last = self._last_that_counts(histories, limit)
+        items, last = [np.empty(0, dtype=histories.codes.dtype)], [np.empty(0)]
+        for rows in event_blocks(histories.indptr, self.n_items_):
+            bought = read_baskets(histories[rows])
+            pair_items = bought.codes[bought.starts]
+            sums["buyers"] += self._per_item(pair_items)
+            sums["again"] += self._per_item(pair_items[bought.counts > 1])
+            newer = np.ones(len(bought.codes), dtype=bool)
+            newer[bought.starts] = False  # a purchase that follows a newer one of its pair in the sorted order
+            position = -bought.ages if bought.time is None else bought.time
+            if bought.time is not None:
+                far = bought.time > limit
+                newer[1:] &= ~far[:-1]  # no gap ends in the far future
+                if len(bought.starts):
+                    newest = np.maximum.reduceat(np.where(far, -np.inf, bought.time), bought.starts)
+                    keep = counts_last(newest)
+                    items.append(pair_items[keep])
+                    last.append(newest[keep])
+            gap_items = bought.codes[newer]
+            sums["gaps"] += self._per_item(gap_items)
+            np.add.at(sums["gap"], gap_items, (position[:-1] - position[1:])[newer[1:]])
+        sums["users"] = np.count_nonzero(np.diff(users.matrix.indptr))  # in an update, histories may be cut
+        if histories.time is not None:
+            sums["last"] = Records(np.concatenate(items), np.concatenate(last))
         return Statistics(sums)
+
+    def _last_that_counts(self, histories, limit: float):
+        """Return the function that tells which pairs' last times `_solve` needs: all where they are kept for updates,
+        else those within the window of the latest, since it can only become later as statistics are added.
+        """
+        if self.incremental or histories.time is None:
+            return lambda last: slice(None)
+        if self.window is None:
+            return lambda last: slice(0)
+        window = as_duration(self.window, "window", dated=histories.dated)
+        times, latest = histories.time, -np.inf
+        for start in range(0, len(times), BLOCK):
+            part = times[start : start + BLOCK]
+            latest = max(latest, part[part <= limit].max(initial=-np.inf))
+        return lambda last: latest - last < window
 
     def _changing(self, after, before):
         """Leave out items of users without a new event, where baskets are told apart by their times."""

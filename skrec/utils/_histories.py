@@ -1,7 +1,7 @@
 """Histories: every form a user may pass, read into one compressed form."""
 
 import sys
-from collections.abc import Mapping, Sized
+from collections.abc import Iterator, Mapping, Sized
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from ._time import are_dates, as_days
 from ._validation import as_ids, as_weights, factorize, is_missing, lookup, plain, type_name
 
+BLOCK = 2**22  # events that are worked on at once where copies of all would take too much memory
 COLUMNS = ("item", "time", "weight", "event")
 _HINT = "a history is a list of item ids, oldest first"
 
@@ -70,7 +71,7 @@ class Histories:
 
     def take_events(self, keep: np.ndarray) -> "Histories":
         """Keep the events where a boolean mask of shape (n_events,) is true; every row stays, perhaps empty."""
-        indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[self.indptr]
+        indptr = kept_boundaries(keep, self.indptr)
         parts: dict[str, Any] = {
             name: None if value is None else value[keep]
             for name, value in [
@@ -96,10 +97,11 @@ class Histories:
         """Code the events by their position in `items` and leave out those whose item is not there."""
         if self.ids is items:
             return self
-        codes = self.item_codes(items)
-        known = codes >= 0
-        coded = replace(self, ids=items, codes=codes)
-        return coded if known.all() else coded.take_events(known)
+        position = self.item_positions(items)
+        coded = replace(self, ids=items, codes=_positions_of(self.codes, position))
+        if position is None or (position >= 0).all() or (known := coded.codes >= 0).all():
+            return coded
+        return coded.take_events(known)
 
     def __getitem__(self, rows: slice) -> "Histories":
         start, stop, _ = rows.indices(len(self))
@@ -126,9 +128,59 @@ class Histories:
 
     def item_codes(self, items: np.ndarray) -> np.ndarray:
         """Position of each event's item in `items`, -1 where it is not there; shape (n_events,), int32."""
-        if self.ids is items:
-            return self.codes
-        return lookup(self.ids, items)[self.codes] if len(self.ids) else np.empty(0, dtype=np.int32)
+        return self.codes if self.ids is items else _positions_of(self.codes, self.item_positions(items))
+
+    def item_positions(self, items: np.ndarray) -> np.ndarray | None:
+        """Position of each of the `ids` in `items`, -1 where it is not there; None where both hold the same ids."""
+        ids = self.ids
+        if ids is items or (ids.dtype.kind == items.dtype.kind and np.array_equal(ids, items)):
+            return None
+        return lookup(ids, items)
+
+
+def row_blocks(indptr: np.ndarray, n_events: int = BLOCK) -> Iterator[slice]:
+    """Cut rows into consecutive blocks of at most `n_events` events, a row that is longer alone.
+
+    Parameters
+    ----------
+    indptr : ndarray of shape (n_rows + 1,)
+        Row boundaries.
+    n_events : int, default=4194304
+        Events of a block.
+
+    Yields
+    ------
+    slice
+        The rows of a block; one that is empty where there are no rows.
+    """
+    n_rows, start = len(indptr) - 1, 0
+    while True:
+        stop = int(np.searchsorted(indptr, indptr[start] + n_events, side="right")) - 1
+        stop = min(max(stop, start + 1), n_rows)
+        yield slice(start, stop)
+        if stop >= n_rows:
+            return
+        start = stop
+
+
+def kept_boundaries(keep: np.ndarray, indptr: np.ndarray) -> np.ndarray:
+    """Return the row boundaries, shape (n_rows + 1,), of the events where a boolean mask is true."""
+    kept = np.zeros(len(indptr), dtype=np.int64)
+    for rows in row_blocks(indptr):
+        bounds = indptr[rows.start : rows.stop + 1]
+        total = np.concatenate([[0], np.cumsum(keep[bounds[0] : bounds[-1]], dtype=np.int64)])
+        kept[rows.start : rows.stop + 1] = kept[rows.start] + total[bounds - bounds[0]]
+    return kept
+
+
+def _positions_of(codes: np.ndarray, position: np.ndarray | None) -> np.ndarray:
+    """Return the position of each code as int32, by blocks since NumPy reads codes as 8 bytes each."""
+    if position is None:
+        return codes.astype(np.int32, copy=False)
+    found = np.empty(len(codes), dtype=np.int32)
+    for start in range(0, len(codes), BLOCK):
+        found[start : start + BLOCK] = position[codes[start : start + BLOCK]]
+    return found
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._cooccurrence import Cooccurrence
-from ._histories import Histories
+from ._histories import Histories, row_blocks
 
 _N_MARKS = 2**20  # of rows that are looked for, one byte each
 NOT_LEARNED = "X holds histories that the model has not learned: pass complete histories as they were learned"
@@ -214,16 +214,21 @@ def history_keys(histories: Histories, items: np.ndarray, *values: np.ndarray, r
     import pandas as pd
 
     names = np.array([str(item) for item in items], dtype=object)
-    events = pd.util.hash_array(names, categorize=False)[histories.codes]
-    position = np.arange(len(events), dtype=np.uint64) - np.repeat(histories.indptr[:-1], histories.lengths).astype(
-        np.uint64
-    )
-    events = _mixed(events ^ _mixed(position))
-    for numbers in (histories.time, *values):
-        if numbers is not None:
-            events = _mixed(events ^ (numbers.astype(np.float64) + 0.0).view(np.uint64))
-    total = np.concatenate([[np.uint64(0)], np.cumsum(events, dtype=np.uint64)])
-    keys = total[histories.indptr[1:]] - total[histories.indptr[:-1]]
+    hashes = pd.util.hash_array(names, categorize=False)
+    keys = np.empty(len(histories), dtype=np.uint64)
+    for part in row_blocks(histories.indptr):
+        block = histories[part]
+        events = hashes[block.codes]
+        position = np.arange(len(events), dtype=np.uint64) - np.repeat(block.indptr[:-1], block.lengths).astype(
+            np.uint64
+        )
+        events = _mixed(events ^ _mixed(position))
+        of_block = slice(histories.indptr[part.start], histories.indptr[part.stop])
+        for numbers in (histories.time, *values):
+            if numbers is not None:
+                events = _mixed(events ^ (numbers[of_block].astype(np.float64) + 0.0).view(np.uint64))
+        total = np.concatenate([[np.uint64(0)], np.cumsum(events, dtype=np.uint64)])
+        keys[part] = total[block.indptr[1:]] - total[block.indptr[:-1]]
     return keys if rows is None else _mixed(keys ^ _mixed(rows.astype(np.uint64)))
 
 

@@ -21,6 +21,7 @@ _DURATION = re.compile(
 )
 _LAST_DAY = 2_932_897  # 10000-01-01, the first day that no date has
 _MARGIN = 366  # days after today from which a date is in the far future
+_BLOCK = 2**20  # times that are compared at once
 
 
 def are_dates(values) -> bool:
@@ -260,13 +261,20 @@ def _exact_days(value, name: str) -> float:
         raise TypeError(f"{name} must be a number of days or a duration such as '30D', got {value!r}") from error
 
 
+def far_limit(days: np.ndarray, dated: bool) -> float:
+    """Return the moment after which times are in the far future, a year from now; infinite where none counts as far:
+    times that are numbers, and times that are all after it.
+    """
+    if not dated:
+        return np.inf
+    limit = datetime.datetime.now(datetime.UTC).timestamp() / _PER_DAY["s"] + _MARGIN
+    near = any((days[start : start + _BLOCK] <= limit).any() for start in range(0, len(days), _BLOCK))
+    return limit if near else np.inf
+
+
 def far_future(days: np.ndarray, dated: bool) -> np.ndarray:
     """Mark the times more than a year from now; never numbers, and none where all would be."""
-    if not dated or not len(days):
-        return np.zeros(len(days), dtype=bool)
-    now = datetime.datetime.now(datetime.UTC).timestamp() / _PER_DAY["s"]
-    far = days > now + _MARGIN
-    return np.zeros(len(days), dtype=bool) if far.all() else far
+    return days > far_limit(days, dated)
 
 
 def latest_time(days: np.ndarray, dated: bool, *, tell: bool = True) -> float:
