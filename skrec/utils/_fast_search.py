@@ -24,12 +24,7 @@ def kernel():
     signature = types.void(
         *(array(types.uint16, 3), floats, floats, floats, floats, array(types.int32), vectors, types.float32),
         *(vectors, array(types.int16, 2), floats, floats, floats, floats, longs, longs),
-        *(
-            types.int64,
-            types.Array(types.int64, 2, "C"),
-            vectors.copy(readonly=False),
-            types.Array(types.int64, 1, "C"),
-        ),
+        *(types.int64, *results),
     )
     return _fast.compile_loop(_candidates, signature, fastmath={"reassoc"})
 

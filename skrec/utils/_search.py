@@ -15,6 +15,8 @@ import numpy as np
 from . import _fast, _fast_search
 from ._fast_search import BLOCK
 from ._prepared import prepared
+from ._sorted_search import LEAST_ITEMS as LEAST_SORTED
+from ._sorted_search import SortedItems, search_sorted, sort_items
 from ._threads import drain, n_threads, single_threaded_blas
 
 LEAST_ITEMS = 2**14  # below, all products are as fast
@@ -59,20 +61,25 @@ class SearchIndex(NamedTuple):
     rounding: float
 
 
-def build_index(items: np.ndarray) -> SearchIndex | None:
-    """Code item vectors (n_items, n_components); None where they cannot be: numbers that are not finite."""
+def build_index(items: np.ndarray) -> SearchIndex | SortedItems | None:
+    """Code item vectors (n_items, n_components), or sort them where numba is missing.
+
+    None where they cannot be searched: numbers that are not finite, or norms too equal for the form without numba.
+    """
     n_items, n_components = items.shape
     items = np.require(items, np.float32, "CA")
     norms = np.sqrt(np.einsum("ij,ij->i", items, items, dtype=np.float64))
     if not np.isfinite(norms).all() or norms.max(initial=0) > _LARGEST:
         return None
+    rounding = 4 * (n_components + 8) * 2.0**-24
+    if not _fast.available():
+        return sort_items(items, norms, rounding)
     order = np.argsort(-norms, kind="stable").astype(np.int32)
     norms = norms[order]
     n_blocks, n_words = -(-n_items // BLOCK), -(-n_components // _PAD) * _PAD // 4
     codes = np.zeros((n_blocks, n_words, BLOCK), dtype=np.uint16)
     scales = np.zeros((n_blocks, BLOCK), dtype=np.float32)
     errors = np.zeros((n_blocks, BLOCK), dtype=np.float64)
-    rounding = 4 * (n_components + 8) * 2.0**-24
     for start in range(0, n_blocks, _BLOCKS):
         part = slice(start, start + _BLOCKS)
         rows = slice(start * BLOCK, (start + _BLOCKS) * BLOCK)
@@ -98,29 +105,32 @@ def _levels(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return levels.astype(np.uint16), scales, np.sqrt(np.einsum("ij,ij->i", rest, rest, dtype=np.float64))
 
 
-def index_of(model, items: np.ndarray, n_users: int = 1, name: str = "search") -> SearchIndex | None:
+def index_of(model, items: np.ndarray, n_users: int = 1, name: str = "search") -> SearchIndex | SortedItems | None:
     """Return the index of a model's item vectors where the search pays, else None.
 
     The loop is compiled or loaded once in a process, and the vectors are coded once for a model: after so many
     requests that all their products would have taken as long. `warm` does both before the first request.
     """
-    n_items, n_components = items.shape
-    if n_items < LEAST_ITEMS or n_components > _WIDEST or not _fast.available():
+    if not _pays(items):
         return None
     usage = prepared(model, name, _Usage, items)
     if usage.index is None and not usage.failed:
         usage.seconds += n_users * items.size / _PER_SECOND
         needed = items.size / 1e8  # to code them
-        if _fast_search.kernel.cache_info().currsize == 0:
+        if _fast.available() and _fast_search.kernel.cache_info().currsize == 0:
             needed += _fast.LOADING if _fast.is_compiled(_fast_search._candidates) else _fast.COMPILING
         if usage.seconds >= needed:
             usage.build(items)
     return usage.index
 
 
+def _pays(items: np.ndarray) -> bool:
+    return len(items) >= (LEAST_ITEMS if _fast.available() else LEAST_SORTED) and items.shape[1] <= _WIDEST
+
+
 def warm(model, items: np.ndarray, name: str = "search") -> None:
     """Code a model's item vectors now, and compile or load the loop, where the search will pay."""
-    if len(items) >= LEAST_ITEMS and items.shape[1] <= _WIDEST and _fast.available():
+    if _pays(items):
         prepared(model, name, _Usage, items).build(items)
 
 
@@ -137,22 +147,25 @@ class _Usage:
 
     def __init__(self, items: np.ndarray):
         self.seconds, self.failed = 0.0, False
-        self.index: SearchIndex | None = None
+        self.index: SearchIndex | SortedItems | None = None
 
     def build(self, items: np.ndarray) -> None:
         """Code the vectors, unless it is done."""
         if self.index is None:
-            _fast_search.kernel()
+            if _fast.available():
+                _fast_search.kernel()
             self.index = build_index(items)
             self.failed = self.index is None
 
 
-def search(index: SearchIndex, queries: np.ndarray, k: int, hidden: list[np.ndarray] | None = None) -> list:
+def search(
+    index: SearchIndex | SortedItems, queries: np.ndarray, k: int, hidden: list[np.ndarray] | None = None
+) -> list:
     """Find the items that may be among the k of largest inner product with each user's vector.
 
     Parameters
     ----------
-    index : SearchIndex
+    index : SearchIndex or SortedItems
         Of the item vectors.
     queries : ndarray of shape (n_users, n_components), dtype float32
         The users' vectors.
@@ -171,6 +184,8 @@ def search(index: SearchIndex, queries: np.ndarray, k: int, hidden: list[np.ndar
     if k > min(len(index.order), _ROOM // 8):
         return [None] * n_users
     norms = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    if isinstance(index, SortedItems):
+        return _search_sorted(index, queries, norms, k, hidden)
     if (bad := ~(norms <= _LARGEST)).any():  # NaN too; the others are found as if these were not there
         queries, norms = np.where(bad[:, None], 0, queries), np.where(bad, 0, norms)
     queries = np.require(queries, np.float32, "CA")
@@ -208,6 +223,16 @@ def search(index: SearchIndex, queries: np.ndarray, k: int, hidden: list[np.ndar
     return answers
 
 
+def _search_sorted(index: SortedItems, queries: np.ndarray, norms: np.ndarray, k: int, hidden) -> list:
+    queries, nothing = np.require(queries, np.float32, "CA"), np.empty(0, dtype=np.int64)
+    answers: list = [None] * len(queries)
+    with single_threaded_blas():
+        for row in np.flatnonzero((norms > 0) & (norms <= _LARGEST)).tolist():
+            found = search_sorted(index, queries[row], k, hidden[row] if hidden else nothing)
+            answers[row] = found if len(found) <= _ROOM else None
+    return answers
+
+
 def _rounded(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return users' vectors as whole numbers, and their steps: the sums with levels up to 15 fit into 16 bits."""
     largest = np.maximum(np.maximum(queries, 0).sum(axis=1), -np.minimum(queries, 0).sum(axis=1))
@@ -236,7 +261,7 @@ class InnerProduct(NamedTuple):
     items: np.ndarray
     name: str = "search"
 
-    def search_index(self, n_users: int) -> SearchIndex | None:
+    def search_index(self, n_users: int) -> SearchIndex | SortedItems | None:
         """Return the index where it pays for so many users, else None."""
         return index_of(self.model, self.items, n_users, self.name)
 
