@@ -44,7 +44,8 @@ class ItemKNN(NearestItemsMixin, BaseRecommender):
     beta : float, default=0.5
         Weight of the candidate in ``"tversky"``.
     incremental : bool, default=False
-        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together.
+        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together;
+        `fit` raises MemoryError before it starts where this does not fit.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``.
     k : int, default=10
@@ -71,8 +72,9 @@ class ItemKNN(NearestItemsMixin, BaseRecommender):
 
     Notes
     -----
-    Cost of `fit`: the sum over users of the squared length of the history; memory ``n_items * n_neighbors`` entries,
-    since the full similarity matrix exists only in blocks. Scoring costs `n_neighbors` operations per event.
+    Cost of `fit`: the sum over users of the squared length of the history. Memory: 4 bytes per entry of the matrix, 8
+    where it has values other than 1, and 16 bytes for each of ``n_items * n_neighbors`` entries; the full similarity
+    matrix exists only in blocks. Scoring costs `n_neighbors` operations per event.
 
     References
     ----------

@@ -49,7 +49,8 @@ class RP3beta(NearestItemsMixin, BaseRecommender):
         No other value was better beyond chance on the test parts of Beauty, MovieLens-1M and RetailRocket
         (``benchmarks/bench_walks.py``).
     incremental : bool, default=False
-        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together.
+        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that occur together;
+        `fit` raises MemoryError before it starts where this does not fit.
     vectorizer : transformer, "passthrough" or None, default=None
         Turns histories into the matrix; None is ``HistoryVectorizer()``.
     k : int, default=10
@@ -77,8 +78,9 @@ class RP3beta(NearestItemsMixin, BaseRecommender):
 
     Notes
     -----
-    Cost of `fit`: the sum over users of the squared length of the history; memory ``n_items * n_neighbors`` entries,
-    since the full matrix exists only in blocks. Scoring costs `n_neighbors` operations per event.
+    Cost of `fit`: the sum over users of the squared length of the history. Memory: 12 bytes per entry of the matrix, 16
+    where it has values other than 1, and 16 bytes for each of ``n_items * n_neighbors`` entries; the full matrix
+    exists only in blocks. Scoring costs `n_neighbors` operations per event.
 
     References
     ----------

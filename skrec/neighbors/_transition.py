@@ -8,10 +8,10 @@ import scipy.sparse as sp
 from .._recency import RecencyMixin
 from .._updates import near_new_events
 from ..base import BaseRecommender
-from ..utils._cooccurrence import Cooccurrence
+from ..utils._nearest import prune_rows
 from ..utils._sklearn import Interval
 from ..utils._statistics import Statistics
-from ..utils._transitions import count_transitions
+from ..utils._transitions import Transitions
 
 
 class TransitionRecommender(RecencyMixin, BaseRecommender):
@@ -48,8 +48,13 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
         Added to the source's sum of transitions, so that a single observed step is not a certainty.
     damping : float, default=0.1
         Exponent of the candidate's popularity, by which its score is divided.
+    n_neighbors : int, default=None
+        Number of followers kept for each item, those of the largest :math:`S_{ij}`; None keeps all. With 200, NDCG@10
+        on the validation parts of Beauty, Online Retail, RetailRocket and MovieLens-1M is within 0.0005 of that with
+        all, no difference beyond chance, and items with long rows are scored faster. Updates keep all counts.
     incremental : bool, default=False
-        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that follow each other.
+        Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that follow each other;
+        `fit` raises MemoryError before it starts where this does not fit.
     k : int, default=10
         Number of items to recommend.
     exclude_seen : bool, default=True
@@ -58,8 +63,8 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
     Attributes
     ----------
     similarity_ : CSR array of shape (n_items, n_items)
-        The weakened transitions :math:`S`: row = item of the history, column = candidate. The diagonal holds
-        repetitions.
+        The weakened transitions :math:`S`: row = item of the history, column = candidate; `n_neighbors` entries a row
+        at most. The diagonal holds repetitions.
     items_ : ndarray of shape (n_items,)
         Item ids in the order of the scores.
     n_items_ : int
@@ -75,9 +80,11 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
 
     Notes
     -----
-    Cost of `fit`: `window` operations per event, and at most ``2 * window`` entries of memory per event, far fewer
-    where items recur. Scoring adds one row of `similarity_` per event of the history. Events at the same moment
-    have the same age when asking, and keep the order in which they are given when learning.
+    Cost of `fit`: ``2 * window`` operations per event, `window` with ``backward=0``. Memory: 5 bytes per event, and 8
+    bytes per entry of `similarity_`, of which there are at most ``2 * window`` per event, far fewer where items recur
+    (2.5 per event of a log of 100 million events and 200,000 items); the counts exist only in blocks of rows. Scoring
+    adds one row of `similarity_` per event of the history. Events at the same moment have the same age when asking,
+    and keep the order in which they are given when learning.
 
     References
     ----------
@@ -106,6 +113,7 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
         "normalization": [Interval(Real, 0, None, closed="left")],
         "smoothing": [Interval(Real, 0, None, closed="left")],
         "damping": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "incremental": ["boolean"],
     }
     del _parameter_constraints["vectorizer"]
@@ -120,6 +128,7 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
         normalization=0.5,
         smoothing=1.0,
         damping=0.1,
+        n_neighbors=None,
         incremental=False,
         k=10,
         exclude_seen=True,
@@ -131,6 +140,7 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
         self.normalization = normalization
         self.smoothing = smoothing
         self.damping = damping
+        self.n_neighbors = n_neighbors
         self.incremental = incremental
         self.k = k
         self.exclude_seen = exclude_seen
@@ -138,22 +148,29 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
     def _count(self, users):
         longest = int(users.histories.lengths.max(initial=1))  # no gap is longer
         weights = float(self.gap_decay) ** np.arange(min(self.window, longest))
-        dtype = np.float64 if self.incremental else np.float32  # what subtractions leave must be told from nothing
-        counts = count_transitions(users.histories.codes, users.histories.rows, self.n_items_, weights, dtype=dtype)
-        if self.backward:
-            counts = sp.csr_array(counts + dtype(self.backward) * sp.csr_array(counts.T))
-        return Statistics({"transitions": Cooccurrence.of(counts)})
+        histories = users.histories
+        pairs = Transitions(histories.codes, histories.indptr, self.n_items_, weights, float(self.backward))
+        return Statistics({"transitions": pairs})
 
     def _changing(self, after, before):
         return near_new_events(after, before, self.window)
 
     def _solve(self, statistics):
-        counts = statistics["transitions"].tocsr()
-        total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() + self.smoothing
-        source = np.where(total > 0, total, 1) ** -float(self.normalization)
-        target = np.maximum(self.popularity_, 1) ** -float(self.damping)
-        scale = np.repeat(source, np.diff(counts.indptr)).astype(np.float32) * target.astype(np.float32)[counts.indices]
-        self.similarity_ = sp.csr_array((counts.data * scale, counts.indices, counts.indptr), shape=counts.shape)
+        transitions = statistics["transitions"]
+        if self.n_neighbors is None:
+            transitions.check_room(8, "n_neighbors=None", "keep fewer followers of each item, such as n_neighbors=200")
+        target = (np.maximum(self.popularity_, 1) ** -float(self.damping)).astype(np.float32)
+        rank = self._id_rank()
+
+        def weakened(start, counts):
+            total = counts.sum(axis=1) + self.smoothing
+            source = (np.where(total > 0, total, 1) ** -float(self.normalization)).astype(np.float32)
+            scale = np.repeat(source, np.diff(counts.indptr)) * target[counts.indices]
+            arrays = counts.data.astype(np.float32) * scale, counts.indices, counts.indptr
+            weak = sp.csr_array(arrays, shape=counts.shape)
+            return weak if self.n_neighbors is None else prune_rows(weak, self.n_neighbors, rank)
+
+        self.similarity_ = transitions.map_rows(weakened)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,13 +1,17 @@
 """Products of matrices of users, such as how often items occur together: sums over users that add and subtract."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 
-from ._csr import transposed
+from ._csr import counts_of, estimated_sum, pattern_of, stacked_rows, transposed
 from ._nearest import Below, nearest_rows
+from ._resources import check_room, free_bytes
 from ._topk import stored_rows, stored_values
 
 _WHOLE = 2**24  # whole numbers below are exact in float32
+_ENTRY_BYTES = 12  # index and sum
 _ROUNDING = 1e-12  # share of a float64 sum below which what subtractions leave of it is nothing
 
 
@@ -49,8 +53,36 @@ class Cooccurrence:
         return self._factors[0]
 
     def formed(self) -> "Cooccurrence":
-        """Return the same sum without the users it was made of."""
+        """Return the same sum without the users it was made of.
+
+        Raises
+        ------
+        MemoryError
+            If it would not fit into memory, by an estimate from some rows.
+        """
+        if self._parts is None:
+            advice = "fit with incremental=False, or leave rare items out, as HistoryVectorizer(min_df=) does"
+            self.check_room(_ENTRY_BYTES, "incremental=True", advice)
         return Cooccurrence.of(self.exact())
+
+    def check_room(self, entry_bytes: int, what: str, advice: str) -> None:
+        """Raise MemoryError where entries of so many bytes would not fit into memory; see `_resources.check_room`.
+
+        Their number is estimated from some rows, and only where there may be too many.
+        """
+        if self._most_entries() * entry_bytes > free_bytes():
+            check_room(self.estimated_entries(), entry_bytes, what, advice)
+
+    def _most_entries(self) -> float:
+        if (factors := self._lazy()) is None:
+            return 0.0 if self._parts is None else float(sum(part.nnz for part in self._parts if part is not None))
+        left, right = factors
+        pairs = np.diff(left.indptr).astype(np.float64) @ np.diff(right.indptr)
+        return min(float(pairs), float(left.shape[1]) * right.shape[1])
+
+    def estimated_entries(self) -> float:
+        """Estimate the number of entries of the product, from some rows where it has not been formed."""
+        return self._most_entries() if (factors := self._lazy()) is None else _estimated_entries(*factors)
 
     def exact(self) -> sp.csr_array:
         """Return the product as it is summed: whole numbers in float32, all others in float64."""
@@ -121,6 +153,19 @@ class Cooccurrence:
         identity = sp.csr_array((np.ones(n_items, np.float32), steps[:-1], steps), shape=product.shape)
         return nearest_rows(identity, product, n, below, rank, transpose=transpose)
 
+    def map_rows(self, function: Callable[[int, sp.csr_array], sp.csr_array]) -> sp.csr_array:
+        """Return the rows that a function makes of blocks of rows, given the first row and a CSR array of the sums as
+        they are, (n_rows, n_items), which it may not write to.
+        """
+        product = self.exact()
+
+        def rows_of(start, stop):
+            first, last = product.indptr[start], product.indptr[stop]
+            arrays = product.data[first:last], product.indices[first:last], product.indptr[start : stop + 1] - first
+            return function(start, sp.csr_array(arrays, shape=(stop - start, product.shape[1])))
+
+        return stacked_rows(rows_of, product.indptr.astype(np.int64), product.shape[1])
+
     def moved(self, positions: np.ndarray, n_items: int) -> "Cooccurrence":
         """Return the sum with item i at ``positions[i]`` of n_items; items at -1 are left out."""
         parts = self._parts if self._parts is not None else (self.exact(), None)
@@ -156,6 +201,21 @@ def _product(left: sp.csr_array, right: sp.csr_array) -> sp.csr_array:
         product = sp.csr_array(left.T.astype(np.float64) @ right)
     product.sort_indices()
     return product
+
+
+def _estimated_entries(left: sp.csr_array, right: sp.csr_array) -> float:
+    """Estimate the number of entries of the product over users from some rows."""
+    n_items, right = left.shape[1], pattern_of(right)
+
+    def entries_of(items):
+        place = np.full(n_items, -1, dtype=np.int32)
+        place[items] = np.arange(len(items))
+        events = np.flatnonzero(place[left.indices] >= 0)
+        users = np.searchsorted(left.indptr, events, side="right") - 1
+        rows = np.ones(len(events), np.float32), (place[left.indices[events]], users)
+        return np.diff(sp.csr_array(sp.csr_array(rows, shape=(len(items), left.shape[0])) @ right).indptr)
+
+    return estimated_sum(counts_of(left.indices, n_items), entries_of)
 
 
 def _whole(matrix: sp.csr_array) -> bool:

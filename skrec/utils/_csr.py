@@ -1,9 +1,15 @@
 """Large CSR arrays without copies of their size: values that are all 1, sums of columns, transposes."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import scipy.sparse as sp
 
+from ._threads import n_threads
+
 _BLOCK = 2**22  # entries that are converted at once
+_ROWS = 2**21  # entries of a block of rows
 
 
 def ones(n: int) -> np.ndarray:
@@ -38,16 +44,42 @@ def as_float32(matrix: sp.csr_array) -> sp.csr_array:
     return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def column_sums(matrix: sp.csr_array, *, squared: bool = False) -> np.ndarray:
-    """Return the sum of each column, or of its squares: float64 of shape (n_columns,).
-
-    ``numpy.bincount`` copies indices and weights to 8 bytes each; here only those of a block are.
+def counts_of(codes: np.ndarray, n: int) -> np.ndarray:
+    """Return how often each number below n occurs: int64 of shape (n,). Block by block, since ``numpy.bincount``
+    copies what it counts to 8 bytes each.
     """
+    counts = np.zeros(n, dtype=np.int64)
+    for start in range(0, len(codes), _BLOCK):
+        counts += np.bincount(codes[start : start + _BLOCK], minlength=n)
+    return counts
+
+
+def estimated_sum(sizes: np.ndarray, values_of: Callable[[np.ndarray], np.ndarray], n: int = 200) -> float:
+    """Estimate a sum over items from the values of about n: those between two by their means.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_items,)
+        Numbers with which the values rise, such as the events of each item.
+    values_of : callable
+        Returns the values of items at some positions.
+    n : int, default=200
+        Number of items looked at, dense among the largest.
+    """
+    ranks = np.unique(np.geomspace(1, len(sizes), n).round().astype(np.int64)) - 1
+    values = np.asarray(values_of(np.argsort(-sizes, kind="stable")[ranks]), dtype=np.float64)
+    return float(((values[1:] + values[:-1]) @ np.diff(ranks) + values[0] + values[-1]) / 2)
+
+
+def column_sums(matrix: sp.csr_array, *, squared: bool = False) -> np.ndarray:
+    """Return the sum of each column, or of its squares: float64 of shape (n_columns,)."""
+    if are_ones(matrix.data):
+        return counts_of(matrix.indices, matrix.shape[1]).astype(np.float64)
     sums = np.zeros(matrix.shape[1])
     for start in range(0, matrix.nnz, _BLOCK):
         entries = slice(start, start + _BLOCK)
-        values = None if are_ones(matrix.data) else matrix.data[entries].astype(np.float64)
-        if squared and values is not None:
+        values = matrix.data[entries].astype(np.float64)
+        if squared:
             values **= 2
         sums += np.bincount(matrix.indices[entries], values, minlength=matrix.shape[1])
     return sums
@@ -60,3 +92,41 @@ def transposed(matrix: sp.csr_array) -> sp.csr_array:
     marks = np.ones(matrix.nnz, dtype=np.int8)  # SciPy moves one byte beside each index
     columns = sp.csr_array((marks, matrix.indices, matrix.indptr), shape=matrix.shape).tocsc()
     return sp.csr_array((ones(matrix.nnz), columns.indices, columns.indptr), shape=matrix.shape[::-1])
+
+
+def stacked_rows(rows_of: Callable[[int, int], sp.csr_array], bounds: np.ndarray, n_columns: int) -> sp.csr_array:
+    """Stack blocks of rows that are made in threads, without holding them and the whole at once.
+
+    Parameters
+    ----------
+    rows_of : callable
+        Makes the CSR array of the rows from `start` to `stop`.
+    bounds : int64 ndarray of shape (n_rows + 1,)
+        Entries of all rows before each one, at most.
+    n_columns : int
+        Number of columns.
+    """
+    starts = [0]
+    while starts[-1] < len(bounds) - 1:
+        stop = int(np.searchsorted(bounds, bounds[starts[-1]] + _ROWS, side="right")) - 1
+        starts.append(max(starts[-1] + 1, stop))
+    threads = min(n_threads(), len(starts) - 1)
+    counts, filled = [np.zeros(1, dtype=np.int64)], 0
+    indices, data = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for part in (map if threads < 2 else pool.map)(rows_of, starts[:-1], starts[1:]):
+            end = filled + part.nnz
+            if end > len(data):  # memory moves by pages where the system can do so
+                size = max(end, len(data) + len(data) // 8)
+                data = data if data.dtype == part.dtype else data.astype(part.dtype)
+                indices.resize(size, refcheck=False)
+                data.resize(size, refcheck=False)
+            indices[filled:end], data[filled:end] = part.indices, part.data
+            counts.append(np.diff(part.indptr).astype(np.int64))
+            filled = end
+    indices.resize(filled, refcheck=False)
+    data.resize(filled, refcheck=False)
+    indptr = np.cumsum(np.concatenate(counts))
+    if filled < 2**31:
+        indptr = indptr.astype(np.int32)
+    return sp.csr_array((data, indices, indptr), shape=(len(bounds) - 1, n_columns))

@@ -1,9 +1,11 @@
 """Time and memory of a piece of work."""
 
+import contextlib
 import gc
 import os
 import threading
 import time
+from pathlib import Path
 
 _INTERVAL = 0.01  # seconds between two looks
 
@@ -70,3 +72,50 @@ def resident_bytes() -> int | None:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError, AttributeError):
         return None
+
+
+def free_bytes() -> float:
+    """Return the bytes that this process may still take, as far as the system tells; infinity where it does not."""
+    limits = [float("inf")]
+    with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+        facts = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        limits.append(1024.0 * int(facts["MemAvailable"].split()[0]))
+    with contextlib.suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        used = int((group / "memory.current").read_text())
+        limits.append(float(int((group / "memory.max").read_text()) - used))
+    with contextlib.suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most != resource.RLIM_INFINITY:
+            taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            limits.append(float(most - taken))
+    return max(0.0, min(limits))
+
+
+def check_room(n_entries: float, entry_bytes: int, what: str, advice: str) -> None:
+    """Raise where entries of a sparse array would take more memory than is free.
+
+    Parameters
+    ----------
+    n_entries : float
+        How many there are.
+    entry_bytes : int
+        Bytes of one.
+    what : str
+        What they are; begins the error message.
+    advice : str
+        The next move; ends it.
+
+    Raises
+    ------
+    MemoryError
+        If they do not fit.
+    """
+    needed, free = n_entries * entry_bytes, free_bytes()
+    if needed > free:
+        raise MemoryError(
+            f"{what} needs about {needed / 2**30:.1f} GiB for {n_entries:,.0f} entries, and {free / 2**30:.1f} GiB are "
+            f"free: {advice}"
+        )

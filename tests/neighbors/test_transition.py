@@ -10,6 +10,8 @@ from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.neighbors import TransitionRecommender
 from skrec.testing import check_recommender
+from skrec.utils import _cooccurrence, _resources
+from skrec.utils._nearest import prune_rows
 
 HISTORIES = [list(row) for row in make_histories(120, 30, mean_length=6, random_state=0, repeats=True)["item"]]
 
@@ -79,11 +81,54 @@ def test_a_matrix_has_no_order():
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"window": 0}, {"gap_decay": 0}, {"recency": 2}, {"smoothing": -1}, {"damping": -1}], ids=str
+    "parameters",
+    [{"n_neighbors": 0}, {"window": 0}, {"gap_decay": 0}, {"recency": 2}, {"smoothing": -1}, {"damping": -1}],
+    ids=str,
 )
 def test_bad_parameters_are_named(parameters):
     with pytest.raises(ValueError, match=f"The '{next(iter(parameters))}' parameter of TransitionRecommender"):
         TransitionRecommender(**parameters).fit(HISTORIES)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10])
+@pytest.mark.parametrize("incremental", [False, True])
+def test_n_neighbors_keeps_the_largest_of_each_row(n, incremental):
+    whole = TransitionRecommender(incremental=incremental).fit(HISTORIES).similarity_
+    kept = TransitionRecommender(n_neighbors=n, incremental=incremental).fit(HISTORIES).similarity_
+    expected = prune_rows(whole.copy(), n)
+    for part in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(kept, part), getattr(expected, part))
+    assert np.diff(kept.indptr).max() == n
+    assert TransitionRecommender(n_neighbors=30).fit(HISTORIES).similarity_.nnz == whole.nnz
+
+
+def test_updates_keep_all_counts_whatever_n_neighbors():
+    known = TransitionRecommender(n_neighbors=3, incremental=True).fit([history[:3] for history in HISTORIES])
+    known.partial_fit(HISTORIES, since=[min(3, len(history)) for history in HISTORIES])
+    anew = TransitionRecommender(n_neighbors=3).fit(HISTORIES)
+    order = np.argsort(known.items_)
+    found, expected = known.similarity_.toarray()[order][:, order], anew.similarity_.toarray()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    known.forget(HISTORIES[:40])
+    anew.fit(HISTORIES[40:])
+    order = np.argsort(known.items_)
+    np.testing.assert_allclose(known.similarity_.toarray()[order][:, order], anew.similarity_.toarray(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "advice"),
+    [
+        ({}, "n_neighbors=None needs about .* GiB for .* entries, and 0.0 GiB are free: keep fewer .* n_neighbors=200"),
+        ({"incremental": True}, "incremental=True needs about .* are free: fit with incremental=False"),
+    ],
+    ids=["all", "incremental"],
+)
+def test_what_does_not_fit_into_memory_is_refused(parameters, advice, monkeypatch):
+    for module in (_cooccurrence, _resources):
+        monkeypatch.setattr(module, "free_bytes", lambda: 1000.0)
+    with pytest.raises(MemoryError, match=advice):
+        TransitionRecommender(**parameters).fit(HISTORIES)
+    assert TransitionRecommender(n_neighbors=200).fit(HISTORIES).similarity_.nnz
 
 
 def test_contract():

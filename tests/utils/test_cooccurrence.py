@@ -12,7 +12,9 @@ from skrec.datasets import make_histories
 from skrec.decomposition import PPMISVD
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import BuyAgainRecommender, ItemKNN, RP3beta, TransitionRecommender
+from skrec.utils import _cooccurrence, _resources
 from skrec.utils._cooccurrence import Cooccurrence
+from skrec.utils._csr import as_float32
 from skrec.utils._frame_parameter import shallow
 from skrec.utils._statistics import Records, Statistics
 
@@ -107,3 +109,26 @@ def test_sums_stay_exact_and_sorted(scale):
     np.testing.assert_allclose(changed.entries(rows, columns), expected.ravel(), rtol=1e-6)
     nothing = changed - Cooccurrence(new, new) - Cooccurrence(other, other)
     assert nothing.exact().nnz == 0
+
+
+def test_entries_of_a_product_are_estimated_before_it_is_formed():
+    rng = np.random.default_rng(0)
+    users = sp.csr_array(rng.random((300, 2000)) < 1 / np.arange(1, 2001), dtype=np.float32)
+    product = Cooccurrence(as_float32(users), as_float32(users))
+    estimate = product.estimated_entries()
+    assert estimate == pytest.approx(product.exact().nnz, rel=0.1)
+    assert product.estimated_entries() == product.exact().nnz
+
+
+@pytest.mark.parametrize("kind", [ItemKNN, RP3beta])
+def test_products_that_do_not_fit_into_memory_are_refused(kind, monkeypatch):
+    for module in (_cooccurrence, _resources):
+        monkeypatch.setattr(module, "free_bytes", lambda: 1000.0)
+    with pytest.raises(MemoryError, match=r"^incremental=True needs about .* are free: fit with incremental=False"):
+        kind(incremental=True).fit(shop(False))
+    assert kind().fit(shop(False)).similarity_.nnz
+
+
+def test_free_memory_is_that_of_the_system():
+    assert 2**20 < _resources.free_bytes() < 2**60
+    _resources.check_room(10, 12, "this", "that")

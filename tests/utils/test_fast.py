@@ -16,6 +16,7 @@ from skrec.datasets import make_histories
 from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 from skrec.neighbors import ItemKNN
 from skrec.utils import _fast
+from skrec.utils._csr import as_float32, transposed
 from skrec.utils._nearest import Below, nearest_rows
 from skrec.utils._topk import mask_scores, popularity_order, top_k
 
@@ -97,6 +98,39 @@ def test_nearest_rows_equal_scipy(loop, n, density, formula, seed):
         expected = nearest_rows(sp.csr_array(matrix.T), matrix, n, below)
     for part in ("indptr", "indices", "data"):
         np.testing.assert_array_equal(getattr(ours, part), getattr(expected, part))
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("which", ["both", "left", "right"])
+def test_factors_of_ones_need_no_values(loop, which, transpose):
+    rng = np.random.default_rng(0)
+    matrix = random_csr(rng, (15, 30), 0.4, 1)
+    matrix.data[:] = 1
+    values = random_csr(rng, (15, 30), 0.4, 7)
+    left, right = (matrix if which in (side, "both") else values for side in ("left", "right"))
+    expected = nearest_rows(sp.csr_array(left.T), right, 7)
+    factors = transposed(as_float32(left)), as_float32(right)
+    found = nearest_rows(*factors, 7, transpose=transpose)
+    with pytest.MonkeyPatch.context() as patch:
+        without(patch)
+        with_scipy = nearest_rows(*factors, 7, transpose=transpose)
+    if transpose:
+        expected = sp.csr_array(expected.T)
+    for part in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
+        np.testing.assert_array_equal(getattr(with_scipy, part), getattr(expected, part))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_neighbours_do_not_depend_on_the_number_of_threads(threads, monkeypatch):
+    rng = np.random.default_rng(0)
+    matrix = random_csr(rng, (60, 900), 0.05, 1)
+    expected = nearest_rows(sp.csr_array(matrix.T), matrix, 4)
+    monkeypatch.setattr(_fast, "worthwhile", lambda seconds: _fast.available())
+    monkeypatch.setattr(_fast, "n_threads", lambda: threads)
+    found = nearest_rows(sp.csr_array(matrix.T), matrix, 4)
+    for part in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "asymmetric", "jaccard", "tversky"])
