@@ -17,7 +17,8 @@ LAYERS = (
     {"dummy", "neighbors", "linear_model", "decomposition", "neural_network"},
     {"ensemble"},
     {"recipes", "advice", "inspection", "model_selection", "persistence"},
-    {"large", "serving", "testing"},
+    {"large"},
+    {"serving", "testing"},
     {"cli"},
 )
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}

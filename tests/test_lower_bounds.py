@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("plot", "rank", "large", "fast", "deep-cpu", "onnx", "serve")
+EXTRAS = ("plot", "rank", "large", "spark", "fast", "deep-cpu", "onnx", "serve")
 
 
 def _bounds():

@@ -1,8 +1,8 @@
 """Recommendations and metrics on Spark: a saved model is sent once to each executor, and loaded once in each worker."""
 
-import hashlib
+import shutil
 import tempfile
-import weakref
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,6 @@ from ..utils._requests import Request
 from ._spark_frames import as_frame, check_histories, read_tables, user_column
 
 _OPTIONS = ("k", "candidates", "exclude", "exclude_seen", "at")  # of a request, in the order of Request.read
-_sent: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # session: broadcasts of model files by name
-_KEPT = 4  # of these, the latest
 _loaded: dict = {}  # in a worker: the model of the latest file
 
 
@@ -34,30 +32,23 @@ class Sent(NamedTuple):
 def send_model(model, session, trusted: Sequence[str]) -> tuple[Sent, object]:
     """Send a model to the executors of a session; return how a worker finds it, and the model itself.
 
-    A model is sent once in a session, whatever the number of calls: by a broadcast, which executors pass on to each
-    other, or with Spark Connect, which has none, as an artifact of the session.
+    It goes by a broadcast, which executors pass on to each other, or with Spark Connect, which has none, as a file of
+    the session.
     """
-    trusted = tuple(trusted)
+    trusted, name = tuple(trusted), f"skrec-{uuid.uuid4().hex}.model"
     with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / name
         if isinstance(model, (str, Path)):
             check_path(model, "model")
-            source, model = Path(model), load(model, trusted=trusted)
+            shutil.copyfile(model, file)
+            model = load(model, trusted=trusted)
         else:
-            source = save(model, Path(folder) / "model")
-        content = source.read_bytes()
-        name = f"skrec-{hashlib.sha256(content).hexdigest()[:32]}.model"
-        known = _sent.setdefault(session, {})
-        if name not in known:
-            if hasattr(session, "sparkContext"):
-                known[name] = session.sparkContext.broadcast(content)
-                while len(known) > _KEPT:
-                    del known[next(iter(known))]  # Spark forgets a broadcast that nobody holds
-            else:
-                file = Path(folder) / name
-                file.write_bytes(content)
-                session.addArtifacts(str(file), file=True)
-                known[name] = None
-    return Sent(name, known[name], trusted), model
+            check_is_fitted(model, "items_")
+            save(model, file)
+        if hasattr(session, "sparkContext"):
+            return Sent(name, session.sparkContext.broadcast(file.read_bytes()), trusted), model
+        session.addArtifacts(str(file), file=True)
+    return Sent(name, None, trusted), model
 
 
 def load_model(sent: Sent):
@@ -108,7 +99,6 @@ def evaluate_frame(model, frame, y: str, cuts: list[int] | None, metrics: list[s
     if not isinstance(frame.schema[y].dataType, ArrayType):
         raise TypeError(f"frame[{y!r}] must hold arrays of item ids, got {frame.schema[y].dataType.simpleString()}")
     sent, model = send_model(model, frame.sparkSession, trusted)
-    check_is_fitted(model, "items_")
     cuts = [min(model.k, model.n_items_)] if cuts is None else cuts
     options = _check_options(model, frame, options | {"k": max(cuts)})
     if max(cuts) > model.n_items_:
@@ -127,7 +117,6 @@ def _check_options(model, frame, options: dict) -> dict:
     """Check the options of a request before a job starts; return them without those that are left out."""
     from pyspark.sql.types import StringType
 
-    check_is_fitted(model, "items_")
     request = Request.read(model, [[]], *(options.get(name) for name in _OPTIONS))
     if request.exclude_by_user is not None:
         raise TypeError("exclude must hold ids that nobody gets, got one list per user: filter the answer by a join")

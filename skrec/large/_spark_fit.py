@@ -61,7 +61,7 @@ def set_items(model, frame) -> None:
     first = vectorizer.steps[0][1] if isinstance(vectorizer, Pipeline) else vectorizer
     first._validate_params()
     ids, counts, n_users = count_items(frame, partial(_items_of, first))
-    items = first._ids(_only_ids(ids))
+    first.items_ = items = first._ids(_only_ids(ids))
     of_items = np.zeros(len(items), dtype=np.int64)
     of_items[lookup(ids, items)] = counts
     keep = first._keep(of_items, n_users)

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..utils._cooccurrence import Cooccurrence
+from ..utils._csr import transposed, with_values
 from ..utils._nearest import Below
 from ._spark_frames import limit_threads, read_tables
 from ._spark_sums import partition
@@ -75,9 +76,10 @@ class ClusterProduct:
     def __init__(self, frame, count: Callable, blocks: Blocks, n_items: int):
         self.frame, self.count, self.blocks, self.n_items = frame, count, blocks, n_items
 
-    def nearest(self, n: int, below: Below, rank: np.ndarray | None = None) -> sp.csr_array:
+    def nearest(self, n: int, below: Below, rank: np.ndarray | None = None, *, transpose: bool = False) -> sp.csr_array:
         """Keep the n largest entries of each row once divided, without the diagonal; see `Cooccurrence.nearest`."""
-        return self._rows(partial(_nearest, n=n, below=below, rank=rank))
+        nearest = self._rows(partial(_nearest, n=n, below=below, rank=rank))
+        return transposed(nearest) if transpose else nearest
 
     def exact(self) -> sp.csr_array:
         """Return the product as it is summed; see `Cooccurrence.exact`."""
@@ -127,7 +129,7 @@ def _send(count: Callable, blocks: Blocks, batches: Iterable) -> Iterator:
             formed = product.exact()
             pairs: Iterable = ((None, formed[start:stop]) for start, stop in pairwise(bounds))
         else:
-            pairs = _factors_of_blocks(factors[0], factors[1], bounds)
+            pairs = _factors_of_blocks(with_values(factors[0]), with_values(factors[1]), bounds)
         yield from _batches(
             {"block": block, "part": group % int(blocks.parts[block]), "number": number}
             | _written("left", left)

@@ -249,8 +249,8 @@ def recommend(
     Notes
     -----
     The answer of a user is that of ``model.recommend``. The model travels as a file of :func:`skrec.save`, without
-    pickle: to each executor once in a session, and each Python worker loads it once. Every worker holds the model:
-    with ``spark.executor.cores`` of 4, four times.
+    pickle: once to each executor, by a broadcast (with Spark Connect as a file of the session), and each Python worker
+    loads it once. Every worker holds the model: with ``spark.executor.cores`` of 4, four times.
 
     Examples
     --------

@@ -9,27 +9,22 @@ import pytest
 REASON = "ignore:PySpark does not yet fully support pandas:FutureWarning"  # of calls that pass Arrow data alone
 
 
-def missing():
-    """Return why Spark cannot run here, None where it can."""
-    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
-        return "Spark needs Java, and there is none: apt-get install openjdk-17-jre-headless"
-    try:
-        import pyspark  # noqa: F401
-    except ImportError:
-        return "pyspark is not installed: pip install 'skrec-hybrid[spark]'"
-    return None
-
-
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.parent.name == "large":
+        if item.path.name.startswith("test_spark"):
             item.add_marker(pytest.mark.filterwarnings(REASON))
 
 
 @pytest.fixture(scope="session")
-def spark():
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
+def java():
+    """Skip tests of Spark where it cannot run."""
+    pytest.importorskip("pyspark", reason="pyspark is not installed: pip install 'skrec-hybrid[spark]'")
+    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+        pytest.skip("Spark needs Java 17 or later, and there is none: apt-get install openjdk-17-jre-headless")
+
+
+@pytest.fixture(scope="session")
+def spark(java):
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers need the packages of the driver
     os.environ.pop("SPARK_REMOTE", None)
     from pyspark.sql import SparkSession
