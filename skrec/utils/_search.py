@@ -67,7 +67,7 @@ def build_index(items: np.ndarray) -> SearchIndex | SortedItems | None:
     None where they cannot be searched: numbers that are not finite, or norms too equal for the form without numba.
     """
     n_items, n_components = items.shape
-    items = np.require(items, np.float32, "CA")
+    items = np.ascontiguousarray(items, dtype=np.float32)
     norms = np.sqrt(np.einsum("ij,ij->i", items, items, dtype=np.float64))
     if not np.isfinite(norms).all() or norms.max(initial=0) > _LARGEST:
         return None
@@ -188,7 +188,7 @@ def search(
         return _search_sorted(index, queries, norms, k, hidden)
     if (bad := ~(norms <= _LARGEST)).any():  # NaN too; the others are found as if these were not there
         queries, norms = np.where(bad[:, None], 0, queries), np.where(bad, 0, norms)
-    queries = np.require(queries, np.float32, "CA")
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
     rounded, steps = _rounded(queries)
     rest = queries - rounded * steps[:, None]
     errors = 1.01 * np.sqrt(np.einsum("ij,ij->i", rest, rest, dtype=np.float64))
@@ -224,7 +224,8 @@ def search(
 
 
 def _search_sorted(index: SortedItems, queries: np.ndarray, norms: np.ndarray, k: int, hidden) -> list:
-    queries, nothing = np.require(queries, np.float32, "CA"), np.empty(0, dtype=np.int64)
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    nothing = np.empty(0, dtype=np.int64)
     answers: list = [None] * len(queries)
     with single_threaded_blas():
         for row in np.flatnonzero((norms > 0) & (norms <= _LARGEST)).tolist():
