@@ -10,6 +10,7 @@ import skrec
 _MODULES = {
     "base": None,
     "dummy": None,
+    "large.spark": None,
     "persistence": None,
     "recipes": None,
 }

@@ -19,6 +19,7 @@ _SUBPACKAGES = (
     "ensemble",
     "feature_extraction",
     "inspection",
+    "large",
     "linear_model",
     "metrics",
     "model_selection",

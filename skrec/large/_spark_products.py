@@ -81,6 +81,13 @@ class ClusterProduct:
         nearest = self._rows(partial(_nearest, n=n, below=below, rank=rank))
         return transposed(nearest) if transpose else nearest
 
+    def map_rows(self, function: Callable[[int, sp.csr_array], sp.csr_array]) -> sp.csr_array:
+        """Return the rows that a function makes of blocks of rows, on the executors; see `Cooccurrence.map_rows`."""
+        return self._rows(partial(_mapped, function))
+
+    def check_room(self, entry_bytes: int, what: str, advice: str) -> None:
+        """Raise nothing: how many entries the partitions have in common is not known before they are summed."""
+
     def exact(self) -> sp.csr_array:
         """Return the product as it is summed; see `Cooccurrence.exact`."""
         return self._rows(_exact)
@@ -173,6 +180,10 @@ def _sum_block(blocks: Blocks, n_items: int, finish: Callable, table):
 def _exact(product: tuple, start: int, n_items: int) -> sp.csr_array:
     left, right = product
     return right if left is None else Cooccurrence(left, right).exact()
+
+
+def _mapped(function: Callable, product: tuple, start: int, n_items: int) -> sp.csr_array:
+    return function(start, _exact(product, start, n_items))
 
 
 def _nearest(product: tuple, start: int, n_items: int, *, n: int, below: Below, rank) -> sp.csr_array:

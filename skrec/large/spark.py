@@ -294,7 +294,11 @@ def evaluate(
         How many recommendations count; None is the model's `k`, or the number of items if that is smaller.
     metrics : str or sequence of str, default=("hit_rate", "recall", "precision", "map", "mrr", "ndcg")
         Names of metrics, as in :func:`skrec.metrics.ranking_scores`.
-    candidates, exclude, exclude_seen, at
+    candidates, exclude : array-like of ids, default=None
+        As in :func:`recommend`.
+    exclude_seen : bool, default=None
+        As in :func:`recommend`.
+    at : date or number, default=None
         As in :func:`recommend`.
     trusted : sequence of str, default=()
         Full names of types of your own in the model, as in :func:`skrec.load`.

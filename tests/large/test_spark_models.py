@@ -274,6 +274,23 @@ def test_evaluate_is_the_mean_of_one_machine(spark, histories):
     assert large.evaluate(model, frame, metrics="ndcg")["ndcg@10"] == pytest.approx(model.score(X, y))
 
 
+def test_the_guide_holds_out_as_split_time_does(spark, frame, histories):
+    from pyspark.sql import functions as F
+
+    from skrec.model_selection import split_time
+
+    at = F.to_timestamp(F.lit("2011-11-01 00:00:00+00:00"))
+    before = F.size(F.filter("time", lambda moment: moment < at))
+    held_out = frame.select("user", "item", "time", before.alias("n")).filter("n > 0 and n < size(item)")
+    parts = ["slice(item, 1, n) as item", "slice(time, 1, n) as time", "slice(item, n + 1, size(item)) as y"]
+    found = held_out.selectExpr("user", *parts).toArrow().sort_by("user")
+    X, y = split_time(histories, "2011-11-01")
+    both = (X["item"].list.len() > 0) & (y.list.len() > 0)
+    assert found["user"].to_pylist() == histories.index[both].tolist()
+    assert found["item"].to_pylist() == [list(row) for row in X["item"][both]]
+    assert found["y"].to_pylist() == [list(row) for row in y[both]]
+
+
 def test_evaluate_refuses_what_has_no_answer(spark, frame, histories):
     model = ItemKNN(5).fit(histories[:50])
     with pytest.raises(ValueError, match="y='y' is not a column of frame"):
