@@ -38,6 +38,8 @@ from .utils._topk import map_blocks
 from .utils._users import Users, read_only
 from .utils._validation import as_kind
 
+_MOST_EVENTS = 2**22  # of stored histories that are encoded at once
+
 
 class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEstimator):
     """Base of all recommenders: learns `items_` as a classifier learns `classes_`, and answers with item ids.
@@ -300,6 +302,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
             how |= {"return_scores": return_scores, "return_source": return_source}
             return self._with_new_items(item_features).recommend(X, k, **how)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
+        if getattr(X, "n_events", 0) > _MOST_EVENTS and request.exclude_by_user is None:  # StoredHistories
+            how = {"candidates": request.candidates, "exclude": request.exclude, "exclude_seen": exclude_seen, "at": at}
+            how |= {"return_scores": return_scores, "return_source": return_source}
+            return _joined([self.recommend(block, k, **how) for block in X.blocks(_MOST_EVENTS)])
         if not return_source and (found := recommend_single(self, X, request)) is not None:
             return (self.items_[found[0]], found[1]) if return_scores else self.items_[found[0]]
         columns, at = request.columns(self.items_), request.at
@@ -449,3 +455,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
         inputs = tags.input_tags
         inputs.two_d_array = inputs.sparse = inputs.positive_only = self._is_passthrough()
         return tags
+
+
+def _joined(answers: list):
+    """Put the answers to consecutive users behind each other."""
+    if isinstance(answers[0], tuple):
+        return tuple(np.concatenate(parts) for parts in zip(*answers, strict=True))
+    return np.concatenate(answers)

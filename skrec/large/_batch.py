@@ -14,7 +14,7 @@ import numpy as np
 from ..utils._arguments import check_path, check_verbose, check_whole
 from ..utils._containers import count_rows, take_rows
 from ..utils._files import replacing
-from ..utils._histories import read_histories
+from ..utils._histories import read_histories, row_blocks
 from ..utils._time import logger
 
 _BLOCK = 2**21  # events of a block
@@ -112,20 +112,19 @@ def write_recommendations(
     request = {"k": k, "candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
     _check_exclude(exclude)
     names = None if names is None else dict(names.items())
-    bounds = _bounds(X, block_events)
+    blocks = _blocks(X, block_events)
     parts = path.with_name(f"{path.name}.parts")
-    done = _resume(parts, _fingerprint(model, X, {**request, "names": names}, block_events), len(bounds) - 1)
-    report = _progress(int(bounds[-1]), int(bounds[done]), verbose)
-    for number in range(done, len(bounds) - 1):
-        start, stop = int(bounds[number]), int(bounds[number + 1])
-        block = X[start:stop] if hasattr(X, "_keep_events") else take_rows(X, np.arange(start, stop))
-        table = _answers(model, block, start, request)
+    done = _resume(parts, _fingerprint(model, X, {**request, "names": names}, block_events), len(blocks))
+    report = _progress(blocks[-1].stop, blocks[done].start if done < len(blocks) else blocks[-1].stop, verbose)
+    for number, rows in list(enumerate(blocks))[done:]:
+        block = X[rows] if hasattr(X, "_keep_events") else take_rows(X, np.arange(rows.start, rows.stop))
+        table = _answers(model, block, rows.start, request)
         if names is not None:
             found = [names.get(item) for item in table["item"].to_pylist()]
             table = table.append_column("name", pa.array(found, type=pa.string()))
         _write_block(table, parts / f"{number:06d}.parquet")
-        report(stop)
-    _join([parts / f"{number:06d}.parquet" for number in range(len(bounds) - 1)], path)
+        report(rows.stop)
+    _join([parts / f"{number:06d}.parquet" for number in range(len(blocks))], path)
     shutil.rmtree(parts)
     return path
 
@@ -137,16 +136,11 @@ def _check_exclude(exclude) -> None:
         as_id_list(exclude, "exclude")  # one list per user would be cut by blocks
 
 
-def _bounds(X, block_events: int) -> np.ndarray:
-    """Return the first row of each block, and the number of rows."""
-    n_rows, indptr = count_rows(X), read_histories(X).indptr
-    bounds = [0]
-    while bounds[-1] < n_rows:
-        stop = int(np.searchsorted(indptr, indptr[bounds[-1]] + block_events, side="right")) - 1
-        bounds.append(min(max(stop, bounds[-1] + 1), n_rows))
-    if n_rows == 0:
+def _blocks(X, block_events: int) -> list[slice]:
+    """Return the rows of each block."""
+    if count_rows(X) == 0:
         raise ValueError("X has no rows: pass the histories of at least one user")
-    return np.array(bounds)
+    return list(row_blocks(read_histories(X).indptr, block_events))
 
 
 def _answers(model, block, start: int, request: dict):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skrec import base
 from skrec.datasets import make_histories
 from skrec.feature_extraction import to_histories
 from skrec.large import _batch, write_recommendations
@@ -79,6 +80,21 @@ def test_interrupted_work_goes_on(histories, tmp_path, monkeypatch, caplog):
     pd.testing.assert_frame_equal(
         pd.read_parquet(path), expected(model, histories, histories.index), check_dtype=False, rtol=1e-5
     )
+
+
+def test_recommend_reads_stored_histories_in_blocks(histories, tmp_path, monkeypatch):
+    events = histories.explode(["item", "time"]).reset_index()
+    stored = to_histories(events, user="user", item="item", time="time", store=tmp_path / "log")
+    model = ItemKNN(k=5).fit(stored)
+    hidden = {int(user): [0, 1] for user in stored.index[::3]}
+    whole = [model.recommend(stored, return_scores=True, return_source=True), model.recommend(stored, exclude=hidden)]
+    monkeypatch.setattr(base, "_MOST_EVENTS", 100)
+    blocks = model.recommend(stored, return_scores=True, return_source=True)
+    for one, other in zip(whole[0], blocks, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(model.recommend(stored, exclude=hidden), whole[1])
+    fewer = model.recommend(stored, 2, candidates=iter(range(9)), exclude=[3])
+    np.testing.assert_array_equal(fewer, model.recommend(stored.to_frame(), 2, candidates=range(9), exclude=[3]))
 
 
 @pytest.mark.parametrize("change", ["model", "k", "histories", "users"])
