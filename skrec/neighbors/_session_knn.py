@@ -1,5 +1,6 @@
 """Nearest sessions."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -7,11 +8,14 @@ import scipy.sparse as sp
 
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages, last_times
-from ..utils._histories import Histories
+from ..utils._csr import counts_of
+from ..utils._histories import Histories, row_blocks
 from ..utils._nearest import prune_rows
 from ..utils._sklearn import Interval
 from ..utils._statistics import Rows, Statistics, history_keys
-from ..utils._time import as_duration, latest_time
+from ..utils._time import as_duration, far_limit, latest_time
+
+_BLOCK = 2**21  # events that are sorted at once
 
 
 class SessionKNN(BaseRecommender):
@@ -84,10 +88,9 @@ class SessionKNN(BaseRecommender):
 
     Notes
     -----
-    `fit` sorts the events and keeps them: about 20 bytes an event. A question costs, per event of the current
-    session, at most `n_candidates` look-ups, and then the length of each of the `n_neighbors` sessions; once the items
-    have that many sessions, neither grows with their number. All of it is sparse products and vectorised sums over
-    blocks of questions.
+    `fit` works on blocks of sessions. The model keeps 4 bytes an event and 8 for each of at most `n_candidates`
+    sessions of an item. A request sorts, for each event of the current session, at most `n_candidates` entries, and
+    then reads the `n_neighbors` sessions; once the items have that many sessions, neither grows with their number.
 
     An update by `partial_fit` equals a fit on all sessions; of sessions that end at the same time, those of the update
     count as newer, as later rows of `X` do in `fit`.
@@ -153,14 +156,19 @@ class SessionKNN(BaseRecommender):
         self.exclude_seen = exclude_seen
 
     def _count(self, users):
-        if self.half_life is not None and users.histories.time is None:
+        histories = users.histories
+        timed = histories.time is not None
+        if self.half_life is not None and not timed:
             raise ValueError("half_life needs histories with the column 'time': see to_histories(time=)")
-        sessions = _without_repeats(users.histories)
+        keep = _last_places(histories)
+        ends = [_session_ends(histories, keep)] if timed else []
+        if not self.incremental:  # only keys need the times of events
+            histories = replace(histories, time=None, weight=None, event_ids=None, event_codes=None)
+        sessions = histories if keep is None else histories.take_events(keep)
         n_rows = len(sessions)
         keys = history_keys(sessions, self.items_) if self.incremental else np.zeros(n_rows, dtype=np.uint64)
-        ends = [] if sessions.time is None else [last_times(sessions)]
-        rows = Rows(keys, sessions.indptr, [sessions.codes.astype(np.int32)], ends)
-        return Statistics({"sessions": rows.taken(sessions.lengths > 0)})
+        codes = sessions.codes.astype(np.int32, copy=self.incremental)
+        return Statistics({"sessions": Rows(keys, sessions.indptr, [codes], ends).taken(sessions.lengths > 0)})
 
     def _solve(self, statistics):
         sessions = statistics["sessions"]
@@ -168,9 +176,11 @@ class SessionKNN(BaseRecommender):
         ends = sessions.columns[0] if sessions.columns else number
         newest = np.lexsort((-number, -ends))
         lengths = sessions.lengths[newest]
-        self._items = sessions.events[0][_ranges(sessions.indptr[newest], lengths)]
-        self._indptr = np.concatenate([[0], np.cumsum(lengths)])
-        self._session = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)  # 0 is the newest
+        self._indptr = np.concatenate([[0], np.cumsum(lengths)])  # of the sessions, 0 is the newest
+        self._items = np.empty(self._indptr[-1], dtype=np.int32)
+        for rows in row_blocks(self._indptr):
+            events = _ranges(sessions.indptr[newest[rows]], lengths[rows])
+            self._items[self._indptr[rows.start] : self._indptr[rows.stop]] = sessions.events[0][events]
         factor = lengths ** -float(self.length_penalty)
         if self.half_life is not None:
             half_life = as_duration(self.half_life, "half_life", dated=self._dated)
@@ -180,21 +190,11 @@ class SessionKNN(BaseRecommender):
         idf = np.log1p(len(lengths) / np.maximum(self.popularity_, 1))
         self._idf = (idf**self.idf).astype(np.float32)
 
-        events = np.argsort(self._items, kind="stable")  # the events of each item, newest session first
-        counts = np.bincount(self._items, minlength=self.n_items_)
-        place = np.arange(len(events)) - np.repeat(np.cumsum(counts) - counts, counts)
-        kept = np.minimum(counts, self.n_candidates)
-        self._events_of = sp.csr_array(
-            (
-                np.ones(int(kept.sum()), dtype=np.int32),
-                events[place < self.n_candidates].astype(np.int32),
-                np.concatenate([[0], np.cumsum(kept)]).astype(np.int32),
-            ),
-            shape=(self.n_items_, len(events)),
-        )
-        mean = len(events) / max(1, len(lengths))
-        found = mean * float(kept @ counts) / max(1, len(events))  # sessions that a question meets
-        self._expected = int(8 * found + 8 * min(found, self.n_neighbors) * mean)
+        counts = counts_of(self._items, self.n_items_)
+        self._candidates = _newest_of_items(self._items, self._indptr, counts, self.n_candidates)
+        mean = len(self._items) / max(1, len(lengths))
+        found = mean * float(np.minimum(counts, self.n_candidates) @ counts) / max(1, len(self._items))
+        self._expected = int(8 * found + 8 * min(found, self.n_neighbors) * mean)  # found: sessions a question meets
 
     def _block_width(self):
         return super()._block_width() + self._expected
@@ -202,7 +202,8 @@ class SessionKNN(BaseRecommender):
     def _score(self, users) -> np.ndarray:
         neighbors = self._neighbors(_without_repeats(users.histories))
         anchor = neighbors.indices
-        start, stop = self._indptr[self._session[anchor]], self._indptr[self._session[anchor] + 1]
+        session = np.searchsorted(self._indptr, anchor, side="right") - 1
+        start, stop = self._indptr[session], self._indptr[session + 1]
         events = _ranges(start, stop - start)
         longest = int((stop - start).max(initial=0))
         steps = np.arange(-longest, longest + 1)
@@ -217,20 +218,21 @@ class SessionKNN(BaseRecommender):
     def _neighbors(self, asked: Histories) -> sp.csr_array:
         """Return the most similar sessions of each history: column = the anchor's event, value = similarity."""
         shape = (len(asked), len(self._items))
-        number = np.arange(1, len(asked.codes) + 1, dtype=np.int32)
-        pattern = sp.csr_array((number, asked.codes, asked.indptr.astype(np.int32)), shape=(len(asked), self.n_items_))
-        shared = sp.csr_array(pattern @ self._events_of)  # column = event of a session, value = number of the asked one
-        if shared.nnz == 0:
+        of_item, sessions_of, events_of = self._candidates
+        sizes = of_item[asked.codes + 1] - of_item[asked.codes]
+        if not sizes.sum():
             return sp.csr_array(shape, dtype=np.float32)
-        shared.sort_indices()  # brings the events of a session together
-        row = np.repeat(np.arange(len(asked)), np.diff(shared.indptr))
-        session = self._session[shared.indices]
+        number = np.repeat(np.arange(len(asked.codes)), sizes)  # of the event of the current session
+        places = _ranges(of_item[asked.codes], sizes)
+        row, event = asked.rows[number], events_of[places].astype(np.int64)
+        order = np.argsort(row * shape[1] + event)  # brings the events of a session together
+        number, row, event, session = number[order], row[order], event[order], sessions_of[places[order]]
         starts = np.flatnonzero(np.concatenate([[True], (np.diff(row) != 0) | (np.diff(session) != 0)]))
         age = event_ages(asked)
         weight = (float(self.recency) ** age * self._idf[asked.codes]).astype(np.float32)
-        overlap = np.add.reduceat(weight[shared.data - 1], starts) * self._factor[session[starts]]
-        youth = (age.max() - age)[shared.data - 1]
-        anchor = np.maximum.reduceat(youth * shape[1] + shared.indices, starts) % shape[1]
+        overlap = np.add.reduceat(weight[number], starts) * self._factor[session[starts]]
+        youth = (age.max() - age)[number]
+        anchor = np.maximum.reduceat(youth * shape[1] + event, starts) % shape[1]
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row[starts], minlength=len(asked)))])
         return prune_rows(sp.csr_array((overlap, anchor, indptr), shape=shape), self.n_neighbors)
 
@@ -243,13 +245,79 @@ class SessionKNN(BaseRecommender):
 
 def _without_repeats(histories: Histories) -> Histories:
     """Keep the last event of each item in each history."""
-    order = np.lexsort((histories.codes, histories.rows))
-    rows, codes = histories.rows[order], histories.codes[order]
-    last = np.ones(len(order), dtype=bool)
-    last[:-1] = (rows[1:] != rows[:-1]) | (codes[1:] != codes[:-1])
-    keep = np.zeros(len(order), dtype=bool)
-    keep[order[last]] = True
-    return histories if keep.all() else histories.take_events(keep)
+    keep = _last_places(histories)
+    return histories if keep is None else histories.take_events(keep)
+
+
+def _last_places(histories: Histories) -> np.ndarray | None:
+    """Mark the last event of each item in each history, shape (n_events,); None where no item is repeated."""
+    keep = np.ones(len(histories.codes), dtype=bool)
+    for rows in row_blocks(histories.indptr, _BLOCK):
+        first, last = histories.indptr[rows.start], histories.indptr[rows.stop]
+        row = np.repeat(np.arange(rows.stop - rows.start), np.diff(histories.indptr[rows.start : rows.stop + 1]))
+        key = row * len(histories.ids) + histories.codes[first:last]
+        order = np.argsort(key)
+        new = np.flatnonzero(np.diff(key[order], prepend=-1))
+        if len(new) < len(key):
+            keep[first:last] = False
+            keep[first + np.maximum.reduceat(order, new)] = True
+    return None if keep.all() else keep
+
+
+def _session_ends(histories: Histories, keep: np.ndarray | None) -> np.ndarray:
+    """Return the `last_times` of the events where a mask of shape (n_events,) is true, or of all; by blocks."""
+    limit, ends = far_limit(histories.time, histories.dated), []
+    for rows in row_blocks(histories.indptr, _BLOCK):
+        block = histories[rows]
+        if keep is not None:
+            block = block.take_events(keep[histories.indptr[rows.start] : histories.indptr[rows.stop]])
+        ends.append(last_times(block, limit))
+    return np.concatenate(ends)
+
+
+def _newest_of_items(
+    items: np.ndarray, indptr: np.ndarray, counts: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """List the n newest sessions of each item, newest first.
+
+    Parameters
+    ----------
+    items : int32 ndarray of shape (n_events,)
+        The items of the sessions, the newest session first; each item at most once in a session.
+    indptr : int64 ndarray of shape (n_sessions + 1,)
+        Boundaries of the sessions.
+    counts : int64 ndarray of shape (n_items,)
+        Number of sessions of each item.
+    n : int
+        Most sessions of an item.
+
+    Returns
+    -------
+    of_item : int64 ndarray of shape (n_items + 1,)
+        Boundaries of the lists.
+    sessions : ndarray of shape (n_listed,), dtype int32
+        The sessions of each item.
+    events : ndarray of shape (n_listed,), dtype int32 or int64
+        Where the item stands in `items`.
+    """
+    of_item = np.concatenate([[0], np.cumsum(np.minimum(counts, n))])
+    sessions = np.empty(of_item[-1], dtype=np.int32)
+    events = np.empty(of_item[-1], dtype=np.int32 if len(items) < 2**31 else np.int64)
+    listed = np.zeros(len(counts), dtype=np.int64)
+    for rows in row_blocks(indptr, max(_BLOCK, len(counts))):
+        first, last = indptr[rows.start], indptr[rows.stop]
+        wanted = np.flatnonzero(listed[items[first:last]] < n)
+        pattern = sp.csr_array((wanted, items[first:last][wanted], [0, len(wanted)]), shape=(1, len(counts)))
+        by_item = pattern.tocsc()  # a counting sort
+        found = np.diff(by_item.indptr)
+        place = np.arange(len(wanted)) + np.repeat(listed - by_item.indptr[:-1], found)
+        keep = place < n
+        to = (place + np.repeat(of_item[:-1], found))[keep]
+        session = np.repeat(np.arange(rows.start, rows.stop), np.diff(indptr[rows.start : rows.stop + 1]))
+        events[to] = first + by_item.data[keep]
+        sessions[to] = session[by_item.data[keep]]
+        listed += found
+    return of_item, sessions, events
 
 
 def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

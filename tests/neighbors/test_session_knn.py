@@ -11,7 +11,7 @@ import sklearn
 from skrec.datasets import make_histories
 from skrec.feature_extraction import to_histories
 from skrec.metrics import mrr_at_k, recall_at_k
-from skrec.neighbors import SessionKNN
+from skrec.neighbors import SessionKNN, _session_knn
 from skrec.neighbors._item_knn import ItemKNN
 from skrec.testing import check_recommender
 
@@ -137,3 +137,27 @@ def test_real_sessions(name, recall, mrr):
     )
     assert recall_at_k(task.y_test, session) > max(recall, 1.1 * recall_at_k(task.y_test, item))
     assert mrr_at_k(task.y_test, session) > max(mrr, 1.3 * mrr_at_k(task.y_test, item))
+
+
+def test_blocks_of_fit_give_the_same_model(monkeypatch):
+    frame = make_histories(200, 40, mean_length=7, random_state=3, repeats=True)
+    questions = frame.iloc[:40]
+    for parameters in ({"n_candidates": 4}, {"n_candidates": 30, "half_life": 50}):
+        whole = SessionKNN(**parameters).fit(frame)
+        with monkeypatch.context() as patch:
+            patch.setattr(_session_knn, "_BLOCK", 16)
+            parts = SessionKNN(**parameters).fit(frame)
+        for mine, other in zip(whole._candidates, parts._candidates, strict=True):
+            np.testing.assert_array_equal(mine, other)
+        np.testing.assert_array_equal(whole.decision_function(questions), parts.decision_function(questions))
+
+
+def test_candidates_are_the_newest_sessions_of_each_item():
+    model = SessionKNN(n_candidates=3).fit(SESSIONS)
+    of_item, sessions, events = model._candidates
+    newest_first = [set(row) for row in SESSIONS[::-1]]
+    for code, item in enumerate(model.items_):
+        part = slice(of_item[code], of_item[code + 1])
+        expected = [number for number, row in enumerate(newest_first) if item in row][:3]
+        assert sessions[part].tolist() == expected
+        assert (model._items[events[part]] == code).all()
