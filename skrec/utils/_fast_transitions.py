@@ -57,6 +57,9 @@ def _count(codes, begins, positions, item_indptr, forward, backward, n_items, in
     n_events = len(codes)
     filled = 0
     for row in range(len(item_indptr) - 1):
+        indptr[row + 1] = filled
+        if item_indptr[row] == item_indptr[row + 1]:
+            continue
         for place in range(item_indptr[row], item_indptr[row + 1]):
             position = np.int64(positions[place])
             for step in range(len(forward)):
