@@ -51,7 +51,8 @@ class TransitionRecommender(RecencyMixin, BaseRecommender):
     n_neighbors : int, default=None
         Number of followers kept for each item, those of the largest :math:`S_{ij}`; None keeps all. With 200, NDCG@10
         on the validation parts of Beauty, Online Retail, RetailRocket and MovieLens-1M is within 0.0005 of that with
-        all, no difference beyond chance, and items with long rows are scored faster. Updates keep all counts.
+        all, no difference beyond chance (``benchmarks/bench_followers.py``), and items with long rows are scored
+        faster. Updates keep all counts.
     incremental : bool, default=False
         Whether to keep what `partial_fit` and `forget` need, 12 bytes for each pair of items that follow each other;
         `fit` raises MemoryError before it starts where this does not fit.
