@@ -9,6 +9,7 @@ from scipy.linalg import lapack
 from sklearn.utils import check_random_state
 
 from ..base import BaseRecommender
+from ..utils._csr import are_ones, ones, transposed
 from ..utils._fast_als import conjugate_gradients
 from ..utils._prepared import prepared
 from ..utils._search import Products
@@ -23,6 +24,7 @@ _PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a mill
 _PIECE = 256  # rows that a thread solves in one call
 _LONG = 16  # entries from which matrix products are faster than the solver's sums of outer products
 _UPDATE_SWEEPS = 2  # of an update
+_USERS = 2**16  # whose products are summed at once, in float64
 _FLOATS = 2**18  # numbers of a piece of long rows, near the cache
 
 
@@ -207,7 +209,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
         item_factors = rng.random((matrix.shape[1], self.n_components), dtype=np.float32) * 0.01
 
         by_user = self._confidence(matrix)
-        by_item = by_user.T.tocsr()
+        by_item = _transposed(by_user)
         solve_users = self._solver(by_user, user_factors, self.solver)
         solve_items = self._solver(by_item, item_factors, self.solver)
         with single_threaded_blas():
@@ -220,12 +222,16 @@ class ALS(EmbeddingMixin, BaseRecommender):
                 if self.verbose:
                     print(f"[ALS] sweep {sweep + 1} of {self.max_iter}")
         self._keep(item_factors)
+        del by_item, solve_users, solve_items, user_factors
         self._learn_users(by_user)
 
     def _learn_users(self, by_user: sp.csr_matrix) -> None:
         """Keep what updates need of the users, who are not stored: their number, and the sum of their products."""
-        users = self._folded(by_user, self.item_factors_).astype(np.float64)
-        self._n_users, self._user_gram = len(users), users.T @ users
+        users = self._folded(by_user, self.item_factors_)
+        self._n_users, self._user_gram = len(users), np.zeros((users.shape[1], users.shape[1]))
+        for start in range(0, len(users), _USERS):
+            block = users[start : start + _USERS].astype(np.float64)
+            self._user_gram += block.T @ block
 
     def _keep(self, item_factors: np.ndarray) -> None:
         if not np.isfinite(item_factors).all():
@@ -234,9 +240,16 @@ class ALS(EmbeddingMixin, BaseRecommender):
         self.item_factors_ = item_factors
 
     def _confidence(self, matrix) -> sp.csr_matrix:
-        """Scale the entries so that the unobserved weight is 1, as the solver has it."""
-        matrix = sp.csr_matrix(matrix, dtype=np.float32)  # the solver knows no csr_array
-        return matrix * np.float32(self.alpha / self.unobserved_weight_)
+        """Scale the entries so that the unobserved weight is 1, as the solver has it; index arrays are shared.
+
+        The values are one number in the memory of one where those of `matrix` are `ones`.
+        """
+        scale = np.float32(self.alpha / self.unobserved_weight_)
+        if are_ones(matrix.data):
+            data = np.broadcast_to(scale, matrix.nnz)
+        else:
+            data = matrix.data.astype(np.float32, copy=False) * scale
+        return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)  # the solver knows no csr_array
 
     def _penalty(self, count, n_others: int):
         """Return the penalty of rows with `count` entries, in the scale in which the unobserved weight is 1."""
@@ -249,7 +262,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
         if len(factors) * factors.shape[1] ** 3 < _PARALLEL_WORK:
             threads = 1  # starting threads costs more than it saves
         if self.l2_exponent == 0 and solver != "cholesky":
-            penalty = self._penalty(0, 0)
+            penalty, entries = self._penalty(0, 0), _with_values(entries)
             return lambda other: least_squares_steps(
                 entries, factors, other, penalty, n_threads=threads, n_steps=_CG_STEPS
             )
@@ -261,7 +274,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
                 entries, factors, other, other.T @ other, penalties, n_steps=_CG_STEPS, n_threads=threads
             )
         order = np.argsort(counts, kind="stable")
-        entries, counts = entries[order], counts[order]
+        counts = counts[order]
         tasks = []  # rows of equal count, and so of equal penalty, in pieces that spread over the threads
         starts = np.flatnonzero(np.diff(counts, prepend=-1))
         for start, stop in zip(starts, [*starts[1:], len(counts)], strict=True):
@@ -272,18 +285,20 @@ class ALS(EmbeddingMixin, BaseRecommender):
         def solve(other, gram=None):
             other = np.require(other, requirements="W")  # the solver takes no read-only memory map
             gram = other.T @ other if gram is None else gram
-            solved = np.zeros_like(factors)
 
             def solve_rows(start, stop, penalty):
-                if counts[start] >= _LONG:
-                    part = slice(entries.indptr[start], entries.indptr[stop])
-                    arguments = gram, other, entries.indices[part], entries.data[part], penalty
-                    return _solve_long(solved[start:stop], *arguments)
-                indptr = entries.indptr[start : stop + 1]
-                least_squares_rows(gram, indptr, entries.indices, entries.data, solved[start:stop], other, penalty)
+                rows, count = order[start:stop], counts[start]
+                places = (entries.indptr[rows].astype(np.int64)[:, None] + np.arange(count)).ravel()
+                indices, data = entries.indices[places], entries.data[places]
+                solved = np.zeros((len(rows), factors.shape[1]), dtype=factors.dtype)
+                if count >= _LONG:
+                    _solve_long(solved, gram, other, indices, data, penalty)
+                else:
+                    indptr = np.arange(len(rows) + 1, dtype=np.int32) * count
+                    least_squares_rows(gram, indptr.astype(np.int32), indices, data, solved, other, penalty)
+                factors[rows] = solved
 
             drain(tasks, solve_rows, threads)
-            factors[order] = solved
 
         return solve
 
@@ -371,6 +386,21 @@ class ALS(EmbeddingMixin, BaseRecommender):
             self.l2_exponent == 0 and self.solver is None
         )  # conjugate gradients start somewhere
         return tags
+
+
+def _with_values(entries: sp.csr_matrix) -> sp.csr_matrix:
+    """Return a matrix whose values are in memory of their own, as compiled loops need them."""
+    data, indices, indptr = (np.require(a, None, "CW") for a in (entries.data, entries.indices, entries.indptr))
+    return sp.csr_matrix((data, indices, indptr), shape=entries.shape)
+
+
+def _transposed(entries: sp.csr_matrix) -> sp.csr_matrix:
+    """Return the transpose of confidences, columns ascending; equal values stay in the memory of one."""
+    if entries.data.strides != (0,) or not entries.nnz:
+        return entries.T.tocsr()
+    pattern = transposed(sp.csr_array((ones(entries.nnz), entries.indices, entries.indptr), shape=entries.shape))
+    data = np.broadcast_to(entries.data[0], entries.nnz)
+    return sp.csr_matrix((data, pattern.indices, pattern.indptr), shape=pattern.shape)
 
 
 def _gram_matrix(item_factors: np.ndarray) -> np.ndarray:
