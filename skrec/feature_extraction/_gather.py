@@ -53,8 +53,7 @@ def gather(
         if counts is not None:
             data = np.empty(n_events, dtype=dtype) if data is None else data
             data[n:stop] = counts
-        indptr[row + 1 : row + len(bounds)] = ends[1:]
-        indptr[row + 1 : row + len(bounds)] += n
+        indptr[row + 1 : row + len(bounds)] = ends[1:] + index_type(n)
         row, n = row + len(bounds) - 1, stop
     data = np.ones(n, dtype=dtype) if data is None else data[:n]
     matrix = sp.csr_array((data, indices[:n], indptr), shape=shape)
@@ -114,8 +113,8 @@ def take_columns(matrix: sp.csr_array, keep: np.ndarray) -> sp.csr_array:
 def _distinct(columns, indptr, n_columns: int, *, counted: bool):
     """Return the distinct columns of each row, ascending, their row boundaries, and how often each is there."""
     n_rows = len(indptr) - 1
-    kind = np.uint32 if n_rows * n_columns < 2**32 else np.uint64  # NumPy sorts these with vector instructions
-    starts = np.repeat(np.arange(n_rows, dtype=kind) * kind(n_columns), np.diff(indptr))
+    kind = np.dtype(np.uint32 if n_rows * n_columns < 2**32 else np.uint64)  # NumPy sorts these by vector instructions
+    starts = np.repeat((np.arange(n_rows) * n_columns).astype(kind), np.diff(indptr))
     keys = starts + columns.astype(kind)
     keys.sort()
     new = np.ones(len(keys), dtype=bool)
