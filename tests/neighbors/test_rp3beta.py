@@ -85,6 +85,73 @@ def test_updates_refuse_other_exponents_of_what_has_been_counted(change):
     np.testing.assert_allclose(model.similarity_.toarray(), whole.similarity_.toarray(), rtol=1e-5)
 
 
+def sharpened(time, n=100, vectorizer=COUNTS):
+    """The weights of three steps after two Euler steps of sharpening, dense."""
+    R = vectorizer.fit_transform(HISTORIES).toarray().astype(np.float64)
+    weights = RP3beta(n, alpha=0.8, vectorizer=vectorizer).fit(HISTORIES).similarity_.toarray().astype(np.float64)
+    items = np.diag(R.sum(axis=0) ** -0.5)
+    P = items @ R.T @ np.diag(1 / R.sum(axis=1)) @ R @ items
+    np.testing.assert_allclose(np.linalg.eigvalsh(P).max(), 1)
+    step = np.eye(len(P)) - time / 2 * P
+    expected = weights @ step @ step
+    np.fill_diagonal(expected, 0)
+    return np.maximum(expected, 0)
+
+
+@pytest.mark.parametrize("vectorizer", [COUNTS, HistoryVectorizer()], ids=["counts", "binary"])
+@pytest.mark.parametrize("time", [0.1, 1.0, 3.0])
+def test_sharpening_equals_its_formula(time, vectorizer):
+    expected = sharpened(time, vectorizer=vectorizer)
+    model = RP3beta(100, alpha=0.8, sharpening=time, vectorizer=vectorizer).fit(HISTORIES)
+    np.testing.assert_allclose(model.similarity_.toarray(), expected, rtol=1e-3, atol=1e-6 * expected.max())
+
+
+def test_sharpening_keeps_the_nearest_neighbors():
+    full = sharpened(2.0, n=7)
+    kept = RP3beta(7, alpha=0.8, sharpening=2.0, vectorizer=COUNTS).fit(HISTORIES).similarity_.toarray()
+    assert np.count_nonzero(kept, axis=0).max() == 7
+    np.testing.assert_allclose(np.sort(kept, axis=0)[-7:], np.sort(full, axis=0)[-7:], rtol=1e-3, atol=1e-6)
+
+
+def test_sharpening_of_sparse_and_dense_products_and_of_blocks_is_the_same(monkeypatch):
+    dense = RP3beta(10, sharpening=1.5).fit(HISTORIES).similarity_.toarray()
+    monkeypatch.setattr("skrec.neighbors._sharpening._DENSE", 0.5)
+    with sklearn.config_context(working_memory=1e-3):
+        sparse = RP3beta(10, sharpening=1.5).fit(HISTORIES).similarity_.toarray()
+    np.testing.assert_allclose(sparse, dense, rtol=1e-4, atol=1e-7)
+
+
+def test_sharpening_does_not_depend_on_the_order_of_the_users():
+    first = RP3beta(10, sharpening=1.5).fit(HISTORIES)
+    second = RP3beta(10, sharpening=1.5).fit(HISTORIES[::-1].reset_index(drop=True))
+    np.testing.assert_allclose(first.similarity_.toarray(), second.similarity_.toarray(), rtol=1e-4, atol=1e-7)
+
+
+def test_updates_with_sharpening_equal_a_refit():
+    model = RP3beta(10, sharpening=2.0, incremental=True).fit(HISTORIES[:100]).partial_fit(HISTORIES[100:])
+    whole = RP3beta(10, sharpening=2.0).fit(HISTORIES)
+    np.testing.assert_allclose(model.similarity_.toarray(), whole.similarity_.toarray(), rtol=1e-4, atol=1e-7)
+    less = RP3beta(10, sharpening=2.0).fit(HISTORIES[:100])
+    model.forget(HISTORIES[100:])
+    np.testing.assert_allclose(model.similarity_.toarray(), less.similarity_.toarray(), rtol=1e-4, atol=1e-7)
+    model.set_params(sharpening=1.0).partial_fit(HISTORIES[100:])
+    whole = RP3beta(10, sharpening=1.0).fit(HISTORIES)
+    np.testing.assert_allclose(model.similarity_.toarray(), whole.similarity_.toarray(), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 1.0), (1.0, 0.0)])
+def test_updates_refuse_to_begin_or_end_sharpening(before, after):
+    model = RP3beta(sharpening=before, incremental=True).fit(HISTORIES).set_params(sharpening=after)
+    with pytest.raises(ValueError, match=f"sharpening must be {'above 0' if before else '0'} for updates"):
+        model.partial_fit(HISTORIES[:2])
+
+
+def test_sharpening_of_one_item_and_of_users_without_items():
+    model = RP3beta(sharpening=3.0, k=2).fit([["a"], ["a"], [], ["b", "b"]])
+    assert model.similarity_.nnz == 0
+    assert model.predict([["a"], []]).shape == (2, 2)
+
+
 def test_files_of_earlier_versions_have_no_exponent_for_users():
     model = persistence.load(Path(__file__).parents[1] / "data" / "saved_0.1.0" / "rp3beta.skrec")
     assert model.gamma is None
@@ -112,7 +179,9 @@ def test_blocks_give_the_same_similarity():
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"n_neighbors": 0}, {"alpha": 0}, {"beta": -0.1}, {"gamma": -0.1}, {"k": 0}], ids=str
+    "parameters",
+    [{"n_neighbors": 0}, {"alpha": 0}, {"beta": -0.1}, {"gamma": -0.1}, {"sharpening": -1}, {"k": 0}],
+    ids=str,
 )
 def test_bad_parameters_are_named(parameters):
     with pytest.raises(ValueError, match=f"The '{next(iter(parameters))}' parameter of RP3beta"):
@@ -122,6 +191,10 @@ def test_bad_parameters_are_named(parameters):
 @pytest.mark.parametrize("gamma", [None, 0.0, 1.3])
 def test_contract(gamma):
     check_recommender(RP3beta(gamma=gamma))
+
+
+def test_contract_with_sharpening():
+    check_recommender(RP3beta(sharpening=1.5))
 
 
 def test_ml100k():
