@@ -200,6 +200,8 @@ class EASE(BaseRecommender):
                 "raise max_memory, take method='sparse', or leave out rare items (min_df of HistoryVectorizer)"
             )
         if self.method == "sparse" or needed > self.max_memory:
+            advice = "leave out rare items (min_df of HistoryVectorizer), or fit on fewer users or shorter histories"
+            gram.check_room(8 * (1 if targets is None else 2), "EASE with method='sparse'", advice)
             share, wanted = self._diagonal_share(), None if targets is None else targets.tocsr()
             weights = neighborhood_weights(gram.tocsr(), self.l2, self.n_neighbors, self._id_rank(), share, wanted)
             if self.popularity_exponent:

@@ -1,11 +1,19 @@
 """EASE for catalogues whose dense item matrix does not fit: a ridge regression on each item's neighbourhood."""
 
+import time
+import warnings
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from ..utils._threads import n_threads
+from ..utils._threads import n_threads, single_threaded_blas
 from ._products import ItemProducts, largest, solve_columns
+
+_MANY_ITEMS = 20_000  # from which the time is estimated
+_SAMPLE = 64  # regressions that are timed
+_LONG_SECONDS = 600
 
 
 def neighborhood_weights(
@@ -44,12 +52,41 @@ def neighborhood_weights(
     ------
     ValueError
         If a regression is singular to working precision.
+
+    Warns
+    -----
+    UserWarning
+        Before it starts, if the regressions of some items tell that all will take more than 10 minutes.
     """
     gram = ItemProducts(products)
     wanted = gram if targets is None else ItemProducts(targets)
-    return solve_columns(
-        lambda item: _regress(gram, wanted, item, l2, n_neighbors, rank, share), len(gram.norms), n_threads()
-    )
+
+    def solve(item):
+        return _regress(gram, wanted, item, l2, n_neighbors, rank, share)
+
+    _warn_of_time(solve, gram.norms, n_neighbors)
+    return solve_columns(solve, len(gram.norms), n_threads())
+
+
+def _warn_of_time(solve: Callable, norms: np.ndarray, n_neighbors: int) -> None:
+    """Warn where the time of some regressions, from rare to frequent items, tells that all take long."""
+    if len(norms) < _MANY_ITEMS:
+        return
+    by_norm = np.argsort(norms, kind="stable")
+    sample = by_norm[(np.arange(_SAMPLE) + 0.5).astype(np.int64) * len(norms) // _SAMPLE]
+    with single_threaded_blas():
+        solve(int(sample[-1]))  # loads what is loaded once
+        start = time.perf_counter()
+        for item in sample:
+            solve(int(item))
+        seconds = (time.perf_counter() - start) / _SAMPLE * len(norms) / n_threads()
+    if seconds > _LONG_SECONDS:
+        warnings.warn(
+            f"EASE with method='sparse' will take about {seconds:,.0f} s for {len(norms):,} items with "
+            f"n_neighbors={n_neighbors}: lower n_neighbors, or leave out rare items (min_df of HistoryVectorizer)",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _regress(

@@ -11,10 +11,11 @@ from sklearn.linear_model import Ridge
 from skrec import persistence
 from skrec.datasets import make_histories
 from skrec.feature_extraction import HistoryVectorizer, to_histories
-from skrec.linear_model import EASE, _ease
+from skrec.linear_model import EASE, _ease, _ease_sparse
 from skrec.linear_model._ease import symmetric_inverse
 from skrec.linear_model._ease_update import low_rank_factors, updated_inverse
 from skrec.model_selection import split_users
+from skrec.utils import _cooccurrence, _resources
 
 HISTORIES = make_histories(300, 60, mean_length=10, random_state=0)
 REPEATS = make_histories(300, 60, mean_length=10, random_state=0, repeats=True)
@@ -269,3 +270,21 @@ def test_dropout_and_exponents_help_on_ml100k():
     train, X, y = split_users(histories, test_size=200, held_out=0.2, order="random", random_state=0)
     plain = EASE(400).fit(train).score(X, y)
     assert EASE(10, dropout=0.35, length_exponent=0.35).fit(train).score(X, y) > max(1.01 * plain, 0.455)
+
+
+def test_the_sparse_method_tells_before_it_takes_long(monkeypatch):
+    histories = make_histories(60, 30, mean_length=6, random_state=0)
+    expected = EASE(method="sparse", n_neighbors=5).fit(histories).similarity_
+    monkeypatch.setattr(_ease_sparse, "_MANY_ITEMS", 1)
+    monkeypatch.setattr(_ease_sparse, "_LONG_SECONDS", 0)
+    with pytest.warns(UserWarning, match=r"about .* s for 30 items with n_neighbors=5: lower n_neighbors"):
+        warned = EASE(method="sparse", n_neighbors=5).fit(histories).similarity_
+    assert (warned != expected).nnz == 0
+
+
+def test_the_sparse_method_refuses_what_does_not_fit_into_memory(monkeypatch):
+    histories = make_histories(60, 30, mean_length=6, random_state=0)
+    for module in (_cooccurrence, _resources):
+        monkeypatch.setattr(module, "free_bytes", lambda: 100.0)
+    with pytest.raises(MemoryError, match=r"EASE with method='sparse' needs about .* leave out rare items"):
+        EASE(method="sparse").fit(histories)
