@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..utils._arguments import check_whole
-from ..utils._histories import is_frame
+from ..utils._containers import row_ids
 from ..utils._validation import as_collection, as_id_list, is_nested, lookup, plain
 
 _COLUMNS = ["user", "item", "score", "retriever", "place", "feature", "value", "contribution"]
@@ -26,7 +26,8 @@ def explain_ranking(model, X, items, k: int, n_reasons: int):
     )
     if len(items) != rows.shape[0]:
         raise ValueError(f"items has {len(items)} lists for {rows.shape[0]} users: pass one list, or one per user")
-    users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(rows.shape[0])
+    users = row_ids(X)
+    users = np.arange(rows.shape[0]) if users is None else users
     kind = "weights" if model.ranker_ is None else "shap" if hasattr(model.ranker_, "booster_") else "occlusion"
     scorers, parts = model._scorers(None), []
     for user in np.flatnonzero(np.diff(rows.matrix.indptr)):

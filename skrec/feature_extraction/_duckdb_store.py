@@ -9,6 +9,7 @@ from ..utils._time import as_days
 from ._duckdb import BATCH, events_relation, opened_duckdb
 from ._event_columns import DROP, check_values, missing_message, plain
 from ._store import part_writer
+from ._stored_times import finest_type
 from ._time_units import with_unit
 
 _KEYS = {"user": "users", "item": "items", "event": "kinds"}
@@ -60,7 +61,7 @@ def store_with_duckdb(
             unit, recognised = _unit(low_high, time_unit, names)
         indptr = np.concatenate([[0], np.cumsum(counts)])
         roles = [role for role in ("item", "time", "weight", "event") if role in names]
-        time_type, dated = None, False
+        time_types, dated = set(), False
         with part_writer(folder, int(indptr[-1]), roles) as writer:
             for batch in _sorted_batches(connection, relation, names):
                 columns = {role: plain(batch.column(role)) for role in roles}
@@ -70,13 +71,16 @@ def store_with_duckdb(
                         label = f"{role} column {names[role]!r}"
                         check_values(values, role, label, DROP["files"].format(names[role]))
                         if role == "time":
-                            values, _ = with_unit(values, unit, label)
-                            time_type, times = str(values.type), _to_numpy(values)
+                            if unit is not None:  # of all times; not what a batch by itself looks like
+                                values, _ = with_unit(values, unit, label)
+                            times = _to_numpy(values)
+                            time_types.add(str(values.type))
                             dated = times.dtype.kind == "M"
                             columns[role] = as_days(times, label)
                         else:
                             columns[role] = values.to_numpy(zero_copy_only=False)
                 writer.add({role: np.asarray(values) for role, values in columns.items()})
+            time_type = finest_type(sorted(time_types)) if time_types else None
             writer.close(indptr, ids, {"user": names["user"], "time_type": time_type, "dated": dated})
     return recognised if time_unit is None else None
 

@@ -165,7 +165,7 @@ def to_histories(
             users, indptr, flat, _ = read()
             write_part(part, users, indptr, flat, user)
 
-        stored = store_part(store, append, write)
+        stored = store_part(store, append, user, write)
         for note in notes:
             logger.warning(note)
         return stored

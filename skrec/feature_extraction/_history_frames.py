@@ -25,9 +25,18 @@ def pandas_frame(users, indptr: np.ndarray, flat: dict, user: str):
     columns = {
         role: pd.array(values, dtype=pd.ArrowDtype(values.type)) for role, values in _lists(indptr, flat).items()
     }
+    return pd.DataFrame(columns, index=user_index(users, user))
+
+
+def user_index(users, user: str):
+    """Return an Arrow array of user ids as a pandas Index."""
+    import pandas as pd
+    import pyarrow as pa
+
     text = pa.types.is_string(users.type) or pa.types.is_large_string(users.type)
-    index = pd.Index(users.to_pandas() if text else users.to_numpy(zero_copy_only=False), name=user)
-    return pd.DataFrame(columns, index=index)
+    index = pd.Index(users.to_pandas() if text else users.to_numpy(zero_copy_only=False), tupleize_cols=False)
+    index.name = user  # as an argument, a tuple would name several levels
+    return index
 
 
 def polars_frame(users, indptr: np.ndarray, flat: dict, user: str):

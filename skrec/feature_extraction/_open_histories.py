@@ -1,6 +1,10 @@
 """Stored histories: made, opened and appended to."""
 
+import atexit
+import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +14,19 @@ from ..utils._histories import Histories, _to_numpy
 from ..utils._time import as_days, far_future, logger
 from ..utils._validation import as_ids
 from ._merge import check_alike, merge_parts
-from ._store import check_store, list_parts, locked, new_part, part_writer, read_part, set_parts
+from ._store import (
+    check_store,
+    check_user_name,
+    is_store,
+    list_parts,
+    locked,
+    new_part,
+    part_writer,
+    read_part,
+    remove_empty,
+    remove_unfinished,
+    set_parts,
+)
 from ._stored import StoredHistories
 
 
@@ -27,6 +43,7 @@ def open_histories(path: str | os.PathLike) -> StoredHistories:
     StoredHistories of shape (n_users,)
         The histories, memory-mapped: opening reads ids and row boundaries only. Where events were appended since the
         folder was last opened, all parts are merged first, one pass over the files, and the merged part replaces them.
+        From a folder that is read-only they are merged into temporary files.
 
     Raises
     ------
@@ -55,20 +72,39 @@ def open_histories(path: str | os.PathLike) -> StoredHistories:
     {'ann': ['tea', 'pot'], 'bob': ['mug']}
     >>> folder.cleanup()
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be the path of a folder, got {path!r}")
     folder = Path(path).expanduser()
-    names = list_parts(folder)
-    if len(names) > 1:
-        with locked(folder):
-            names = list_parts(folder)
-            if len(names) > 1:
-                logger.info("merging %d parts of %s", len(names), folder)
-                merged = new_part(folder)
-                merge_parts([read_part(folder / name) for name in names], merged)
-                set_parts(folder, names := [merged.name])
-    return read_part(folder / names[0], folder)
+    while True:
+        names = list_parts(folder)
+        try:
+            if len(names) == 1:
+                return read_part(folder / names[0], folder)
+            if not os.access(folder, os.W_OK):
+                return _merged_elsewhere(folder, names)
+            with locked(folder):
+                names = list_parts(folder)
+                if len(names) > 1:
+                    logger.info("merging %d parts of %s", len(names), folder)
+                    merged = new_part(folder)
+                    merge_parts([read_part(folder / name) for name in names], merged)
+                    set_parts(folder, [merged.name])
+        except (ValueError, OSError):
+            if list_parts(folder) == names:
+                raise
+            # another process has replaced the parts meanwhile
 
 
-def store_part(store, append: bool, write: Callable[[Path], object]) -> StoredHistories:
+def _merged_elsewhere(folder: Path, names: list[str]) -> StoredHistories:
+    """Merge the parts of a folder that cannot be written to into temporary files of this process."""
+    place = tempfile.mkdtemp(prefix="skrec-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    logger.info("merging %d parts of %s, which is read-only, into %s", len(names), folder, place)
+    merge_parts([read_part(folder / name) for name in names], Path(place, "merged"))
+    return read_part(Path(place, "merged"), folder)
+
+
+def store_part(store, append: bool, user, write: Callable[[Path], object]) -> StoredHistories:
     """Let a function write a part into a store, a new one or one more of those there, and open the store.
 
     Parameters
@@ -77,40 +113,33 @@ def store_part(store, append: bool, write: Callable[[Path], object]) -> StoredHi
         The folder.
     append : bool
         Whether the store may be there already.
+    user : str
+        The name of the column of users.
     write : callable
         Takes the path of the part.
     """
-    folder = Path(store).expanduser() if append else check_store(store)
-    if append and not folder.exists():
-        folder = check_store(store)
+    folder = check_store(store, append)
+    check_user_name(user)
+    made = not folder.exists()
     folder.mkdir(exist_ok=True)
-    try:
-        with locked(folder):
-            parts = list_parts(folder) if append and any(folder.glob("*.json")) else []
+    with locked(folder):
+        try:
+            check_store(store, append)  # another process may have been faster
+            parts = list_parts(folder) if is_store(folder) else []
+            remove_unfinished(folder)
             part = new_part(folder)
             write(part)
             if parts:
-                try:
-                    check_alike(read_part(folder / parts[0]), read_part(part))
-                except BaseException:
-                    _remove(part)
-                    raise
+                check_alike([read_part(folder / name) for name in (*parts, part.name)])
             set_parts(folder, [*parts, part.name])
-    except BaseException:
-        if not any(folder.glob("*.json")):  # nothing is left behind of a store that was not made
-            (folder / ".lock").unlink(missing_ok=True)
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        raise
+        except BaseException:
+            with contextlib.suppress(ValueError):  # what is damaged stays as it is
+                remove_unfinished(folder)
+            remove_empty(folder, keep=not made)
+            raise
     if parts:  # merged when they are read, so that several days in a row are merged once
         return StoredHistories._later(folder, lambda: open_histories(folder))
     return read_part(folder / part.name, folder)
-
-
-def _remove(part: Path) -> None:
-    for file in part.iterdir():
-        file.unlink()
-    part.rmdir()
 
 
 def write_part(part: Path, users, indptr: np.ndarray, flat: dict, user: str) -> None:

@@ -3,20 +3,29 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ..utils._files import replacing
-from ..utils._histories import Histories
+from ..utils._histories import BLOCK, Histories
 from ..utils._validation import as_ids
 from ._stored import StoredHistories
+from ._stored_times import time_type
 
 _FORMAT = 1
 _NAME = "histories.json"
+_PART = re.compile(r"part-[0-9a-f]{12}")
+_UNFINISHED = re.compile(rf"{_PART.pattern}|skrec-\w+|\.{_NAME}\..+\.part")  # parts, DuckDB's files, a list of parts
+_DAMAGES = (KeyError, TypeError, ValueError, AttributeError, NotImplementedError, OSError, EOFError, OverflowError)
+_MOST_IDS = 2**31 - 1
+_HEADER = 128  # bytes before the numbers of an array, whatever its length
 _DTYPES = {role: np.dtype(name) for role, name in [("item", "i4"), ("time", "f8"), ("weight", "f4"), ("event", "i4")]}
 
 
@@ -27,16 +36,18 @@ class PartWriter:
     ----------
     folder : pathlib.Path
         Where to write; made here.
-    n_events : int
-        Number of events that will come.
+    n_events : int or None
+        Number of events that will come; None where only the end tells.
     roles : iterable of str
         Of "item", "time", "weight" and "event".
     """
 
-    def __init__(self, folder: Path, n_events: int, roles):
+    def __init__(self, folder: Path, n_events: int | None, roles):
         self.folder, self.n_events = folder, n_events
         folder.mkdir(parents=True)
-        self._files = {role: _new_array(folder / f"{role}.npy", _DTYPES[role], n_events) for role in roles}
+        self._files = {role: (folder / f"{role}.npy").open("wb+") for role in roles}
+        for role, file in self._files.items():
+            _write_header(file, _DTYPES[role], n_events or 0)
         self._written = dict.fromkeys(self._files, 0)
 
     def add(self, columns: dict) -> None:
@@ -46,14 +57,26 @@ class PartWriter:
             file.write(values.data if len(values) else b"")
             self._written[role] += len(values)
 
+    def recode(self, role: str, positions: np.ndarray) -> None:
+        """Replace the items or event kinds that were written, as positions in ids, by other positions."""
+        file = self._files[role]
+        file.flush()
+        codes = np.memmap(file.name, _DTYPES[role], "r+", offset=_HEADER, shape=(self._written[role],))
+        for start in range(0, len(codes), BLOCK):
+            codes[start : start + BLOCK] = positions[codes[start : start + BLOCK]]
+
     def close(self, indptr: np.ndarray, ids: dict, facts: dict) -> None:
         """Write row boundaries, Arrow arrays of ids ("user", "item", "event") and facts; all is on disk at the end."""
         import pyarrow as pa
 
-        if set(self._written.values()) != {self.n_events} or indptr[-1] != self.n_events:
+        n_events = int(indptr[-1])
+        if set(self._written.values()) != {n_events} or self.n_events not in (n_events, None):
             raise RuntimeError(f"{self.n_events} events were announced, and {self._written} were written")
-        for file in self._files.values():
-            _sync(file)
+        if most := [role for role in ids if role in _DTYPES and len(ids[role]) > _MOST_IDS]:
+            raise ValueError(f"the {most[0]} column has over {_MOST_IDS:,} distinct values: stored histories hold less")
+        for role, array in self._files.items():
+            _write_header(array, _DTYPES[role], n_events)
+            _sync(array)
         with (self.folder / "indptr.npy").open("wb") as file:
             np.save(file, indptr.astype(np.int64), allow_pickle=False)
             _sync(file)
@@ -63,10 +86,11 @@ class PartWriter:
                 with pa.ipc.new_file(file, table.schema) as writer:
                     writer.write_table(table)
                 _sync(file)
-        facts = {"format": _FORMAT, "n_events": self.n_events, "n_users": len(indptr) - 1, **facts}
-        with (self.folder / "part.json").open("w", encoding="utf-8") as file:
-            json.dump(facts | {"columns": list(self._files)}, file)
-            _sync(file)
+        facts["user"] = _user_name(facts["user"])
+        facts = {"format": _FORMAT, "n_events": n_events, "n_users": len(indptr) - 1, **facts}
+        with (self.folder / "part.json").open("w", encoding="utf-8") as text:
+            json.dump(facts | {"columns": list(self._files)}, text)
+            _sync(text)
 
     def abandon(self) -> None:
         """Remove what has been written."""
@@ -76,7 +100,7 @@ class PartWriter:
 
 
 @contextlib.contextmanager
-def part_writer(folder: Path, n_events: int, roles) -> Iterator[PartWriter]:
+def part_writer(folder: Path, n_events: int | None, roles) -> Iterator[PartWriter]:
     """Give a `PartWriter` whose folder is removed where the block fails."""
     writer = PartWriter(folder, n_events, roles)
     try:
@@ -86,10 +110,11 @@ def part_writer(folder: Path, n_events: int, roles) -> Iterator[PartWriter]:
         raise
 
 
-def _new_array(path: Path, dtype: np.dtype, n: int):
-    file = path.open("wb")
+def _write_header(file, dtype: np.dtype, n: int) -> None:
+    file.seek(0)
     np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": (n,)})
-    return file
+    if file.tell() != _HEADER:
+        raise RuntimeError(f"the header of an array takes {file.tell()} bytes, not {_HEADER}")
 
 
 def _sync(file) -> None:
@@ -98,19 +123,46 @@ def _sync(file) -> None:
     file.close()
 
 
-def check_store(path) -> Path:
-    """Return the folder of a new store; raise where something is there."""
+def check_store(path, append: bool = False) -> Path:
+    """Return the folder of a store; raise where there is something else, or (not `append`) stored histories."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"store must be the path of a folder, got {path!r}")
     folder = Path(path).expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "holds stored histories already: open them with open_histories, or remove the folder"
-        if not (folder / _NAME).is_file():
-            what = "exists and is no empty folder"
-        raise FileExistsError(f"store={str(path)!r} {what}; choose another path")
-    if not folder.absolute().parent.is_dir():
+    if is_store(folder):
+        if not append:
+            raise FileExistsError(
+                f"store={str(path)!r} holds stored histories already: open them with open_histories, add to them with "
+                "append=True, or choose another path"
+            )
+    elif folder.exists() and (not folder.is_dir() or any(not _is_unfinished(one) for one in folder.iterdir())):
+        raise FileExistsError(f"store={str(path)!r} exists and is no empty folder; choose another path")
+    elif not folder.absolute().parent.is_dir():
         raise FileNotFoundError(f"store={str(path)!r}: there is no folder {folder.absolute().parent}: make it first")
     return folder
+
+
+def check_user_name(name) -> None:
+    """Raise where the name of the column of users cannot be stored."""
+    try:
+        sound = _read_name(json.loads(json.dumps(_user_name(name)))) == name
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise TypeError(f"user={name!r}: with store= a column's name is text, a number or a tuple of these: rename it")
+
+
+def _user_name(name):
+    if isinstance(name, tuple):
+        return [_user_name(one) for one in name]
+    return name.item() if isinstance(name, np.generic) else name
+
+
+def _read_name(name):
+    return tuple(map(_read_name, name)) if isinstance(name, list) else name
+
+
+def _is_unfinished(path: Path) -> bool:
+    return path.name == ".lock" or _UNFINISHED.fullmatch(path.name) is not None
 
 
 def new_part(folder: Path) -> Path:
@@ -122,15 +174,19 @@ def list_parts(folder: Path) -> list[str]:
     """Return the names of the parts that count, oldest first; raise where the folder holds no stored histories."""
     try:
         found = json.loads((folder / _NAME).read_text(encoding="utf-8"))
-        parts, version = found["parts"], found["format"]
-        sound = bool(parts) and all(isinstance(one, str) and Path(one).name == one for one in parts)
-    except FileNotFoundError:
+        version = found["format"]
+        parts = found["parts"] if version == _FORMAT else [""]
+        sound = isinstance(parts, list) and bool(parts)
+        sound = sound and (version != _FORMAT or all(_PART.fullmatch(one) for one in parts))
+    except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"{folder} holds no stored histories (there is no {_NAME}): make them with to_histories(..., store=)"
         ) from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (*_DAMAGES, RecursionError) as error:
         raise ValueError(f"{folder / _NAME} is damaged: write the histories again") from error
-    if version != _FORMAT or not sound:
+    if not sound:
+        raise ValueError(f"{folder / _NAME} is damaged: write the histories again")
+    if version != _FORMAT:
         raise ValueError(f"{folder} has the format {version!r}, and this version of skrec reads format {_FORMAT}")
     return parts
 
@@ -139,22 +195,60 @@ def set_parts(folder: Path, parts: list[str]) -> None:
     """Let these parts count from now on; what other parts there are is removed."""
     with replacing(folder / _NAME) as partial:
         Path(partial).write_text(json.dumps({"format": _FORMAT, "parts": parts}), encoding="utf-8")
-    for other in folder.glob("part-*"):
-        if other.name not in parts:
-            shutil.rmtree(other, ignore_errors=True)
+    remove_unfinished(folder)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what does not count: parts that were replaced, or whose process ended early. Needs the lock."""
+    parts = list_parts(folder) if is_store(folder) else []
+    for one in folder.iterdir():
+        if one.name not in parts and _UNFINISHED.fullmatch(one.name):
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            else:
+                one.unlink(missing_ok=True)
+
+
+def is_store(folder: Path) -> bool:
+    """Tell whether a folder holds stored histories."""
+    return (folder / _NAME).is_file()
+
+
+def remove_empty(folder: Path, *, keep: bool) -> None:
+    """Remove what is left of a store in which nothing was written, and its folder unless `keep`. Needs the lock."""
+    if not is_store(folder):
+        with contextlib.suppress(OSError):
+            (folder / ".lock").unlink(missing_ok=True)
+            if not keep:
+                folder.rmdir()
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Let one process at a time change the parts of a folder."""
-    try:
+    path = folder / ".lock"
+    while True:
+        with path.open("a") as file:
+            _lock(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else one who waited less has removed it
+                    yield
+                    return
+
+
+def _lock(file: int) -> None:
+    if sys.platform != "win32":
         import fcntl
-    except ImportError:  # Windows: the last change wins
-        yield
-        return
-    with (folder / ".lock").open("w") as file:
+
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        return
+    import msvcrt
+
+    while True:
+        with contextlib.suppress(OSError):  # raised after ten seconds
+            msvcrt.locking(file, msvcrt.LK_LOCK, 1)
+            return
+        time.sleep(0.1)
 
 
 def read_part(folder: Path, path: Path | None = None) -> StoredHistories:
@@ -175,21 +269,28 @@ def read_part(folder: Path, path: Path | None = None) -> StoredHistories:
     try:
         facts = json.loads((folder / "part.json").read_text(encoding="utf-8"))
         roles, n_events, n_users = facts["columns"], int(facts["n_events"]), int(facts["n_users"])
-        arrays = {role: np.load(folder / f"{role}.npy", mmap_mode="r", allow_pickle=False) for role in roles}
-        indptr = np.load(folder / "indptr.npy", mmap_mode="r", allow_pickle=False)
+        sound = isinstance(roles, list) and "item" in roles and set(roles) <= set(_DTYPES)
+        if not sound:
+            raise ValueError("columns")
+        arrays = {role: _mapped(folder / f"{role}.npy") for role in roles}
+        indptr = _mapped(folder / "indptr.npy")
         ids = {
             role: _read_ids(folder / f"{role}_ids.arrow")
             for role in ("user", "item", "event")
             if role in ("user", "item", *roles)
         }
-        sound = "item" in arrays and all(a.shape == (n_events,) and a.dtype == _DTYPES[r] for r, a in arrays.items())
+        sound &= all(a.shape == (n_events,) and a.dtype == _DTYPES[r] for r, a in arrays.items())
         sound &= indptr.dtype == np.int64 and indptr.shape == (n_users + 1,) == (len(ids["user"]) + 1,)
-        sound &= indptr[0] == 0 and indptr[-1] == n_events
-    except (KeyError, TypeError, ValueError, OSError) as error:
+        sound &= bool(indptr[0] == 0 and indptr[-1] == n_events)
+        names = {role: as_ids(one.to_numpy(zero_copy_only=False), role) for role, one in ids.items() if role != "user"}
+        user, dated, kind = _read_name(facts["user"]), facts["dated"], facts["time_type"]
+        sound &= isinstance(dated, bool) and user == user and hash(user) is not None
+        if "time" in arrays:
+            sound &= dated == _is_dated(kind)
+    except (*_DAMAGES, RecursionError) as error:
         raise ValueError(f"stored histories in {folder} are damaged ({error}): write them again") from error
     if not sound:
         raise ValueError(f"stored histories in {folder} are damaged, files do not fit together: write them again")
-    names = {role: as_ids(array.to_numpy(zero_copy_only=False), role) for role, array in ids.items() if role != "user"}
     histories = Histories(
         names["item"],
         arrays["item"],
@@ -198,13 +299,33 @@ def read_part(folder: Path, path: Path | None = None) -> StoredHistories:
         weight=arrays.get("weight"),
         event_ids=names.get("event"),
         event_codes=arrays.get("event"),
-        dated=bool(facts["dated"]),
+        dated=dated,
     )
-    return StoredHistories(histories, ids["user"], user=facts["user"], time_type=facts["time_type"], path=path)
+    return StoredHistories(histories, ids["user"], user=user, time_type=kind, path=path)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    with path.open("rb") as file:  # np.load would take archives and pickles too
+        np.lib.format.read_magic(file)
+    return np.asarray(np.lib.format.open_memmap(path, mode="r"))
+
+
+def _is_dated(kind: str) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_temporal(time_type(kind))
 
 
 def _read_ids(path: Path):
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source).read_all().column("id").combine_chunks()
+        table = pa.ipc.open_file(source).read_all()
+    table.validate(full=True)  # offsets of texts may not lead out of the file
+    ids = table.column("id").combine_chunks()
+    kinds = pa.types
+    if ids.null_count or not any(
+        test(ids.type) for test in (kinds.is_integer, kinds.is_floating, kinds.is_string, kinds.is_large_string)
+    ):
+        raise ValueError(f"{path.name} has {ids.type}")
+    return ids

@@ -1,16 +1,15 @@
 """Histories on disk, memory-mapped, in place of a frame."""
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..utils._histories import Histories
-from ._history_frames import pandas_frame
-
-BLOCK = 2**22  # events of a block
-_MICROSECONDS = 86_400 * 10**6  # of a day
+from ..utils._histories import BLOCK, Histories, row_blocks
+from ._history_frames import pandas_frame, user_index
+from ._stored_times import as_time_type
 
 
 class StoredHistories:
@@ -20,7 +19,12 @@ class StoredHistories:
     scikit-learn's cross-validation, takes it in place of the frame. Its arrays are memory-mapped: an event takes 12
     bytes on disk with its time, and in memory only what is being read, which the system may drop again. A part of the
     rows (``X[:1000]``, a boolean mask or positions) is of the same class; what `split_last` and the others cut is
-    copied to memory.
+    copied to memory. Nothing is ever written into the arrays.
+
+    Times are stored as float64 days, so to the microsecond, and weights as float32, as the models read them.
+
+    A pickle, and so a copy for another machine, has all events. Other processes on the same machine (``n_jobs``) map
+    the same files, so append nothing and merge nothing while they start.
 
     Attributes
     ----------
@@ -71,10 +75,17 @@ class StoredHistories:
 
     def __getattr__(self, name: str):
         if name in ("_read", "_users", "_user", "_time_type", "_is_sound") and "_opener" in vars(self):
-            opener = vars(self).pop("_opener")
-            vars(self).update(vars(opener()))
+            vars(self).update(vars(self._opener()))  # first: where it fails, the next read tries again
+            vars(self).pop("_opener", None)
             return vars(self)[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getstate__(self) -> dict:
+        _ = self._read  # opens
+        return dict(vars(self))
+
+    def __deepcopy__(self, memo) -> "StoredHistories":
+        return copy.copy(self)  # read-only arrays are shared
 
     @property
     def histories(self) -> Histories:
@@ -87,7 +98,8 @@ class StoredHistories:
         """
         if not self._is_sound:
             read = self._read
-            sound = bool((np.diff(read.indptr) >= 0).all()) and _within(read.codes, len(read.ids))
+            sound = bool((np.diff(read.indptr) >= 0).all()) and read.indptr[-1] == len(read.codes)
+            sound = sound and _within(read.codes, len(read.ids))
             if read.event_codes is not None and read.event_ids is not None:
                 sound = sound and _within(read.event_codes, len(read.event_ids))
             if not sound:
@@ -120,24 +132,30 @@ class StoredHistories:
     @property
     def index(self):
         """The user ids, ascending, as a pandas Index."""
-        return _index(self._users, self._user)
+        if "_index" not in vars(self):
+            self._index = user_index(self._users, self._user)
+        return self._index
 
     def __len__(self) -> int:
         return len(self._read)
 
     def __getitem__(self, rows):
-        if isinstance(rows, tuple):  # as scikit-learn takes rows of an array
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:  # as scikit-learn takes rows of an array
             rows = rows[0]
         if isinstance(rows, (int, np.integer)):
             row = range(len(self))[rows]
-            events = slice(self._read.indptr[row], self._read.indptr[row + 1])
-            return self.items[self._read.codes[events]].tolist()
+            read = self[row : row + 1].histories
+            return read.ids[read.codes].tolist()
         if isinstance(rows, slice) and rows.step in (None, 1):
             start, stop, _ = rows.indices(len(self))
             return self._part(self._read[start : max(start, stop)], self._users[start : max(start, stop)])
         import pyarrow as pa
 
-        positions = np.arange(len(self))[rows]
+        positions = None if isinstance(rows, (str, tuple)) else np.arange(len(self))[rows]
+        if positions is None or positions.ndim != 1:
+            raise IndexError(
+                f"StoredHistories takes rows by slice, boolean mask or positions, got {rows!r}: to_frame() has columns"
+            )
         return self._part(self.histories.take_rows(positions), self._users.take(pa.array(positions)))
 
     def __repr__(self) -> str:
@@ -158,12 +176,8 @@ class StoredHistories:
         StoredHistories of shape (n_rows,)
             The rows of the block.
         """
-        indptr, start = self._read.indptr, 0
-        while start < len(self):
-            stop = int(np.searchsorted(indptr, indptr[start] + n_events, side="right")) - 1
-            stop = min(max(stop, start + 1), len(self))
-            yield self[start:stop]
-            start = stop
+        if len(self):
+            yield from (self[rows] for rows in row_blocks(self._read.indptr, n_events))
 
     def to_frame(self):
         """Return the rows as the frame that `to_histories` makes.
@@ -178,7 +192,7 @@ class StoredHistories:
         read = self.histories
         flat = {"item": _taken(read.ids, read.codes)}
         if read.time is not None:
-            flat["time"] = _as_time_type(read.time, read.dated, self._time_type)
+            flat["time"] = as_time_type(read.time, self._time_type)
         if read.weight is not None:
             flat["weight"] = pa.array(np.array(read.weight))
         if read.event_codes is not None:
@@ -206,25 +220,9 @@ def _within(codes: np.ndarray, n: int) -> bool:
     return not len(codes) or (int(codes.min()) >= 0 and int(codes.max()) < n)
 
 
-def _index(users, name: str):
-    return pandas_frame(users, np.zeros(len(users) + 1, dtype=np.int64), {"item": users[:0]}, name).index
-
-
 def _taken(ids: np.ndarray, codes: np.ndarray):
     import pyarrow as pa
 
     if ids.dtype.kind != "O":
         return pa.array(ids[codes])
     return pa.array(ids, type=pa.string()).take(pa.array(np.array(codes)))
-
-
-def _as_time_type(time: np.ndarray, dated: bool, name: str | None):
-    """Return times, shape (n_events,), in the Arrow type they were read in."""
-    import pyarrow as pa
-
-    if not dated:
-        return pa.array(time if name is None or "int" not in name else time.astype(np.int64))
-    whole = np.floor(time)  # days as float64 are exact to a microsecond
-    ticks = whole.astype(np.int64) * _MICROSECONDS + np.rint((time - whole) * _MICROSECONDS).astype(np.int64)
-    unit = "us" if name is None else next((u for u in ("ns", "us", "ms") if f"[{u}" in name), "s")
-    return pa.array(ticks).cast(pa.timestamp("us")).cast(pa.timestamp(unit))

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..feature_extraction._event_columns import check_names, read_raw
 from ..feature_extraction._time_units import with_unit
+from ..utils._containers import is_stored
 from ..utils._histories import _to_numpy, is_frame, read_histories
 from ..utils._time import are_dates, as_days, as_duration, as_moment
 from ..utils._validation import type_name
@@ -181,7 +182,7 @@ def _numbers(values, label: str):
 def _from_histories(X, name: str):
     import pandas as pd
 
-    if not is_frame(X):
+    if not is_frame(X) and not is_stored(X):
         raise TypeError(
             f"{name} must be events, with user=, item= and time= named, or the frame that to_histories returns, got "
             f"{type_name(X)}"

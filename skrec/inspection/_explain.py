@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils._arguments import check_whole, shown
+from ..utils._containers import row_ids
 from ..utils._fitting import snapshot_of
-from ..utils._histories import is_frame
 from ..utils._validation import as_collection, as_id_list, is_nested, lookup
 
 
@@ -75,7 +75,8 @@ def explain(model, X, items=None, *, k: int = 3, n_reasons: int = 3):
         raise ValueError(f"n_reasons must be at least 1, got {n_reasons}")
     rows = model._encode(X)
     n_users = len(rows)
-    users = X.index if is_frame(X) and hasattr(X, "index") else np.arange(n_users)
+    users = row_ids(X)
+    users = np.arange(n_users) if users is None else users
     if items is None:
         columns = [lookup(found, model.items_) for found in model.recommend(X, k=k)]
     else:

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from ..utils._histories import Histories, number_baskets, read_histories
+from ..utils._histories import number_baskets, read_histories, row_blocks
 
 
 def profile_log(X) -> Bunch:
@@ -50,24 +50,34 @@ def profile_log(X) -> Bunch:
     (0.17, 1)
     """
     read = read_histories(X)
-    n_events, n_items = len(read.codes), len(np.unique(read.codes))
+    n_events = len(read.codes)
     if n_events == 0:
         raise ValueError("X has no event: at least one is needed to describe a log")
-    lengths = read.lengths[read.lengths > 0]
-    pairs = _distinct_pairs(read)
-    users, items = pairs // len(read.ids), pairs % len(read.ids)
-    events_of_item = np.sort(np.bincount(read.codes))[::-1]
+    events_of_item, users_of_item = np.zeros((2, len(read.ids)), dtype=np.int64)
+    items_of_user, baskets_of_user, sizes = [], [], 0
+    for rows in row_blocks(read.indptr):  # a user stands in one block, so what is distinct is counted there
+        block = read[rows]
+        events_of_item += np.bincount(block.codes, minlength=len(read.ids))
+        pairs = np.unique(block.rows * len(read.ids) + block.codes)
+        users_of_item += np.bincount(pairs % len(read.ids), minlength=len(read.ids))
+        items_of_user.append(np.bincount(pairs // len(read.ids), minlength=len(block)))
+        if block.time is not None:
+            basket, first = number_baskets(block.indptr, block.time)
+            sizes += len(np.unique(basket * len(read.ids) + block.codes))
+            baskets_of_user.append(np.diff(first))
+    there = read.lengths > 0
+    n_items, n_pairs = int(np.count_nonzero(events_of_item)), int(users_of_item.sum())
     facts = Bunch(
         n_events=n_events,
         n_users=len(read),
         n_items=n_items,
-        events_per_user=float(np.median(lengths)),
-        items_per_user=float(np.median(np.unique(users, return_counts=True)[1])),
-        n_single_users=int(np.count_nonzero(lengths == 1)),
-        n_single_items=int(np.count_nonzero(np.bincount(items) == 1)),
-        repeat_share=1 - len(pairs) / n_events,
-        head_share=float(events_of_item[: max(1, n_items // 10)].sum() / n_events),
-        density=float(len(pairs) / (len(read) * n_items)),
+        events_per_user=float(np.median(read.lengths[there])),
+        items_per_user=float(np.median(np.concatenate(items_of_user)[there])),
+        n_single_users=int(np.count_nonzero(read.lengths == 1)),
+        n_single_items=int(np.count_nonzero(users_of_item == 1)),
+        repeat_share=1 - n_pairs / n_events,
+        head_share=float(np.sort(events_of_item)[::-1][: max(1, n_items // 10)].sum() / n_events),
+        density=float(n_pairs / (len(read) * n_items)),
         n_baskets=None,
         basket_size=None,
         baskets_per_user=None,
@@ -75,24 +85,8 @@ def profile_log(X) -> Bunch:
         last=None,
     )
     if read.time is not None:
-        facts |= _baskets(read, read.time)
+        baskets = np.concatenate(baskets_of_user)
+        facts.n_baskets, facts.basket_size = int(baskets.sum()), sizes / int(baskets.sum())
+        facts.baskets_per_user = float(np.median(baskets[there]))
         facts.first, facts.last = float(read.time.min()), float(read.time.max())
     return facts
-
-
-def _distinct_pairs(read: Histories) -> np.ndarray:
-    """Return the distinct pairs of row and item as single numbers, ascending."""
-    return np.unique(read.rows * len(read.ids) + read.codes)
-
-
-def _baskets(read: Histories, time: np.ndarray) -> dict:
-    """Return the number of baskets, and their size."""
-    basket, first = number_baskets(read.indptr, time)
-    n_baskets = int(first[-1])
-    n_distinct = len(np.unique(basket * len(read.ids) + read.codes))
-    per_user = np.diff(first)[read.lengths > 0]
-    return {
-        "n_baskets": n_baskets,
-        "basket_size": n_distinct / n_baskets,
-        "baskets_per_user": float(np.median(per_user)),
-    }

@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 from ..feature_extraction import to_histories
 from ..metrics import paired_bootstrap, ranking_scores
 from ..utils._arguments import check_flags, check_share, check_whole
-from ..utils._containers import keep_events, take_rows
+from ..utils._containers import is_stored, keep_events, take_rows
 from ..utils._histories import is_frame, read_histories
 from ..utils._split import split_time
 from ..utils._time import as_duration, as_moment
@@ -181,7 +181,7 @@ def staleness(
 def _histories(X, user, item, time):
     given = {"user": user, "item": item, "time": time}
     if all(name is None for name in given.values()):
-        if not is_frame(X):
+        if not is_frame(X) and not is_stored(X):
             raise TypeError(
                 "X must be the frame that to_histories returns, or events with user=, item= and time= named"
             )

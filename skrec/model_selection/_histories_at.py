@@ -4,7 +4,7 @@ import numpy as np
 
 from ..feature_extraction._event_columns import read_raw
 from ..utils._arguments import check_verbose
-from ..utils._containers import keep_events, take_rows
+from ..utils._containers import is_stored, keep_events, take_rows
 from ..utils._histories import read_histories
 from ..utils._time import are_dates, as_days
 
@@ -60,7 +60,7 @@ def histories_at(histories, logs, *, user: str = "user", time: str = "time", rec
     import pandas as pd
 
     check_verbose(verbose)
-    if not isinstance(histories, pd.DataFrame) or "time" not in histories.columns:
+    if not (isinstance(histories, pd.DataFrame) or is_stored(histories)) or "time" not in histories.columns:
         raise TypeError(
             "histories must be a pandas DataFrame with the column 'time' and users as index: see to_histories"
         )
@@ -84,6 +84,7 @@ def histories_at(histories, logs, *, user: str = "user", time: str = "time", rec
     rows = histories.index.get_indexer(raw["user"].iloc[first]) if len(histories) else np.full(len(rec_ids), -1)
     unknown = rows < 0
     taken = take_rows(histories, np.maximum(rows, 0))
+    taken = taken.to_frame() if is_stored(taken) else taken
     parts = read_histories(taken)
     if parts.time is None:
         raise TypeError("histories must have times: pass time to to_histories")

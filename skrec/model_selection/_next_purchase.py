@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from ..utils._containers import keep_events, take_rows
+from ..utils._containers import is_stored, keep_events, take_rows
 from ..utils._histories import is_frame, read_histories
 from ..utils._time import as_duration, as_moment, latest_time
 
@@ -72,7 +72,8 @@ def split_next_purchase(X, at, horizon="30D", *, event=None):
     array([1, 1, 0])
     """
     if not is_frame(X):
-        raise TypeError("X must be a frame with the list columns 'item' and 'time': make it with to_histories(time=)")
+        make = "pass to_frame() of these rows, or of a part" if is_stored(X) else "make it with to_histories(time=)"
+        raise TypeError(f"X must be a frame with the list columns 'item' and 'time': {make}")
     histories = read_histories(X)
     if histories.time is None:
         raise ValueError("X has no times: make it with to_histories(time=), which adds the list column 'time'")

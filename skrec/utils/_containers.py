@@ -28,7 +28,7 @@ def keep_events(X, histories: Histories, keep: np.ndarray):
     same container as X
         Every row stays; in a frame the parallel list columns are cut alike and the other columns are untouched.
     """
-    if hasattr(X, "_keep_events"):  # StoredHistories
+    if is_stored(X):
         return X._keep_events(keep)
     after = _boundaries(histories.indptr, keep)
     if is_arrow_table(X):
@@ -47,7 +47,7 @@ def keep_events(X, histories: Histories, keep: np.ndarray):
 
 def keep_items(X, histories: Histories, keep: np.ndarray):
     """Return the items of some events of every row: a column for a frame or table, else the same container as X."""
-    if hasattr(X, "_keep_items"):
+    if is_stored(X):
         return X._keep_items(keep)
     column = X["item"] if is_frame(X) or is_arrow_table(X) else X
     return _cut(column, histories.indptr, keep, _boundaries(histories.indptr, keep))
@@ -78,6 +78,16 @@ def count_rows(X, name: str = "X") -> int:
     if shape is not None or isinstance(X, (str, bytes, Mapping, AbstractSet)) or not isinstance(X, Sized):
         raise TypeError(f"{name} must be a sequence with one row per user, or a frame, got {type_name(X)}")
     return len(X)
+
+
+def is_stored(X) -> bool:
+    """Tell whether X is `StoredHistories`, which live above this module."""
+    return hasattr(X, "_keep_events")
+
+
+def row_ids(X):
+    """Return the user ids of the rows of X, the index of a pandas frame or of stored histories; None without them."""
+    return X.index if is_stored(X) or (is_frame(X) and hasattr(X, "index")) else None
 
 
 def _is_polars(X) -> bool:

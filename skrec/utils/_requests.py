@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
 
 from ._arguments import check_flags
-from ._containers import count_rows
+from ._containers import count_rows, row_ids
 from ._histories import is_frame, read_histories
 from ._time import as_moment
 from ._validation import LARGEST_WEIGHT, as_collection, as_id_list, is_nested, lookup, plain, type_name
@@ -83,7 +83,8 @@ def check_k(k) -> int:
 
 def _by_row(exclude: Mapping, X) -> list:
     """Return the lists of a dict by user in the order of X: users are named by its index, else by their row number."""
-    users = list(X.index) if is_frame(X) and hasattr(X, "index") else range(count_rows(X))
+    ids = row_ids(X)
+    users = range(count_rows(X)) if ids is None else list(ids)
     known = set(users)
     if unknown := [user for user in exclude if user not in known]:
         raise ValueError(
