@@ -46,10 +46,13 @@ class Purchases:
         return sp.csr_array((values.astype(np.float32), self.codes[self.starts], indptr), shape=shape)
 
 
+_FEW = 1000  # events from which sorting one number for each is faster
+
+
 def read_baskets(histories: Histories) -> Purchases:
     """Read the purchases of coded histories: events at one time are one basket; without times each is its own."""
     rows, ages = histories.rows, event_ages(histories)
-    order = _newest_first(histories, rows)
+    order = np.lexsort((ages, histories.codes, rows)) if len(rows) < _FEW else _newest_first(histories, rows)
     rows, codes, ages = rows[order], histories.codes[order], ages[order]
     new_pair = np.ones(len(rows), dtype=bool)
     new_pair[1:] = (np.diff(rows) != 0) | (np.diff(codes) != 0)

@@ -8,7 +8,8 @@ import protocols
 import pytest
 from sklearn.base import clone
 
-from skrec.neighbors import BuyAgainRecommender
+from skrec.neighbors import BuyAgainRecommender, _baskets
+from skrec.utils._histories import Histories
 
 FRAME = pd.DataFrame(
     {
@@ -167,3 +168,18 @@ def test_bad_durations_are_named(parameter):
         BuyAgainRecommender(**{parameter: 0}).fit(FRAME)
     with pytest.raises(TypeError, match=f"{parameter} must be a number of days"):
         BuyAgainRecommender(**{parameter: "soon"}).fit([[1, 2]])
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_one_sort_of_numbers_orders_purchases_as_a_sort_by_three_keys(monkeypatch, timed):
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 40, 50)
+    time = np.concatenate([np.sort(rng.integers(0, 9, n)).astype(float) for n in lengths]) if timed else None
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    histories = Histories(np.arange(8), rng.integers(0, 8, lengths.sum()).astype(np.int32), indptr, time=time)
+    found = []
+    for few in (0, 10**6):
+        monkeypatch.setattr(_baskets, "_FEW", few)
+        found.append(_baskets.read_baskets(histories))
+    for name in ("rows", "codes", "ages", "time", "starts"):
+        np.testing.assert_array_equal(*(getattr(one, name) for one in found))
