@@ -4,7 +4,7 @@
 
 Writes a synthetic log of some million events (50 a user, 200,000 items with text ids, Zipf) to parquet, and does each
 step in one process and on Spark. Processor seconds count all threads and processes, the JVM and the Python workers
-among them; peak memory is that of the Python process, of the driver on Spark. Needs Java.
+among them; peak memory is that of the Python process so far, which is the driver of Spark. Needs Java.
 """
 
 import argparse

@@ -29,10 +29,12 @@ def spark(java):
     os.environ.pop("SPARK_REMOTE", None)
     from pyspark.sql import SparkSession
 
-    options = {
+    options = {  # to be set before the session starts
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # data are small
+        "spark.sql.codegen.wholeStage": "false",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.sql.shuffle.partitions": "4",
