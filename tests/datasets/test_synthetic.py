@@ -1,10 +1,14 @@
 """make_histories: what is planted is there."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
-from skrec.datasets import make_histories
+from skrec.datasets import _synthetic, make_histories
+from skrec.inspection import profile_log
 from skrec.utils._histories import read_histories
 
 
@@ -97,3 +101,66 @@ def test_parameters_are_checked():
         make_histories(drift=2)
     with pytest.raises(ValueError, match="'n_users' parameter of make_histories"):
         make_histories(0)
+
+
+OPTIONS = [
+    {},
+    {"order": 0.6},
+    {"drift": 0.4, "repeats": True, "n_clusters": 3},
+    {"popularity_exponent": 1.5, "cluster_strength": 0.2, "mean_length": 6},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_stored_histories_have_the_same_structure(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(_synthetic, "_BLOCK", 2_000)
+    shape = {"n_users": 3000, "n_items": 40, "random_state": 0, "return_truth": True, **options}
+    frame, wanted = make_histories(**shape)
+    stored, truth = make_histories(**shape, store=tmp_path / "a")
+    again, _ = make_histories(**shape, store=tmp_path / "b")
+    assert stored.to_frame().equals(again.to_frame())
+    assert (stored.to_frame().dtypes == frame.dtypes).all()
+    assert stored.index.equals(frame.index)
+    for name in ("user_clusters", "first_clusters"):
+        assert_array_equal(truth[name], wanted[name])
+    one, other = profile_log(stored), profile_log(frame)
+    for fact in ("events_per_user", "items_per_user", "repeat_share", "head_share", "density"):
+        assert one[fact] == pytest.approx(other[fact], rel=0.07, abs=0.01), fact
+    shares = []
+    for X, planted in ((stored, truth), (frame, wanted)):
+        read = read_histories(X)
+        items = read.ids[read.codes]
+        within = read.rows[1:] == read.rows[:-1]
+        shares.append(
+            [
+                (planted.item_clusters[items] == planted.user_clusters[read.rows]).mean(),
+                (planted.item_clusters[items] == planted.first_clusters[read.rows]).mean(),
+                (planted.successors[items[:-1]] == items[1:])[within].mean(),
+                read.time.mean(),
+            ]
+        )
+    np.testing.assert_allclose(*shares, rtol=0.05, atol=0.02)
+
+
+def test_stored_items_are_those_that_occur(tmp_path):
+    stored = make_histories(5, 10_000, random_state=0, store=tmp_path / "s")
+    assert len(stored.items) == len(np.unique(stored.histories.codes)) < 200
+    assert set(stored.items) == {item for row in stored.to_frame()["item"] for item in row}
+
+
+def test_a_store_is_not_drawn_over(tmp_path):
+    make_histories(5, 10, random_state=0, store=tmp_path / "s")
+    with pytest.raises(FileExistsError, match="holds stored histories already"):
+        make_histories(5, 10, random_state=0, store=tmp_path / "s")
+
+
+def test_stored_histories_take_memory_for_a_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(_synthetic, "_BLOCK", 2**14)
+    make_histories(10, 10, random_state=0, store=tmp_path / "imports")
+    peaks = []
+    for n_users in (5_000, 50_000):
+        tracemalloc.start()
+        make_histories(n_users, 100, random_state=0, repeats=True, store=tmp_path / str(n_users))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 45_000 * 64  # some numbers a user, none an event
