@@ -64,8 +64,8 @@ def check_alike(parts: list[StoredHistories]) -> None:
     _common_type([part._users for part in parts], f"the users {both}")
     _common_type([_arrow(one.ids[[0, -1]]) for one in read], f"the items {both}")
     if "event" in before.columns:
-        kinds = [one.event_ids for one in read if one.event_ids is not None]
-        _common_type([_arrow(one[[0, -1]]) for one in kinds], f"the kinds of event {both}")
+        named = [one.event_ids for one in read if one.event_ids is not None]
+        _common_type([_arrow(one[[0, -1]]) for one in named], f"the kinds of event {both}")
 
 
 def _join(arrays: list, name: str) -> tuple:
