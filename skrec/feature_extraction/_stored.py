@@ -26,6 +26,19 @@ class StoredHistories:
     A pickle, and so a copy for another machine, has all events. Other processes on the same machine (``n_jobs``) map
     the same files, so append nothing and merge nothing while they start.
 
+    Parameters
+    ----------
+    read : Histories
+        The events in compressed rows. The functions above pass this and the rest.
+    users : pyarrow.Array of shape (n_users,)
+        The user ids, ascending.
+    user : str
+        The name of the column of users.
+    time_type : str, default=None
+        The Arrow type in which the times came; None without times.
+    path : pathlib.Path, default=None
+        The folder; None for a part.
+
     Attributes
     ----------
     path : pathlib.Path or None
