@@ -1,6 +1,7 @@
 """What depends on the model alone, prepared at the first request and kept beside the model, never in it."""
 
 import weakref
+from bisect import bisect_left
 from collections.abc import Callable
 
 import numpy as np
@@ -54,7 +55,22 @@ def item_order(model) -> tuple[np.ndarray, np.ndarray]:
     return prepared(model, "order", _order_and_rank, model.popularity_)
 
 
-def id_table(model) -> dict | None:
+class SortedIds:
+    """What `codes_of` reads of a dict of positions, for a large catalogue whose ids ascend: no memory beside them."""
+
+    def __init__(self, items: np.ndarray):
+        self.items = items
+
+    def __iter__(self):
+        return iter(self.items[:1].tolist())
+
+    def get(self, one, default=None):
+        """Return the position of an id of the type of the others."""
+        place = bisect_left(self.items, one)
+        return place if place < len(self.items) and self.items[place] == one else default
+
+
+def id_table(model) -> dict | SortedIds | None:
     """Return the position of each id of a model, None where a dict cannot tell ids as `lookup` does."""
     return prepared(model, "ids", _id_table, model.items_)
 
@@ -96,9 +112,12 @@ def _order_and_rank(popularity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, rank
 
 
-def _id_table(items: np.ndarray) -> dict | None:
-    if len(items) > _MOST_IDS or items.ndim != 1 or items.dtype.kind not in "iuO":
+def _id_table(items: np.ndarray) -> dict | SortedIds | None:
+    if items.ndim != 1 or items.dtype.kind not in "iuO":
         return None
+    if len(items) > _MOST_IDS:
+        plain = items.dtype.kind == "i" or (items.dtype == object and all(type(one) is str for one in items))
+        return SortedIds(items) if plain and (items[1:] > items[:-1]).all() else None
     ids = items.tolist()
     if items.dtype == object and any(type(one) is not str for one in ids):
         return None

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._histories import Histories, as_passed, is_frame, read_histories
-from ._prepared import id_table, item_order, same_items
+from ._prepared import SortedIds, id_table, item_order, same_items
 from ._requests import Request
 from ._search import LEAST_ITEMS, Products
 from ._selection import dense
@@ -123,14 +123,14 @@ def _boundaries(lengths: list[int], kind) -> np.ndarray:
     return np.array([0, *accumulate(lengths)], dtype=kind)
 
 
-def codes_of(ids, table: dict | None) -> list[int] | None:
+def codes_of(ids, table: dict | SortedIds | None) -> list[int] | None:
     """Return the position of each id, -1 where the table lacks it; None where `lookup` is to say what is wrong.
 
     Parameters
     ----------
     ids : list, tuple, ndarray or Histories
         Ids of one user or one argument; histories of one row.
-    table : dict or None
+    table : dict, SortedIds or None
         Positions by id, see `id_table`.
     """
     if isinstance(ids, Histories):

@@ -6,12 +6,14 @@ import pickle
 import weakref
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from skrec import persistence
 from skrec.decomposition import ALS
 from skrec.linear_model import EASE
+from skrec.utils import _prepared
 from skrec.utils._frame_parameter import shallow
 from skrec.utils._prepared import _kept, id_table, item_order, prepared
 
@@ -123,3 +125,15 @@ def test_ids_that_a_dict_cannot_tell():
         model = Model()
         model.items_ = items
         assert (id_table(model) is not None) == known
+
+
+@pytest.mark.parametrize("ids", [np.arange(5, 500, 5), np.array(sorted(f"item {n}" for n in range(99)), dtype=object)])
+def test_ids_of_a_large_catalogue_are_searched_in_their_order(monkeypatch, ids):
+    expected = _prepared._id_table(ids)
+    monkeypatch.setattr(_prepared, "_MOST_IDS", 10)
+    table = _prepared._id_table(ids)
+    assert isinstance(table, _prepared.SortedIds)
+    others = [-3, 7, 10**18, 2**63] if ids.dtype.kind == "i" else ["", "item 1000", "zzz"]
+    for one in [*ids.tolist(), *others]:
+        assert table.get(one, -1) == expected.get(one, -1)
+    assert _prepared._id_table(ids[::-1].copy()) is None
