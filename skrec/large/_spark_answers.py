@@ -156,7 +156,7 @@ def _evaluate(sent: Sent, y: str, cuts, metrics, options: dict, batches: Iterabl
 
     for table in read_tables(batches):
         model = load_model(sent)
-        found = model.recommend(as_frame(table.drop_columns(y)), **options)
+        found = model.recommend(as_frame(table), **options)
         held_out = table.column(y).to_pylist()
         scores = ranking_scores(held_out, found, k=cuts, metrics=metrics, n_items=model.n_items_)
         names, values = list(scores), list(scores.values())

@@ -78,7 +78,8 @@ def check_updatable_on_spark(model) -> None:
 
 def _new_items(model, table) -> tuple:
     histories = read_histories(table)
-    check_same_times(histories, model._dated)
+    if histories.time is not None:
+        check_same_times(histories, model._dated)
     new = model._grown_items(histories)[len(model.items_) :]
     return new, np.ones(len(new), dtype=np.int64), len(histories)
 
