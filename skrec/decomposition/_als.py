@@ -390,7 +390,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
 
 def _with_values(entries: sp.csr_matrix) -> sp.csr_matrix:
     """Return a matrix whose values are in memory of their own, as compiled loops need them."""
-    data, indices, indptr = (np.require(a, None, "CW") for a in (entries.data, entries.indices, entries.indptr))
+    data, indices, indptr = (np.require(a, None, ["C", "W"]) for a in (entries.data, entries.indices, entries.indptr))
     return sp.csr_matrix((data, indices, indptr), shape=entries.shape)
 
 

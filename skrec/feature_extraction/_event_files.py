@@ -106,7 +106,7 @@ def count_pairs(source, names: dict):
     """
     paths = find_files(source)
     kind = file_kind(paths)
-    types, delimiters = _check_files(paths, names, kind, None)
+    _, delimiters = _check_files(paths, names, kind, None)
     one, other = names
     with opened_duckdb(paths) as connection:
         relation = events_relation(connection, paths, names, delimiters)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages, last_times
 from ..utils._csr import counts_of
-from ..utils._histories import Histories, row_blocks
+from ..utils._histories import Histories, required, row_blocks
 from ..utils._nearest import prune_rows
 from ..utils._sklearn import Interval
 from ..utils._statistics import Rows, Statistics, history_keys
@@ -236,6 +236,14 @@ class SessionKNN(BaseRecommender):
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row[starts], minlength=len(asked)))])
         return prune_rows(sp.csr_array((overlap, anchor, indptr), shape=shape), self.n_neighbors)
 
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "_events_of" in vars(self):  # a file from before the lists of sessions
+            for name in ("_events_of", "_session"):
+                del vars(self)[name]
+            counts = counts_of(self._items, self.n_items_)
+            self._candidates = _newest_of_items(self._items, self._indptr, counts, self.n_candidates)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.needs_order = True
@@ -266,7 +274,7 @@ def _last_places(histories: Histories) -> np.ndarray | None:
 
 def _session_ends(histories: Histories, keep: np.ndarray | None) -> np.ndarray:
     """Return the `last_times` of the events where a mask of shape (n_events,) is true, or of all; by blocks."""
-    limit, ends = far_limit(histories.time, histories.dated), []
+    limit, ends = far_limit(required(histories.time, "time"), histories.dated), []
     for rows in row_blocks(histories.indptr, _BLOCK):
         block = histories[rows]
         if keep is not None:
