@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._similar_items import SimilarItemsMixin
 from ._updates import UpdatableMixin
-from .feature_extraction._gather import column_counts
 from .feature_extraction._vectorizing import (
     as_csr,
     default_vectorizer,
@@ -21,6 +20,7 @@ from .feature_extraction._vectorizing import (
     with_vocabulary,
 )
 from .utils._arguments import check_flags
+from .utils._csr import counts_of
 from .utils._fitting import fit_context, snapshot
 from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
 from .utils._legacy import accept_matrix_methods
@@ -225,7 +225,7 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
                 self.items_ = as_kind(self.items_, histories.ids.dtype)
         self._dated = None if histories is None or histories.time is None else histories.dated
         self.n_items_ = len(self.items_)
-        self.popularity_ = column_counts(matrix.indices, self.n_items_)
+        self.popularity_ = counts_of(matrix.indices, self.n_items_)
         self._fit(self._users(matrix, histories, X, fitting=True))
         return self
 

@@ -8,10 +8,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .base import BaseRecommender
-from .feature_extraction._gather import column_counts, column_sums, event_blocks, gather
+from .feature_extraction._gather import column_sums, event_blocks, gather
 from .feature_extraction._vectorizer import HistoryVectorizer
 from .feature_extraction._vectorizing import as_csr, with_items
 from .utils._arguments import as_list, check_text
+from .utils._csr import counts_of
 from .utils._histories import BLOCK, as_passed, is_frame, kept_boundaries, row_blocks
 from .utils._sklearn import Interval, StrOptions
 from .utils._statistics import Grouped, Rows, Statistics, history_keys
@@ -172,7 +173,7 @@ class PopularityRecommender(BaseRecommender):
             return Statistics({**sums, "events": rows.taken(rows.lengths > 0)})
         if self.count == "events" and self.vectorizer is None:
             if segments is None:
-                scores = column_counts(histories.codes, self.n_items_).astype(np.float64)
+                scores = counts_of(histories.codes, self.n_items_).astype(np.float64)
                 return Statistics({**sums, "scores": scores})
             counter = HistoryVectorizer(binary=False, dtype=np.float64)
             matrix = with_items(counter, self.items_)._matrix(histories)
@@ -247,7 +248,7 @@ class PopularityRecommender(BaseRecommender):
         if weighted:
             scores = column_sums(matrix.indices, matrix.data, self.n_items_)
         else:
-            scores = column_counts(matrix.indices, self.n_items_).astype(np.float64)
+            scores = counts_of(matrix.indices, self.n_items_).astype(np.float64)
         if self.by is None:
             return scores, None
         shape = (len(self.segments_) + 1, self.n_items_)

@@ -1,17 +1,17 @@
 """Logs larger than memory: stored on disk by themselves, and read from there."""
 
 import atexit
-import contextlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..utils._resources import free_bytes
 from ._options import Log
 from ._screen import Screen, UserError
 
-_SHARE = 0.5  # of the machine's memory that a command takes without --memory
+_SHARE = 0.5  # of the free memory that a command takes without --memory
 _BYTES = {"parquet": 90, "csv": 150}  # memory of an event that is read as a whole, with its time
 _CSV_EVENT = 40  # bytes of an event in a CSV file
 _SORTING = 0.15  # share of the memory for sorting; models need the rest
@@ -25,20 +25,10 @@ def check_memory(memory: float | None) -> None:
 
 
 def usable_memory(memory: float | None) -> float:
-    """Return the GiB that a command may take: `--memory`, or half of what the system allows this process."""
+    """Return the GiB that a command may take: `--memory`, or half of what is free for this process."""
     if memory is not None:
         return memory
-    limits = []
-    with contextlib.suppress(ValueError, OSError, AttributeError):
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with contextlib.suppress(OSError, ValueError):
-        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        soft = resource.getrlimit(resource.RLIMIT_AS)[0]
-        limits += [soft] if soft != resource.RLIM_INFINITY else []
-    return _SHARE * min(limits) / _GIB if limits else float("inf")
+    return _SHARE * free_bytes() / _GIB
 
 
 def needed_memory(log: Log) -> tuple[float, int]:

@@ -28,8 +28,8 @@ def read_log(screen: Screen, log: Log, *, check: bool = False, memory: float | N
     check : bool, default=False
         Whether to print what is suspicious about the events.
     memory : float, default=None
-        GiB that the command may take: a larger log is sorted on disk and read from there. None is half of the
-        machine's.
+        GiB that the command may take: a larger log is sorted on disk and read from there. None is half of what
+        is free.
 
     Returns
     -------

@@ -50,7 +50,7 @@ Seen = Annotated[
 ]
 Memory = Annotated[
     float | None,
-    typer.Option(metavar="GIB", help="Memory to take; a log that needs more is sorted on disk. Default: half of all."),
+    typer.Option(metavar="GIB", help="Memory to take; larger logs are sorted on disk. Default: half of the free."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks of errors.", callback=_set_verbose)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.", callback=_set_quiet)]

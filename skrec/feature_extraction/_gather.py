@@ -73,14 +73,6 @@ def kept(keep: np.ndarray, columns: np.ndarray, indptr: np.ndarray, values: np.n
     return None if values is None else values[keep], columns[keep], kept_boundaries(keep, indptr)
 
 
-def column_counts(indices: np.ndarray, n_columns: int) -> np.ndarray:
-    """Count the entries of each column, shape (n_columns,), by blocks since NumPy copies indices to 8 bytes each."""
-    counts = np.bincount(indices[:BLOCK], minlength=n_columns)
-    for start in range(BLOCK, len(indices), BLOCK):
-        counts += np.bincount(indices[start : start + BLOCK], minlength=n_columns)
-    return counts
-
-
 def column_sums(indices: np.ndarray, values: np.ndarray, n_columns: int) -> np.ndarray:
     """Sum the values of each column one after the other in float64, shape (n_columns,), by blocks."""
     sums = np.bincount(indices[:BLOCK], values[:BLOCK], minlength=n_columns).astype(np.float64, copy=False)

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ..utils._csr import counts_of
 from ..utils._fitting import fit_context
 from ..utils._histories import Histories, number_baskets, read_histories, required
 from ..utils._single_rows import row_values
@@ -15,7 +16,7 @@ from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration, far_limit
 from ..utils._validation import as_id_list, as_weights, join_ids, lookup
-from ._gather import column_counts, event_blocks, gather, kept, take_columns
+from ._gather import event_blocks, gather, kept, take_columns
 
 
 class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
@@ -165,7 +166,7 @@ class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
         self._check_kinds(histories)
         self.items_ = self._ids(histories)
         matrix = self._matrix(histories)
-        counts = column_counts(matrix.indices, len(self.items_))
+        counts = counts_of(matrix.indices, len(self.items_))
         keep = self._keep(counts, len(histories))
         self.items_, self.item_counts_ = self.items_[keep], counts[keep]
         if len(keep) < len(counts):

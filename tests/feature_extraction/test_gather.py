@@ -6,9 +6,10 @@ import scipy.sparse as sp
 
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer, _gather
-from skrec.feature_extraction._gather import column_counts, column_sums, gather, kept, take_columns
+from skrec.feature_extraction._gather import column_sums, gather, kept, take_columns
 from skrec.neighbors import BuyAgainRecommender
 from skrec.utils import _histories
+from skrec.utils._csr import counts_of
 from skrec.utils._histories import Histories, kept_boundaries, row_blocks
 
 
@@ -147,7 +148,7 @@ def test_columns_are_counted_summed_and_taken_as_numpy_and_scipy_do(monkeypatch)
     monkeypatch.setattr(_histories.row_blocks, "__defaults__", (7,))
     matrix = sp.random_array((40, 12), density=0.3, format="csr", rng=5, dtype=np.float32)
     matrix.sort_indices()
-    counts = column_counts(matrix.indices, 12)
+    counts = counts_of(matrix.indices, 12)
     np.testing.assert_array_equal(counts, np.bincount(matrix.indices, minlength=12))
     assert counts.dtype == np.int64
     sums = column_sums(matrix.indices, matrix.data, 12)
