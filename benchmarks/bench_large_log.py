@@ -3,7 +3,8 @@
 Writes a synthetic log to parquet (users by an exponential law, 50 events each on average; 200,000 items by Zipf's law;
 text ids, ordered by time; seed 0), stores it as histories on disk, and runs each step in a process of its own: the
 matrix, fits, one request, and lists for all users. Processor time is that of all threads, imports left out; the peak is
-the largest resident memory of the process, memory-mapped files included. ``--peers`` adds polars (group-by) and
+the largest resident memory of the process, memory-mapped files included. The last columns are what was measured over
+what the formulas of the user guide give. ``--peers`` adds polars (group-by) and
 implicit (ALS on the finished matrix). ``--picture FILE`` draws how time and memory grow, with slopes.
 
     python benchmarks/bench_large_log.py [5 20 100] [--only histories item-knn ...] [--folder DIR] [--peers]
@@ -39,6 +40,17 @@ GOALS = {  # processor seconds and GiB at 100 million events, on two cores
     "lists item-knn": (None, 4),
     "lists als": (None, 4),
     "sasrec": (None, 6),
+}
+FORMULAS = {  # processor seconds and GiB: a + b * million events, at 200,000 items and 50 events a user
+    "histories": ((0.5, 0.55), (0.7, 0.008)),
+    "matrix": ((0.2, 0.03), (0.23, 0.0105)),
+    "popularity": ((0.2, 0.032), (0.24, 0.0108)),
+    "buy-again": ((0.3, 0.1), (0.25, 0.021)),
+    "item-knn": ((3, 0.52), (0.66, 0.0137)),
+    "rp3beta": ((5, 0.62), (1.15, 0.021)),
+    "transition": ((1, 0.31), (0.65, 0.034)),
+    "als": ((3, 1.22), (0.35, 0.035)),
+    "session-knn": ((0.5, 0.126), (0.4, 0.028)),
 }
 MOST = {"ease": 20}  # million events beyond which a step is not run
 
@@ -244,7 +256,7 @@ def main() -> None:
     results: dict = {}
     with tempfile.TemporaryDirectory(prefix="skrec-") as own:
         print(
-            f"{'step':22}{'million events':>15}{'cpu s':>9}{'wall s':>9}{'GiB':>7}   goal at 100 million (cpu s, GiB)"
+            f"{'step':22}{'million events':>15}{'cpu s':>9}{'wall s':>9}{'GiB':>7}   goal at 100 million; over formula"
         )
         for size in options.millions:
             folder = (options.folder or Path(own)) / str(size)
@@ -264,7 +276,10 @@ def main() -> None:
                     continue
                 goal = ", ".join("-" if one is None else f"{one:g}" for one in GOALS.get(name, (None, None)))
                 digits = 4 if used["cpu"] < 0.1 else 1
-                row += f"{used['cpu']:9.{digits}f}{used['wall']:9.0f}{used['peak']:7.2f}   {goal}"
+                row += f"{used['cpu']:9.{digits}f}{used['wall']:9.0f}{used['peak']:7.2f}   {goal:12}"
+                if name in FORMULAS:
+                    (a, b), (c, d) = FORMULAS[name]
+                    row += f"{used['cpu'] / (a + b * size):6.2f}{used['peak'] / (c + d * size):6.2f}"
                 print(f"{row}   {used.get('note', '')}".rstrip(), flush=True)
     if options.picture:
         draw(results, options.picture)
