@@ -14,7 +14,6 @@ implicit (ALS on the finished matrix). ``--picture FILE`` draws how time and mem
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -203,7 +202,8 @@ def run_step(folder: Path, name: str) -> None:
     started, begun = time.process_time(), time.perf_counter()
     own = (STEPS | PEERS)[name](folder) or {}
     used = {"cpu": time.process_time() - started, "wall": time.perf_counter() - begun} | own
-    used["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    facts = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    used["peak"] = int(facts["VmHWM"].split()[0]) / 2**20  # ru_maxrss would be at least that of the parent
     print(json.dumps(used))
 
 

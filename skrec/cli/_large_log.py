@@ -1,9 +1,13 @@
 """Logs larger than memory: stored on disk by themselves, and read from there."""
 
 import atexit
+import importlib.util
 import os
 import shutil
+import signal
+import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,11 @@ def usable_memory(memory: float | None) -> float:
     if memory is not None:
         return memory
     return _SHARE * free_bytes() / _GIB
+
+
+def sorting_memory(limit: float) -> float:
+    """Return the GiB for sorting, of those that a command may take; half a GiB at least."""
+    return max(0.5, _SORTING * limit) if limit != float("inf") else 1.0
 
 
 def needed_memory(log: Log) -> tuple[float, int]:
@@ -81,11 +90,14 @@ def read_large_log(screen: Screen, log: Log, memory: float | None):
 
     if is_store(log):
         histories = open_histories(log.paths[0])
+        _check_options_of_store(log, histories)
         screen.say(f"Opened stored histories, {histories!r}; the columns are those that they were stored with.")
         return histories
     limit = usable_memory(memory)
     needed, n_events = needed_memory(log)
     if needed <= limit:
+        if memory is not None and not needed:
+            screen.say("--memory has no effect on standard input and JSON lines, which are read as a whole.")
         return None
     about = f"The log has about {n_events:,} events, which take {needed:.1f} GiB to read as a whole"
     slow = [name for name in ("where", "drop_missing", "time_format", "encoding") if getattr(log, name)]
@@ -95,14 +107,47 @@ def read_large_log(screen: Screen, log: Log, memory: float | None):
             f"{about}, more than --memory {limit:.1f}, but {options} is applied in memory: it is read as a whole."
         )
         return None
-    folder = tempfile.mkdtemp(prefix="skrec-log-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if not _has_duckdb():
+        screen.say(
+            f"{about}, more than --memory {limit:.1f}, and is read as a whole, since sorting it on disk needs DuckDB: "
+            "pip install 'skrec-hybrid[large]'."
+        )
+        return None
+    folder = _temporary_folder()
     screen.say(f"{about}, more than --memory {limit:.1f}: it is sorted on disk, in {folder}, and read from there.")
     roles: dict[str, Any] = {role: name for role, name in log.columns.items() if role != "name"}
-    sorting = max(0.5, _SORTING * limit)
     with screen.working("Sorting the log on disk"):
         histories = to_histories(
-            list(log.paths), **roles, time_unit=log.time_unit, store=Path(folder, "log"), max_memory=sorting
+            list(log.paths),
+            **roles,
+            time_unit=log.time_unit,
+            store=Path(folder, "log"),
+            max_memory=sorting_memory(limit),
         )
     screen.say("A log of this size is not checked for what is suspicious: see skrec.feature_extraction.check_events.")
     return histories
+
+
+def _check_options_of_store(log: Log, histories) -> None:
+    """Raise where an option asks for what stored histories no longer tell."""
+    ignored = [name for name in ("where", "drop_missing", "time_format", "time_unit", "encoding") if getattr(log, name)]
+    ignored += ["name"] if "name" in log.columns else []
+    if ignored:
+        option = "--" + ignored[0].replace("_", "-")
+        raise UserError(f"{option} is for logs of events, and {log.paths[0]} holds stored histories: leave it out")
+    lacking = [role for role in ("time", "weight", "event") if role in log.columns and role not in histories.columns]
+    if lacking:
+        raise UserError(f"--{lacking[0]} names a column that the stored histories in {log.paths[0]} lack: leave it out")
+
+
+def _has_duckdb() -> bool:
+    return importlib.util.find_spec("duckdb") is not None
+
+
+def _temporary_folder() -> str:
+    """Make a folder that is removed when the process ends, by a signal to terminate as well."""
+    folder = tempfile.mkdtemp(prefix="skrec-log-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    return folder

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..utils._suggest import did_you_mean
-from ._large_log import is_store, read_large_log
+from ._large_log import is_store, read_large_log, sorting_memory, usable_memory
 from ._options import Log
 from ._screen import Screen, UserError
 
@@ -45,7 +45,7 @@ def read_log(screen: Screen, log: Log, *, check: bool = False, memory: float | N
         stored = read_large_log(screen, log, memory)
     if stored is not None:
         named = "name" in log.columns and not is_store(log)
-        return stored, item_names_of_files(log) if named else None
+        return stored, item_names_of_files(log, memory) if named else None
     with screen.working("Reading the log"), as_options(log):
         events = read_events(log)
         line = check_line(events, log) if check else ""
@@ -166,12 +166,13 @@ def item_names(items, names):
     return _most_frequent(frame.value_counts(["item", "name"]).reset_index())
 
 
-def item_names_of_files(log: Log):
+def item_names_of_files(log: Log, memory: float | None = None):
     """Return what `item_names` does, from files that do not fit into memory."""
     from ..feature_extraction._event_files import count_pairs
 
     with as_options(log):
-        return _most_frequent(count_pairs(list(log.paths), {role: log.columns[role] for role in ("item", "name")}))
+        columns = {role: log.columns[role] for role in ("item", "name")}
+        return _most_frequent(count_pairs(list(log.paths), columns, sorting_memory(usable_memory(memory))))
 
 
 def _most_frequent(counts):

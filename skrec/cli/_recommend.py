@@ -58,6 +58,8 @@ def run(
     if hasattr(histories, "blocks") and output is not None:
         if explain:
             raise UserError("--explain needs a log that fits in memory: name some users with --users")
+        for sentence in [*sentences, *short_lists(estimator, histories, known, k)]:
+            screen.say(sentence)
         recommend_all(screen, estimator, histories, k, exclude_seen, notes, output)
         return
     with screen.working(f"Recommending to {len(histories):,} users"):
@@ -137,22 +139,30 @@ def on_model_items(screen: Screen, histories, items: np.ndarray, force: bool):
 
 def what_is_missing(estimator, histories, rows, items: np.ndarray, k: int | None) -> list[str]:
     """Say how many users got best sellers alone, and why lists are short or end with what a user has."""
-    read, n_users = read_histories(histories), len(histories)
-    known = read.item_codes(items) >= 0
-    n_strange = int((read.take_events(known).lengths == 0).sum())
-    asked = k or estimator.k
+    n_users = len(histories)
     width = len(rows) // max(n_users, 1)
-    sentences = []
-    if n_strange:
-        sentences.append(f"{n_strange:,} of {n_users:,} users have no item that the model knows: best sellers alone.")
-    if width < asked:
-        sentences.append(f"The model knows {width:,} items, so a list has {width:,} rather than {asked:,}.")
+    sentences = short_lists(estimator, histories, items, k)
     n_full = rows.loc[~np.isfinite(rows["score"]), "user"].nunique()
     if n_full:
         sentences.append(
             f"{n_full:,} of {n_users:,} users have fewer than {width:,} items left that they do not have: the end of "
             "their list is what they have, with the score -inf."
         )
+    return sentences
+
+
+def short_lists(estimator, histories, items: np.ndarray, k: int | None) -> list[str]:
+    """Say how many users get best sellers alone, and whether the model knows fewer items than a list should have."""
+    n_strange, n_users, asked = 0, len(histories), k or estimator.k
+    for block in histories.blocks() if hasattr(histories, "blocks") else [histories]:
+        read = read_histories(block)
+        n_strange += int((read.take_events(read.item_codes(items) >= 0).lengths == 0).sum())
+    sentences = []
+    if n_strange:
+        sentences.append(f"{n_strange:,} of {n_users:,} users have no item that the model knows: best sellers alone.")
+    if estimator.n_items_ < asked:
+        n_items = estimator.n_items_
+        sentences.append(f"The model knows {n_items:,} items, so a list has {n_items:,} rather than {asked:,}.")
     return sentences
 
 

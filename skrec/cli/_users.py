@@ -113,7 +113,7 @@ def choose_users(histories, wanted: Wanted | None, *, force: bool = False) -> tu
             "sellers."
         )
     if hasattr(histories, "to_frame"):  # StoredHistories
-        rows = np.unique(positions[positions >= 0])
+        rows = np.unique(np.maximum(positions, 0))  # one at least, for the type of the ids
         histories, positions = histories[rows].to_frame(), np.where(positions < 0, -1, np.searchsorted(rows, positions))
     return _with_strangers(histories, texts, positions), sentences
 

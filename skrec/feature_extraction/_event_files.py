@@ -89,7 +89,7 @@ def store_files(source, names: dict, time_unit: str | None, part: Path, memory: 
     return True
 
 
-def count_pairs(source, names: dict):
+def count_pairs(source, names: dict, memory: float | None = None):
     """Count the pairs of values of two columns of CSV or parquet files, with DuckDB.
 
     Parameters
@@ -98,6 +98,8 @@ def count_pairs(source, names: dict):
         What the user gave.
     names : dict of str
         Two columns, by role.
+    memory : float, default=None
+        GiB that DuckDB may take; None is half of its usual limit.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def count_pairs(source, names: dict):
     kind = file_kind(paths)
     _, delimiters = _check_files(paths, names, kind, None)
     one, other = names
-    with opened_duckdb(paths) as connection:
+    with opened_duckdb(paths, memory=memory) as connection:
         relation = events_relation(connection, paths, names, delimiters)
         counted = connection.sql(
             f'SELECT "{one}", "{other}", count(*) AS "count" FROM {relation} '

@@ -1,21 +1,23 @@
 """Recommendations for all users of a log, written block by block."""
 
-import hashlib
-import json
+import contextlib
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ..utils._arguments import check_path, check_verbose, check_whole
-from ..utils._containers import count_rows, take_rows
+from ..utils._containers import count_rows, is_stored, take_rows
 from ..utils._files import replacing
 from ..utils._histories import read_histories, row_blocks
+from ..utils._requests import check_k
 from ..utils._time import logger
+from ..utils._validation import as_id_list, as_ids, is_missing, plain, type_name
+from ._unfinished import fingerprint, unfinished
 
 _BLOCK = 2**21  # events of a block
 
@@ -44,7 +46,8 @@ def write_recommendations(
     model : recommender
         A fitted recommender.
     X : StoredHistories, or histories of shape (n_users,)
-        One row per user; the ids of users are its index, or the numbers of the rows where it has none.
+        One row per user; the ids of users are its index, or the numbers of the rows where it has none, as a polars
+        frame.
     path : path-like
         The file: ``.parquet``, or ``.csv``. It appears when it is complete, and replaces a file that is there.
     k : int, default=None
@@ -74,6 +77,8 @@ def write_recommendations(
     ------
     ValueError
         If `path` ends in neither ``.parquet`` nor ``.csv``, or no item may be recommended.
+    BlockingIOError
+        If another process is writing the same file.
 
     See Also
     --------
@@ -106,34 +111,63 @@ def write_recommendations(
     check_path(path)
     check_verbose(verbose)
     block_events = check_whole(block_events, "block_events")
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.suffix.lower() not in (".parquet", ".csv"):
         raise ValueError(f"path must end in .parquet or .csv, got {str(path)!r}")
-    request = {"k": k, "candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
-    _check_exclude(exclude)
-    names = None if names is None else dict(names.items())
+    check_is_fitted(model)
+    request = {
+        "k": check_k(model.k if k is None else k),
+        "candidates": None if candidates is None else as_id_list(candidates, "candidates"),
+        "exclude": None if exclude is None else as_id_list(exclude, "exclude"),  # one for all users
+        "exclude_seen": exclude_seen,
+        "at": at,
+    }
+    names = _names_of(names)
     blocks = _blocks(X, block_events)
-    parts = path.with_name(f"{path.name}.parts")
-    done = _resume(parts, _fingerprint(model, X, {**request, "names": names}, block_events), len(blocks))
-    report = _progress(blocks[-1].stop, blocks[done].start if done < len(blocks) else blocks[-1].stop, verbose)
-    for number, rows in list(enumerate(blocks))[done:]:
-        block = X[rows] if hasattr(X, "_keep_events") else take_rows(X, np.arange(rows.start, rows.stop))
-        table = _answers(model, block, rows.start, request)
-        if names is not None:
-            found = [names.get(item) for item in table["item"].to_pylist()]
-            table = table.append_column("name", pa.array(found, type=pa.string()))
-        _write_block(table, parts / f"{number:06d}.parquet")
-        report(rows.stop)
-    _join([parts / f"{number:06d}.parquet" for number in range(len(blocks))], path)
-    shutil.rmtree(parts)
+    users = _user_ids(X, blocks[-1].stop)
+    mark = fingerprint(model, X, request, names, block_events)
+    with unfinished(path, mark, len(blocks)) as (parts, done):
+        report = _progress(blocks[-1].stop, blocks[done].start if done < len(blocks) else blocks[-1].stop, verbose)
+        for number, rows in list(enumerate(blocks))[done:]:
+            block = X[rows] if is_stored(X) else take_rows(X, np.arange(rows.start, rows.stop))
+            table = _answers(model, block, users[rows.start : rows.stop], request)
+            if names is not None:
+                found = [names.get(item) for item in table["item"].to_pylist()]
+                table = table.append_column("name", pa.array(found, type=pa.string()))
+            _write_block(table, parts[number])
+            report(rows.stop)
+        n_full = _join(parts, path)
+    if n_full:
+        logger.warning(
+            f"{n_full:,} of {len(users):,} users have fewer items left that they do not have: the end of their list is "
+            "what they have, with the score -inf"
+        )
     return path
 
 
-def _check_exclude(exclude) -> None:
-    from ..utils._validation import as_id_list
+def _names_of(names) -> dict | None:
+    """Return the names of items as a dict of texts, None where an item has none."""
+    if names is None:
+        return None
+    if not hasattr(names, "items"):
+        raise TypeError(f"names must map item ids to texts, such as a dict or a Series, got {type_name(names)}")
+    found = {item: None if is_missing(name) else name for item, name in names.items()}
+    for item, name in found.items():
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"names must map item ids to texts, got {plain(name)!r} for the item {plain(item)!r}")
+    return found
 
-    if exclude is not None:
-        as_id_list(exclude, "exclude")  # one list per user would be cut by blocks
+
+def _user_ids(X, n_users: int):
+    """Return the ids of users as an Arrow array."""
+    import pyarrow as pa
+
+    ids = X.index if hasattr(X, "iloc") or is_stored(X) else None
+    if ids is None:
+        return pa.array(np.arange(n_users))
+    if getattr(ids, "nlevels", 1) > 1:
+        raise TypeError("the index of X must hold one id per user, got an index of several levels: name one of them")
+    return pa.array(as_ids(ids.to_numpy(), "the index of X"))
 
 
 def _blocks(X, block_events: int) -> list[slice]:
@@ -143,25 +177,20 @@ def _blocks(X, block_events: int) -> list[slice]:
     return list(row_blocks(read_histories(X).indptr, block_events))
 
 
-def _answers(model, block, start: int, request: dict):
+def _answers(model, block, users, request: dict):
     """Return the recommendations to a block of users as an Arrow table."""
     import pyarrow as pa
 
     items, scores = model.recommend(block, return_scores=True, **request)
     n_users, width = items.shape
-    users = block.index if _has_index(block) else np.arange(start, start + n_users)
     return pa.table(
         {
-            "user": pa.array(users).take(pa.array(np.repeat(np.arange(n_users), width))),
+            "user": users.take(pa.array(np.repeat(np.arange(n_users), width))),
             "item": pa.array(items.reshape(-1)),
             "rank": np.tile(np.arange(1, width + 1, dtype=np.int32), n_users),
             "score": scores.reshape(-1).astype(np.float32, copy=False),
         }
     )
-
-
-def _has_index(X) -> bool:
-    return hasattr(X, "index") and not callable(X.index)  # a list has a method of this name
 
 
 def _write_block(table, path: Path) -> None:
@@ -171,61 +200,23 @@ def _write_block(table, path: Path) -> None:
         pq.write_table(table, partial, compression="zstd")
 
 
-def _join(parts: list[Path], path: Path) -> None:
-    """Write the blocks behind each other into one file."""
-    import pyarrow.csv as pc
+def _join(parts: list[Path], path: Path) -> int:
+    """Write the blocks behind each other into one file; return how many users have items with the score -inf."""
+    import pyarrow.compute as pc
+    import pyarrow.csv as csv
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(parts[0])
-    with replacing(path) as partial:
-        if path.suffix.lower() == ".csv":
-            with pc.CSVWriter(partial, schema) as writer:
-                for part in parts:
-                    writer.write_table(pq.read_table(part))
-        else:
-            with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-                for part in parts:
-                    writer.write_table(pq.read_table(part))
-
-
-def _resume(folder: Path, fingerprint: str, n_blocks: int) -> int:
-    """Make the folder of finished blocks, or return how many of it are finished already."""
-    state = folder / "request.json"
-    try:
-        same = json.loads(state.read_text(encoding="utf-8")) == {"fingerprint": fingerprint, "n_blocks": n_blocks}
-    except (OSError, ValueError):
-        same = False
-    if same:
-        done = next((n for n in range(n_blocks) if not (folder / f"{n:06d}.parquet").is_file()), n_blocks)
-        if done:
-            logger.warning("going on behind %d of %d blocks that are finished in %s", done, n_blocks, folder)
-        return done
-    if folder.exists():
-        if not state.is_file() and any(folder.iterdir()):
-            raise FileExistsError(f"{folder} would hold unfinished work, and is there already: remove or rename it")
-        shutil.rmtree(folder)
-    folder.mkdir()
-    with replacing(state) as partial:
-        Path(partial).write_text(json.dumps({"fingerprint": fingerprint, "n_blocks": n_blocks}), encoding="utf-8")
-    return 0
-
-
-def _fingerprint(model, X, request: dict, block_events: int) -> str:
-    """Return a hash of all that the answers depend on."""
-    import joblib
-
-    from .. import __version__
-
-    read, found = read_histories(X), hashlib.blake2b(digest_size=20)
-    for array in (read.indptr, read.codes, read.time, read.weight, read.event_codes):
-        if array is None:
-            continue
-        for start in range(0, len(array), _BLOCK):
-            found.update(np.ascontiguousarray(array[start : start + _BLOCK]).data)
-    ids = [read.ids, read.event_ids, X.index.to_numpy() if _has_index(X) else None]
-    asked = {name: np.asarray(value) if name in ("candidates", "exclude") else value for name, value in request.items()}
-    found.update(joblib.hash([model, ids, asked, block_events, __version__]).encode())
-    return found.hexdigest()
+    schema, n_full = pq.read_schema(parts[0]), 0
+    as_csv = path.suffix.lower() == ".csv"
+    with contextlib.ExitStack() as stack:
+        partial = stack.enter_context(replacing(path))
+        writer = csv.CSVWriter(partial, schema) if as_csv else pq.ParquetWriter(partial, schema, compression="zstd")
+        stack.enter_context(writer)
+        for part in parts:
+            table = pq.read_table(part)
+            writer.write_table(table)
+            n_full += pc.count_distinct(table.filter(pc.is_inf(table["score"]))["user"]).as_py()
+    return n_full
 
 
 def _progress(n_users: int, done: int, verbose: int) -> Callable[[int], None]:

@@ -98,3 +98,32 @@ def test_usable_memory_follows_the_limit_of_the_process(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda which: (2 * 2**30, resource.RLIM_INFINITY))
     assert _large_log.usable_memory(None) <= 1.0 and _large_log.usable_memory(3) == 3
     assert np.isfinite(_large_log.usable_memory(None))
+
+
+def test_options_that_stored_histories_cannot_follow(log, capsys):
+    to_histories(log / "log.parquet", user="user", item="item", store=log / "store")
+    fit = ["fit", log / "store", "--user", "user", "--item", "item", "-o", log / "a.skrec"]
+    for option, value in (("--where", "item = 'i1'"), ("--name", "title"), ("--time", "time")):
+        assert run(*fit, option, value) == 2
+        assert f"{option} " in capsys.readouterr().err
+    assert not (log / "a.skrec").exists()
+
+
+def test_unknown_users_of_a_file(log, capsys, tiny_logs_are_large):
+    assert run("fit", log / "log.parquet", *COLUMNS, "--model", "item-knn", "-o", log / "a.skrec") == 0
+    (log / "users.txt").write_text("nobody\nu0003\n")
+    ask = ["recommend", log / "a.skrec", log / "log.parquet", "--memory", 1]
+    assert run(*ask, "--users-file", log / "users.txt", "-q") == 0
+    (log / "users.txt").write_text("nobody\n")
+    capsys.readouterr()
+    assert run(*ask, "--users-file", log / "users.txt", "--force", "-q") == 0
+    assert "nobody" in capsys.readouterr().out
+    assert run(*ask, "--users", "all", "-k", 50, "-o", log / "all.parquet") == 0
+    assert "with the score -inf" in capsys.readouterr().out
+
+
+def test_without_duckdb_a_large_log_is_read_as_a_whole(log, capsys, tiny_logs_are_large, monkeypatch):
+    monkeypatch.setattr(_large_log, "_has_duckdb", lambda: False)
+    options = ["--model", "popularity", "--name", "title", "--memory", 1, "-o", log / "a.skrec"]
+    assert run("fit", log / "log.csv", *COLUMNS, *options) == 0
+    assert "needs DuckDB" in capsys.readouterr().out

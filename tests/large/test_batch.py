@@ -1,13 +1,18 @@
 """Recommendations to all users, written block by block."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from skrec import base
 from skrec.datasets import make_histories
+from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import to_histories
 from skrec.large import _batch, write_recommendations
+from skrec.large._unfinished import fingerprint
 from skrec.neighbors import BuyAgainRecommender, ItemKNN
 
 
@@ -131,3 +136,67 @@ def test_progress_and_errors(histories, tmp_path, capsys):
     with pytest.raises(FileExistsError, match="remove or rename it"):
         write_recommendations(model, histories, tmp_path / "c.csv")
     assert (tmp_path / "c.csv.parts" / "mine").read_text() == "kept"
+
+
+def test_other_columns_count_for_what_is_resumed(tmp_path, monkeypatch):
+    histories = make_histories(200, 30, random_state=0).assign(country=["fr", "de"] * 100)
+    model = PopularityRecommender(by="country", exclude_seen=False, k=3).fit(histories)
+    monkeypatch.setattr(_batch, "_join", lambda parts, path: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write_recommendations(model, histories, tmp_path / "a.parquet", block_events=500)
+    monkeypatch.undo()
+    moved = histories.assign(country=["de", "fr"] * 100)
+    table = pd.read_parquet(write_recommendations(model, moved, tmp_path / "a.parquet", block_events=500))
+    pd.testing.assert_frame_equal(table, expected(model, moved, moved.index), check_dtype=False, rtol=1e-5)
+
+
+def test_ids_are_read_once(histories, tmp_path):
+    model = ItemKNN(k=4).fit(histories)
+    ways = {"exclude": (one for one in [1, 2, 3]), "candidates": (one for one in range(40))}
+    table = pd.read_parquet(write_recommendations(model, histories, tmp_path / "a.parquet", block_events=99, **ways))
+    same = expected(model, histories, histories.index, exclude=[1, 2, 3], candidates=range(40))
+    pd.testing.assert_frame_equal(table, same, check_dtype=False, rtol=1e-5)
+
+
+def test_one_process_writes_a_path(histories, tmp_path, monkeypatch):
+    model, path = ItemKNN(k=4).fit(histories), tmp_path / "a.parquet"
+    answers = _batch._answers
+
+    def meanwhile(*arguments):
+        with pytest.raises(BlockingIOError, match="another process is writing"):
+            write_recommendations(model, histories, path, k=2)
+        return answers(*arguments)
+
+    monkeypatch.setattr(_batch, "_answers", meanwhile)
+    write_recommendations(model, histories, path)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_names_and_ids_that_are_none(histories, tmp_path):
+    model = ItemKNN(k=4).fit(histories)
+    names = pd.Series(["a", np.nan, None] * 20)
+    table = pd.read_parquet(write_recommendations(model, histories, tmp_path / "a.parquet", names=names))
+    assert (table["name"].notna() == (table["item"] % 3 == 0)).all()
+    for wrong in ({1: 1}, ["a"]):
+        with pytest.raises(TypeError, match="names must map item ids to texts"):
+            write_recommendations(model, histories, tmp_path / "b.parquet", names=wrong)
+    levels = histories.set_axis(pd.MultiIndex.from_arrays([["a"] * 300, range(300)]))
+    with pytest.raises(TypeError, match="one id per user"):
+        write_recommendations(model, levels, tmp_path / "b.parquet")
+    with pytest.raises(NotFittedError):
+        write_recommendations(ItemKNN(), histories, tmp_path / "b.parquet")
+    with pytest.raises(FileNotFoundError, match="make it first"):
+        write_recommendations(model, histories, tmp_path / "none" / "b.parquet")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_a_net_is_told_by_its_weights(histories):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    from skrec.neural_network import SASRec
+
+    model = SASRec(n_components=4, epochs=1, random_state=0).fit(histories[:50])
+    stored = pickle.dumps(model)
+    marks = {fingerprint(one, histories) for one in (model, pickle.loads(stored), pickle.loads(stored))}
+    other = SASRec(n_components=4, epochs=1, random_state=1).fit(histories[:50])
+    assert len(marks) == 1
+    assert fingerprint(other, histories) not in marks
