@@ -200,7 +200,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
             kind = gpu_solver("als.AlternatingLeastSquares")
             solver = kind(self.n_components, self._penalty(0, 0), iterations=self.max_iter, random_state=rng)
             by_user = self._confidence(matrix)
-            solver.fit(by_user, show_progress=bool(self.verbose))
+            solver.fit(_with_values(by_user), show_progress=bool(self.verbose))
             self._keep(np.ascontiguousarray(solver.item_factors.to_numpy(), dtype=np.float32))
             self._learn_users(by_user)
             return

@@ -159,7 +159,7 @@ def test_errors_name_the_parameter(spark, options, error, message):
 
 def test_a_frame_of_pandas_is_refused():
     pytest.importorskip("pyspark")
-    with pytest.raises(TypeError, match="events must be a Spark DataFrame, got DataFrame"):
+    with pytest.raises(TypeError, match="events must be a Spark DataFrame, got pandas"):
         large.to_histories(pd.DataFrame({"u": [1], "i": [1]}), user="u", item="i")
 
 
