@@ -50,8 +50,6 @@ def store_with_duckdb(
             ids[role], count = _distinct(connection, relation, role, names, types)
             counts = count if role == "user" else counts
         assert counts is not None
-        if not len(ids["user"]):
-            raise ValueError("events is empty: at least one event is needed to make a history")
         for role in ("time", "weight"):
             if role in names and (missing := _missing(connection, relation, role)) and role != "weight":
                 raise ValueError(_lacks(role, names, missing))
@@ -93,6 +91,8 @@ def _distinct(connection, relation: str, role: str, names: dict, types: dict) ->
     table = connection.sql(f'SELECT "{role}" AS id, count(*) AS n FROM {relation} GROUP BY "{role}"')
     table = table.to_arrow_table() if hasattr(table, "to_arrow_table") else table.fetch_arrow_table()
     ids, counts = plain(table.column("id")), table.column("n").to_numpy()
+    if not len(ids):
+        raise ValueError("events is empty: at least one event is needed to make a history")
     if ids.null_count:
         missing = int(counts[pc.is_null(ids).to_numpy(zero_copy_only=False)].sum())
         raise ValueError(_lacks(role, names, missing))

@@ -191,7 +191,7 @@ TIMES = {
     "us": lambda n: (START + pd.to_timedelta(n * 1_000_003, unit="us")).astype("M8[us]"),
     "ns": lambda n: (START + pd.to_timedelta(n * 1_000_003, unit="us")).astype("M8[ns]"),
     "zone": lambda n: (START + pd.to_timedelta(n, unit="h")).tz_localize("UTC").tz_convert("Europe/Paris"),
-    "far": lambda n: (pd.Timestamp("2400-01-01") + pd.to_timedelta(n * 7 + 1, unit="ms")).astype("M8[ms]"),
+    "far": lambda n: np.datetime64("2400-01-01", "ms") + (n * 7 + 1).astype("m8[ms]"),
     "old": lambda n: (pd.Timestamp("1900-01-01") + pd.to_timedelta(n * 7 + 1, unit="s")).astype("M8[s]"),
     "dates": lambda n: [datetime.date(1969, 12, 30) + datetime.timedelta(days=int(one)) for one in n],
     "recognised": lambda n: 1_700_000_000 + n,
