@@ -71,7 +71,7 @@ def run(how: str, path: str):
 
         events = pl.read_parquet(path)
     else:
-        _event_files._has_duckdb = lambda: how == "duckdb"
+        _event_files.has_duckdb = lambda: how == "duckdb"
         events = path
     release()
     before = reset_peak()

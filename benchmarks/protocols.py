@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from skrec.datasets import load_online_retail
 from skrec.feature_extraction import to_histories
 from skrec.model_selection import split_last, split_time
-from skrec.utils._histories import number_baskets, read_histories
+from skrec.utils._histories import read_histories
+from skrec.utils._row_blocks import number_baskets
 
 DATA = Path(os.environ.get("SKREC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

@@ -22,10 +22,12 @@ from .feature_extraction._vectorizing import (
 from .utils._arguments import check_flags
 from .utils._csr import counts_of
 from .utils._fitting import fit_context, snapshot
-from .utils._histories import Histories, as_passed, is_frame, is_matrix, read_histories
+from .utils._histories import Histories, as_passed, is_frame, read_histories
 from .utils._legacy import accept_matrix_methods
+from .utils._list_columns import is_matrix
 from .utils._prepared import item_order
 from .utils._requests import Request, check_matrix, column_ids
+from .utils._row_blocks import BLOCK
 from .utils._search import InnerProduct
 from .utils._selection import best_items, dense, stack
 from .utils._single import SingleUser, agrees, encode_few, plain_user, recommend_single
@@ -37,8 +39,6 @@ from .utils._tags import RecommenderTags
 from .utils._topk import map_blocks
 from .utils._users import Users, read_only
 from .utils._validation import as_kind
-
-_MOST_EVENTS = 2**22  # of stored histories that are encoded at once
 
 
 class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEstimator):
@@ -143,6 +143,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
             f"item_features cannot be passed to {type(self).__name__}, which learns items from events alone: "
             "use a model with item features, such as ContentRecommender"
         )
+
+    def _takes_new_items(self) -> bool:
+        """Tell whether the fitted model can learn of items at request time."""
+        return type(self)._with_new_items is not BaseRecommender._with_new_items
 
     def _sources(self, users: Users, found: np.ndarray, at: float | None) -> np.ndarray:
         """Return which model or path gave each recommended item, found (n_users, k) as positions in `items_`."""
@@ -302,10 +306,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
             how |= {"return_scores": return_scores, "return_source": return_source}
             return self._with_new_items(item_features).recommend(X, k, **how)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
-        if getattr(X, "n_events", 0) > _MOST_EVENTS and request.exclude_by_user is None:  # StoredHistories
+        if getattr(X, "n_events", 0) > BLOCK and request.exclude_by_user is None:  # StoredHistories
             how = {"candidates": request.candidates, "exclude": request.exclude, "exclude_seen": exclude_seen, "at": at}
             how |= {"return_scores": return_scores, "return_source": return_source}
-            return _joined([self.recommend(block, k, **how) for block in X.blocks(_MOST_EVENTS)])
+            return _joined([self.recommend(block, k, **how) for block in X.blocks(BLOCK)])
         if not return_source and (found := recommend_single(self, X, request)) is not None:
             return (self.items_[found[0]], found[1]) if return_scores else self.items_[found[0]]
         columns, at = request.columns(self.items_), request.at

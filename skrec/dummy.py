@@ -13,7 +13,8 @@ from .feature_extraction._vectorizer import HistoryVectorizer
 from .feature_extraction._vectorizing import as_csr, with_items
 from .utils._arguments import as_list, check_text
 from .utils._csr import counts_of
-from .utils._histories import BLOCK, as_passed, is_frame, kept_boundaries, row_blocks
+from .utils._histories import as_passed, is_frame
+from .utils._row_blocks import BLOCK, kept_boundaries, row_blocks
 from .utils._sklearn import Interval, StrOptions
 from .utils._statistics import Grouped, Rows, Statistics, history_keys
 from .utils._time import as_duration, latest_time
@@ -169,7 +170,7 @@ class PopularityRecommender(BaseRecommender):
             columns = [] if segments is None else [segments]
             counted = histories if counts.all() else histories.take_events(counts)  # others may be of items to come
             keys = history_keys(counted, self.items_, *values, rows=segments)
-            rows = Rows(keys, counted.indptr, events, columns)
+            rows = Rows(keys, np.array(counted.indptr), events, columns)  # not those of a file
             return Statistics({**sums, "events": rows.taken(rows.lengths > 0)})
         if self.count == "events" and self.vectorizer is None:
             if segments is None:

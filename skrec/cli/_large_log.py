@@ -1,7 +1,6 @@
 """Logs larger than memory: stored on disk by themselves, and read from there."""
 
 import atexit
-import importlib.util
 import os
 import shutil
 import signal
@@ -66,7 +65,9 @@ def needed_memory(log: Log) -> tuple[float, int]:
 
 def is_store(log: Log) -> bool:
     """Tell whether the log is a folder of stored histories."""
-    return len(log.paths) == 1 and (Path(log.paths[0]).expanduser() / "histories.json").is_file()
+    from ..feature_extraction._store import is_store as holds_histories
+
+    return len(log.paths) == 1 and holds_histories(Path(log.paths[0]).expanduser())
 
 
 def read_large_log(screen: Screen, log: Log, memory: float | None):
@@ -87,6 +88,7 @@ def read_large_log(screen: Screen, log: Log, memory: float | None):
         None where the log fits in memory.
     """
     from ..feature_extraction import open_histories, to_histories
+    from ..feature_extraction._event_files import has_duckdb
 
     if is_store(log):
         histories = open_histories(log.paths[0])
@@ -107,7 +109,7 @@ def read_large_log(screen: Screen, log: Log, memory: float | None):
             f"{about}, more than --memory {limit:.1f}, but {options} is applied in memory: it is read as a whole."
         )
         return None
-    if not _has_duckdb():
+    if not has_duckdb():
         screen.say(
             f"{about}, more than --memory {limit:.1f}, and is read as a whole, since sorting it on disk needs DuckDB: "
             "pip install 'skrec-hybrid[large]'."
@@ -138,10 +140,6 @@ def _check_options_of_store(log: Log, histories) -> None:
     lacking = [role for role in ("time", "weight", "event") if role in log.columns and role not in histories.columns]
     if lacking:
         raise UserError(f"--{lacking[0]} names a column that the stored histories in {log.paths[0]} lack: leave it out")
-
-
-def _has_duckdb() -> bool:
-    return importlib.util.find_spec("duckdb") is not None
 
 
 def _temporary_folder() -> str:

@@ -8,7 +8,8 @@ import scipy.sparse as sp
 from ..feature_extraction._item_encoders import TagEncoder, _numbers
 from ..feature_extraction._item_features import read_item_features, row_numbers
 from ..utils._arguments import as_list
-from ..utils._histories import Histories, check_same_times, number_baskets, required
+from ..utils._histories import Histories, check_same_times, required
+from ..utils._row_blocks import number_baskets
 from ..utils._time import as_duration, far_future, latest_time
 from ..utils._users import Users
 from ..utils._validation import factorize

@@ -312,8 +312,11 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
         sources[cold] = "popularity" if self.fallback is None else "fallback"
         return sources
 
+    def _takes_new_items(self) -> bool:
+        return any(part._takes_new_items() for part in self._parts)
+
     def _with_new_items(self, item_features):
-        able = [takes_new_items(part) for part in self._parts]
+        able = [part._takes_new_items() for part in self._parts]
         if not any(able):
             return super()._with_new_items(item_features)
         wider = shallow(self)
@@ -342,10 +345,3 @@ def _fit_part(label: str, name: str | None, part, X):
     own = type(part).fit is not BaseRecommender.fit  # it may read X in its own way
     with named_errors(label, name):
         return clone(part).fit(as_passed(X) if own else X)
-
-
-def takes_new_items(part: BaseRecommender) -> bool:
-    """Tell whether a fitted recommender can learn of items at request time."""
-    if isinstance(part, PartsRecommender):
-        return any(map(takes_new_items, part._parts))
-    return type(part)._with_new_items is not BaseRecommender._with_new_items

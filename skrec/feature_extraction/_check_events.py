@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils._histories import _to_numpy
+from ..utils._list_columns import to_numpy
 from ..utils._time import are_dates, as_days, far_future
 from ._event_columns import check_names, keep_where, plain, read_raw
 from ._time_units import read_times, recognise_unit, with_unit
@@ -193,7 +193,7 @@ def _times(times, time_unit, time_format, label: str):
     except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
         yield f"time: cannot be read ({error})", len(times), str(times.iloc[0])
         return
-    values = _to_numpy(array)
+    values = to_numpy(array)
     if len(values) > 1 and (values == values[0]).all():
         yield "time: the same for all events", len(values), str(times.iloc[0])
     if are_dates(values):

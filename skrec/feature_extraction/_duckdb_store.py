@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils._histories import _to_numpy
+from ..utils._list_columns import to_numpy
 from ..utils._time import as_days
 from ._duckdb import BATCH, events_relation, opened_duckdb
 from ._event_columns import DROP, check_values, missing_message, plain
 from ._store import part_writer
-from ._stored_times import finest_type
+from ._stored_times import finest_type, is_dated
 from ._time_units import with_unit
 
 _KEYS = {"user": "users", "item": "items", "event": "kinds"}
@@ -59,28 +59,30 @@ def store_with_duckdb(
             unit, recognised = _unit(low_high, time_unit, names)
         indptr = np.concatenate([[0], np.cumsum(counts)])
         roles = [role for role in ("item", "time", "weight", "event") if role in names]
-        time_types, dated = set(), False
+        time_types: set[str] = set()
         with part_writer(folder, int(indptr[-1]), roles) as writer:
             for batch in _sorted_batches(connection, relation, names):
-                columns = {role: plain(batch.column(role)) for role in roles}
-                for role in ("time", "weight"):
-                    if role in columns:
-                        values = columns[role].cast(types[role]) if types else columns[role]
-                        label = f"{role} column {names[role]!r}"
-                        check_values(values, role, label, DROP["files"].format(names[role]))
-                        if role == "time":
-                            if unit is not None:  # of all times; not what a batch by itself looks like
-                                values, _ = with_unit(values, unit, label)
-                            times = _to_numpy(values)
-                            time_types.add(str(values.type))
-                            dated = times.dtype.kind == "M"
-                            columns[role] = as_days(times, label)
-                        else:
-                            columns[role] = values.to_numpy(zero_copy_only=False)
-                writer.add({role: np.asarray(values) for role, values in columns.items()})
+                writer.add({role: _read(batch.column(role), role, names, types, unit, time_types) for role in roles})
             time_type = finest_type(sorted(time_types)) if time_types else None
+            dated = time_type is not None and is_dated(time_type)
             writer.close(indptr, ids, {"user": names["user"], "time_type": time_type, "dated": dated})
     return recognised if time_unit is None else None
+
+
+def _read(array, role: str, names: dict, types: dict, unit: str | None, time_types: set[str]) -> np.ndarray:
+    """Return a column of a batch as it is stored; the type of its times is added to `time_types`."""
+    values = plain(array)
+    if role not in ("time", "weight"):  # codes already
+        return values.to_numpy(zero_copy_only=False)
+    values = values.cast(types[role]) if types else values
+    label = f"{role} column {names[role]!r}"
+    check_values(values, role, label, DROP["files"].format(names[role]))
+    if role == "weight":
+        return values.to_numpy(zero_copy_only=False)
+    if unit is not None:  # of all times; not what a batch by itself looks like
+        values, _ = with_unit(values, unit, label)
+    time_types.add(str(values.type))
+    return as_days(to_numpy(values), label)
 
 
 def _distinct(connection, relation: str, role: str, names: dict, types: dict) -> tuple:

@@ -47,7 +47,7 @@ def read_files(source, names: dict, *, encoding=None, where=None, time_format=No
     paths = find_files(source)
     kind = file_kind(paths, encoding)
     plain_read = where is None and time_format is None and encoding is None and clean is None
-    if _has_duckdb() and plain_read and kind != "json":
+    if has_duckdb() and plain_read and kind != "json":
         types, delimiters = _check_files(paths, names, kind, encoding)
         return sort_with_duckdb(paths, names, delimiters, types)
     columns = read_columns_of_files(source, names, encoding=encoding, where=where, time_format=time_format)
@@ -74,7 +74,7 @@ def store_files(source, names: dict, time_unit: str | None, part: Path, memory: 
     """
     paths = find_files(source)
     kind = file_kind(paths)
-    if not _has_duckdb() or kind == "json":
+    if not has_duckdb() or kind == "json":
         return False
     from ._duckdb_store import store_with_duckdb
     from ._open_histories import far_events
@@ -220,7 +220,8 @@ def _is_text(kind) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _has_duckdb() -> bool:
+def has_duckdb() -> bool:
+    """Tell whether DuckDB is installed."""
     return importlib.util.find_spec("duckdb") is not None
 
 

@@ -123,6 +123,7 @@ def to_histories(
     names = check_names({"user": user, "item": item, "time": time, "weight": weight, "event": event})
     check_time_unit(time_unit)
     check_flags(drop_missing=drop_missing, append=append)
+    max_memory = check_memory(max_memory)
     for value, name in ((time_unit, "time_unit"), (time_format, "time_format")):
         if value is not None and time is None:
             raise ValueError(f"{name}={value!r} needs the times of the events: name their column with time=")
@@ -160,7 +161,7 @@ def to_histories(
             if _are_paths(events) and plain_read:
                 from ._event_files import store_files
 
-                if store_files(events, names, time_unit, part, check_memory(max_memory), notes):
+                if store_files(events, names, time_unit, part, max_memory, notes):
                     return
             users, indptr, flat, _ = read()
             write_part(part, users, indptr, flat, user)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import scipy.sparse as sp
 
-from ..utils._histories import BLOCK, kept_boundaries, row_blocks
+from ..utils._row_blocks import BLOCK, kept_boundaries, row_blocks
 
 EVENTS = 2**18  # events of a block: its arrays stay in the processor's cache
 _Block = tuple[np.ndarray | None, np.ndarray, np.ndarray]

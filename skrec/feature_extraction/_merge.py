@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils._histories import Histories, row_blocks
+from ..utils._histories import Histories
+from ..utils._row_blocks import row_blocks
 from ..utils._validation import as_ids, join_ids
 from ._store import part_writer
 from ._stored import StoredHistories

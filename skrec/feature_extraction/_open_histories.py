@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils._histories import Histories, _to_numpy
-from ..utils._time import as_days, far_future, logger
+from ..utils._histories import Histories
+from ..utils._list_columns import to_numpy
+from ..utils._row_blocks import BLOCK
+from ..utils._time import as_days, far_limit, logger
 from ..utils._validation import as_ids
 from ._merge import check_alike, merge_parts
 from ._store import (
@@ -158,7 +160,7 @@ def write_part(part: Path, users, indptr: np.ndarray, flat: dict, user: str) -> 
             columns[role] = rank[encoded.indices.to_numpy(zero_copy_only=False)]
             ids[role] = encoded.dictionary.take(pa.array(order))
         elif role == "time":
-            times = _to_numpy(values)
+            times = to_numpy(values)
             time_type, dated = str(values.type), times.dtype.kind == "M"
             columns[role] = as_days(times)
         else:
@@ -171,9 +173,9 @@ def write_part(part: Path, users, indptr: np.ndarray, flat: dict, user: str) -> 
 def far_events(read: Histories) -> tuple[int, float, float]:
     """Return how many events are dated in the far future, and the first and last moment, block by block."""
     assert read.time is not None
-    step, n_far, low, high = 2**22, 0, np.inf, -np.inf
-    for start in range(0, len(read.time), step):
-        days = read.time[start : start + step]
-        n_far += int(far_future(days, read.dated).sum())
+    limit, n_far, low, high = far_limit(read.time, read.dated), 0, np.inf, -np.inf
+    for start in range(0, len(read.time), BLOCK):
+        days = read.time[start : start + BLOCK]
+        n_far += int(np.count_nonzero(days > limit))
         low, high = min(low, float(days.min())), max(high, float(days.max()))
     return n_far, low, high

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from ..utils._files import replacing
-from ..utils._histories import BLOCK, Histories
+from ..utils._histories import Histories
+from ..utils._row_blocks import BLOCK
 from ..utils._validation import as_ids
 from ._stored import StoredHistories
-from ._stored_times import time_type
+from ._stored_times import is_dated
 
 _FORMAT = 1
 _NAME = "histories.json"
@@ -286,7 +287,7 @@ def read_part(folder: Path, path: Path | None = None) -> StoredHistories:
         user, dated, kind = _read_name(facts["user"]), facts["dated"], facts["time_type"]
         sound &= isinstance(dated, bool) and user == user and hash(user) is not None
         if "time" in arrays:
-            sound &= dated == _is_dated(kind)
+            sound &= dated == is_dated(kind)
     except (*_DAMAGES, RecursionError) as error:
         raise ValueError(f"stored histories in {folder} are damaged ({error}): write them again") from error
     if not sound:
@@ -308,12 +309,6 @@ def _mapped(path: Path) -> np.ndarray:
     with path.open("rb") as file:  # np.load would take archives and pickles too
         np.lib.format.read_magic(file)
     return np.asarray(np.lib.format.open_memmap(path, mode="r"))
-
-
-def _is_dated(kind: str) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_temporal(time_type(kind))
 
 
 def _read_ids(path: Path):

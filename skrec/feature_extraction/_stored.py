@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils._histories import BLOCK, Histories, row_blocks
+from ..utils._histories import Histories
+from ..utils._row_blocks import BLOCK, row_blocks
 from ._history_frames import pandas_frame, user_index
 from ._stored_times import as_time_type
 

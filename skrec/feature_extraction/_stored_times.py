@@ -26,6 +26,13 @@ def time_type(name: str):
     return kind
 
 
+def is_dated(name: str) -> bool:
+    """Tell whether times of the type that is written as `name` are dates."""
+    import pyarrow as pa
+
+    return pa.types.is_temporal(time_type(name))
+
+
 def finest_type(names: list[str]) -> str:
     """Return the type that holds the times of all types, of which all are dates or none is.
 

@@ -4,7 +4,7 @@ import datetime
 
 import numpy as np
 
-from ..utils._histories import _to_numpy
+from ..utils._list_columns import to_numpy
 from ..utils._time import are_dates, as_days, far_future
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # how many in a second
@@ -108,7 +108,7 @@ def recognise_unit(low, high) -> str | None:
 
 def time_notes(array, unit: str | None, label: str) -> list[str]:
     """Say which unit was recognised, and how many times lie in the far future."""
-    times = _to_numpy(array)
+    times = to_numpy(array)
     if not len(times) or not are_dates(times):
         return []
     days = as_days(times, label)

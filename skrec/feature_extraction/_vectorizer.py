@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._csr import counts_of
 from ..utils._fitting import fit_context
-from ..utils._histories import Histories, number_baskets, read_histories, required
+from ..utils._histories import Histories, read_histories, required
+from ..utils._row_blocks import number_baskets
 from ..utils._single_rows import row_values
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import CompactIdState

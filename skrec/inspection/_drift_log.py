@@ -8,7 +8,8 @@ import numpy as np
 from ..feature_extraction._event_columns import check_names, read_raw
 from ..feature_extraction._time_units import with_unit
 from ..utils._containers import is_stored
-from ..utils._histories import _to_numpy, is_frame, read_histories
+from ..utils._histories import is_frame, read_histories
+from ..utils._list_columns import to_numpy
 from ..utils._time import are_dates, as_days, as_duration, as_moment
 from ..utils._validation import type_name
 
@@ -167,7 +168,7 @@ def _times(times, label: str) -> np.ndarray:
         raise TypeError(f"{label} has {values[0]!r}, which is text: convert it with pandas.to_datetime")
     if values.dtype.kind not in "iuf" or np.isnan(values.astype(np.float64)).any():
         return values
-    return _to_numpy(with_unit(pa.array(values), None, label)[0])
+    return to_numpy(with_unit(pa.array(values), None, label)[0])
 
 
 def _numbers(values, label: str):

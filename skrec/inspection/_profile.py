@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from ..utils._histories import number_baskets, read_histories, row_blocks
+from ..utils._histories import read_histories
+from ..utils._row_blocks import number_baskets, row_blocks
 
 
 def profile_log(X) -> Bunch:

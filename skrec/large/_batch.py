@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from ..utils._arguments import check_path, check_verbose, check_whole
 from ..utils._containers import count_rows, is_stored, take_rows
 from ..utils._files import replacing
-from ..utils._histories import read_histories, row_blocks
+from ..utils._histories import read_histories
 from ..utils._requests import check_k
+from ..utils._row_blocks import row_blocks
 from ..utils._time import logger
 from ..utils._validation import as_id_list, as_ids, is_missing, plain, type_name
 from ._unfinished import fingerprint, unfinished
@@ -125,7 +126,7 @@ def write_recommendations(
     names = _names_of(names)
     blocks = _blocks(X, block_events)
     users = _user_ids(X, blocks[-1].stop)
-    mark = fingerprint(model, X, request, names, block_events)
+    mark = fingerprint(model, X, users, request, names, block_events)
     with unfinished(path, mark, len(blocks)) as (parts, done):
         report = _progress(blocks[-1].stop, blocks[done].start if done < len(blocks) else blocks[-1].stop, verbose)
         for number, rows in list(enumerate(blocks))[done:]:

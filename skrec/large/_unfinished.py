@@ -12,7 +12,8 @@ import numpy as np
 from joblib.hashing import NumpyHasher
 
 from ..utils._files import replacing
-from ..utils._histories import BLOCK, COLUMNS, is_frame, read_histories
+from ..utils._histories import COLUMNS, is_frame, read_histories
+from ..utils._row_blocks import BLOCK
 from ..utils._time import logger
 
 
@@ -92,8 +93,8 @@ def _resume(folder: Path, state: dict) -> int:
     return 0
 
 
-def fingerprint(model, X, *others) -> str:
-    """Return a hash of a model, histories with all their columns, and other values."""
+def fingerprint(model, X, users, *others) -> str:
+    """Return a hash of a model, histories with all their columns, the ids of users (an Arrow array), and others."""
     from .. import __version__
 
     read, found = read_histories(X), hashlib.blake2b(digest_size=20)
@@ -102,9 +103,8 @@ def fingerprint(model, X, *others) -> str:
             continue
         for start in range(0, len(array), BLOCK):
             found.update(np.ascontiguousarray(array[start : start + BLOCK]).data)
-    index = X.index if hasattr(X, "iloc") or hasattr(X, "blocks") else None
     features = [X[name] for name in X.columns if name not in COLUMNS] if is_frame(X) else []  # some models read them
-    ids = [read.ids, read.event_ids, None if index is None else index.to_numpy(), [one.to_numpy() for one in features]]
+    ids = [read.ids, read.event_ids, users.to_numpy(zero_copy_only=False), [one.to_numpy() for one in features]]
     found.update(_Hasher(hash_name="sha1").hash([model, ids, list(others), __version__]).encode())
     return found.hexdigest()
 

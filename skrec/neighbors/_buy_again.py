@@ -9,7 +9,8 @@ from .._updates import new_events
 from ..base import BaseRecommender
 from ..feature_extraction._gather import event_blocks
 from ..feature_extraction._vectorizer import last_times
-from ..utils._histories import BLOCK, check_same_times
+from ..utils._histories import check_same_times
+from ..utils._row_blocks import BLOCK
 from ..utils._sklearn import Interval
 from ..utils._statistics import Records, Statistics
 from ..utils._time import as_duration, far_future, far_limit, latest_time

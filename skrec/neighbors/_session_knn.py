@@ -9,8 +9,9 @@ import scipy.sparse as sp
 from ..base import BaseRecommender
 from ..feature_extraction._vectorizer import event_ages, last_times
 from ..utils._csr import counts_of
-from ..utils._histories import Histories, required, row_blocks
+from ..utils._histories import Histories, required
 from ..utils._nearest import prune_rows
+from ..utils._row_blocks import row_blocks
 from ..utils._sklearn import Interval
 from ..utils._statistics import Rows, Statistics, history_keys
 from ..utils._time import as_duration, far_limit, latest_time

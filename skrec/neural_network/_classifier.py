@@ -10,7 +10,8 @@ from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skrec.neural_network._keras import NetMixin, count, load_keras, take, with_callbacks
+from skrec.neural_network._inputs import count, take
+from skrec.neural_network._keras import NetMixin, load_keras, with_callbacks
 
 from ..utils._fitting import fit_context
 from ..utils._sklearn import StrOptions, _check_sample_weight

@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._sklearn import Interval, StrOptions
 from ._classifier import NetClassifier, classification_head, smoothed
-from ._keras import from_bytes, load_keras, part_up_to, take, to_bytes
+from ._inputs import take
+from ._keras import from_bytes, load_keras, part_up_to, to_bytes
 from ._nets import _convolution
 from ._rows import read_rows
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skrec.neural_network._inputs import count, filled_up, take
 from skrec.neural_network._nets._optimizers import alone, lazy_adam, make_optimizer
 from skrec.utils._keras_archive import check_keras
 from skrec.utils._optional import import_optional
@@ -131,28 +132,6 @@ def _reseed(net):
     for number, layer in enumerate(net.model_._flatten_layers() if net.initialized_ else ()):
         if (generator := getattr(layer, "seed_generator", getattr(layer, "generator", None))) is not None:
             generator.state.assign([net._random_state, number])  # names inside layers differ between processes
-
-
-def take(inputs, rows):
-    """Return some rows of a net's inputs: an array, a dict of arrays, or anything that numpy indexes."""
-    return {name: values[rows] for name, values in inputs.items()} if isinstance(inputs, dict) else inputs[rows]
-
-
-def count(inputs):
-    """Return the number of rows of a net's inputs."""
-    return len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
-
-
-def filled_up(inputs, multiple=8):
-    """Add rows of zeros up to a multiple of 8: what a row gets then does not depend on its place, to the last bit."""
-    if not (missing := -count(inputs) % multiple):
-        return inputs
-
-    def fill(values):
-        values = np.asarray(values)
-        return np.concatenate([values, np.zeros((missing, *values.shape[1:]), dtype=values.dtype)])
-
-    return {name: fill(values) for name, values in inputs.items()} if isinstance(inputs, dict) else fill(inputs)
 
 
 def to_bytes(model):

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec.neural_network._batches import by_length, dropped, length_batches
 from skrec.neural_network._classifier import NetClassifier, classification_head
-from skrec.neural_network._keras import BLOCK, load_keras, part_up_to, take
+from skrec.neural_network._inputs import take
+from skrec.neural_network._keras import BLOCK, load_keras, part_up_to
 from skrec.neural_network._neighbours import neighbour_vectors
 from skrec.neural_network._nets import _recurrent as recurrent
 from skrec.neural_network._tokens import FIRST, Tokens, is_texts

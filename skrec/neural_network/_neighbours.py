@@ -5,6 +5,7 @@ import scipy.sparse as sp
 
 from skrec.utils._ppmi import positive_pmi, truncated_svd, window_counts
 
+_COUNTED = 2**24  # events from which vectors are counted; of longer logs a sample of rows
 _WINDOW = 5  # steps to each side that count as the neighbourhood
 
 
@@ -45,3 +46,12 @@ def neighbour_vectors(codes: np.ndarray, size: int, n_components: int, seed: int
         vectors *= spread / max(vectors[first:].std(), 1e-12)
     vectors[:first] = np.nan
     return vectors
+
+
+def sampled_rows(codes: np.ndarray, seed: int) -> np.ndarray:
+    """Return a random sample of the rows that has about `_COUNTED` events; all of them where there are no more."""
+    n_events = np.count_nonzero(codes)
+    if n_events <= _COUNTED:
+        return codes
+    n_rows = max(1, int(len(codes) * (_COUNTED / n_events)))
+    return codes[np.sort(np.random.default_rng(seed).choice(len(codes), n_rows, replace=False))]

@@ -12,8 +12,9 @@ from skrec.decomposition._embedding import EmbeddingMixin
 from skrec.feature_extraction._item_encoders import unit_rows
 from skrec.feature_extraction._item_features import dense_features, encode_items
 from skrec.neural_network._batches import by_length, length_batches, lengths_of
-from skrec.neural_network._keras import BLOCK, NetMixin, count, load_keras, load_tensorflow, take
-from skrec.neural_network._neighbours import neighbour_vectors
+from skrec.neural_network._inputs import count, take
+from skrec.neural_network._keras import BLOCK, NetMixin, load_keras, load_tensorflow
+from skrec.neural_network._neighbours import neighbour_vectors, sampled_rows
 from skrec.neural_network._nets._attention import causal_attention
 from skrec.neural_network._nets._frequency import frequency_filter
 from skrec.neural_network._nets._losses import LOSSES, layers
@@ -32,7 +33,6 @@ _FEATURES = 64  # numbers that item features are reduced to
 _ENTRIES = 100  # stored entries of an item's features up to which they stay sparse
 _EVENTS = 2048  # events of a training step with batch_size="auto", where 128 users have more
 _RAISES = (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8)  # what may be added to the bonus of returns
-_COUNTED = 2**24  # events from which the first item vectors are counted; of longer logs a sample of users
 _GAPS = 16  # classes of time between an event and the one before
 
 
@@ -50,15 +50,6 @@ def _reducer_of(matrix, rng):
             "groups items, or item_features=None"
         )
     return often
-
-
-def _sample(codes: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random sample of the rows that has about `_COUNTED` events; all of them where there are no more."""
-    n_events = np.count_nonzero(codes)
-    if n_events <= _COUNTED:
-        return codes
-    n_rows = max(1, int(len(codes) * (_COUNTED / n_events)))
-    return codes[np.sort(np.random.default_rng(seed).choice(len(codes), n_rows, replace=False))]
 
 
 class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, NetMixin, BaseRecommender):
@@ -196,7 +187,7 @@ class SequenceRecommender(SequenceUpdateMixin, FrameParameter, EmbeddingMixin, N
         if self.init == "neighbours":
             size = int(self.n_components)
             spread = size**-0.5 / 4  # half of that of random vectors
-            codes = _sample(codes, seed)
+            codes = sampled_rows(codes, seed)
             vectors = neighbour_vectors(codes, self.n_items_ + 1, size, seed, first=1, spread=spread)
             model.set_vectors(vectors[1:])
         return model

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from skrec.feature_extraction._item_features import encode_more, read_item_features, row_numbers
 from skrec.neural_network._batches import lengths_of
-from skrec.neural_network._keras import take
+from skrec.neural_network._inputs import take
 from skrec.neural_network._replay import carry_weights, near_vectors, reservoir, same_width
 
 

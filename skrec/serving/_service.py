@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ._answers import Answer, Answers
-from ._bodies import as_kind, dumps, errors_of, iso, loads, parse
+from ._bodies import as_kind, errors_of, loads, parse
 from ._catalogue import UnknownColumn
 from ._database import kind_of, now
 from ._experiments import Applied, Trials
@@ -21,6 +21,7 @@ from ._memory import release
 from ._models import Models
 from ._pace import Pace
 from ._problems import Problem, field_errors
+from ._rendering import rendered
 from ._schemas import BasketIn, EventIn, RecommendIn, SimilarIn
 from ._security import Gate
 from ._settings import Settings
@@ -252,7 +253,7 @@ class Service:
         if show:
             answer.user, answer.scenario = asked.user, asked.scenario
             self._show(answer, applied)
-        return self._rendered(answer, asked, applied)
+        return rendered(answer, asked, applied, self.answers.catalogue)
 
     async def _answered(self, method, asked, of) -> Answer:
         """Run a method; `of` has the model that answers, and its pace."""
@@ -290,29 +291,6 @@ class Service:
             self.store.show_list(answer.rec_id, user, answer.items, scores, chances, *how)
             if applied is not None and user is not None:
                 self.store.expose(answer.rec_id, user, applied.variants.items(), how[2])
-
-    def _rendered(self, answer: Answer, asked, applied: Applied | None) -> bytes:
-        catalogue, rows = self.answers.catalogue, []
-        for place, item in enumerate(answer.items):
-            row: dict[str, Any] = {"item": item, "score": answer.scores[place], "source": answer.sources[place]}
-            if answer.probabilities is not None:
-                row["probability"] = answer.probabilities[place]
-            if answer.reasons is not None:
-                row["because"] = [one | {"name": _name(catalogue, one["item"])} for one in answer.reasons[place]]
-            if asked.details:
-                details = catalogue.details(item)
-                row["details"] = details and details | {"added": iso(details["added"])}
-            rows.append(row)
-        model = None if answer.version is None else {"version": answer.version}
-        body: dict[str, Any] = {"rec_id": answer.rec_id, "items": rows, "model": model}
-        if applied is not None:
-            body |= {"experiments": applied.variants}
-        return dumps(body | {"fallback": answer.reason is not None, "reason": answer.reason})
-
-
-def _name(catalogue, item) -> str | None:
-    row = catalogue.rows.get(item)
-    return None if row is None else row["name"]
 
 
 def _resolve(answers) -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.base import clone
 
-from ..utils._histories import is_frame, is_matrix, read_histories
+from ..utils._histories import is_frame, read_histories
+from ..utils._list_columns import is_matrix
 
 N_USERS, N_ITEMS = 60, 20
 

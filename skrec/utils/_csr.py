@@ -130,3 +130,17 @@ def stacked_rows(rows_of: Callable[[int, int], sp.csr_array], bounds: np.ndarray
     if filled < 2**31:
         indptr = indptr.astype(np.int32)
     return sp.csr_array((data, indices, indptr), shape=(len(bounds) - 1, n_columns))
+
+
+def fits(*matrices: sp.csr_array) -> bool:
+    """Tell whether the compiled loop answers as SciPy does: positions within 32 bits and no negative entry."""
+    return all(max(m.shape) < 2**31 and (m.data.size == 0 or m.data.min() >= 0) for m in matrices)
+
+
+def loop_arrays(matrix: sp.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the arrays of a matrix for the compiled loop, without values where they are `ones`."""
+    indices = matrix.indices.view(np.uint32) if matrix.indices.dtype == np.int32 else matrix.indices
+    values = matrix.data[:0] if are_ones(matrix.data) else matrix.data
+    pairs = (matrix.indptr, np.uint64), (indices, np.uint32), (values, np.float32)
+    indptr, indices, data = (np.require(part, kind, ["C", "A"]) for part, kind in pairs)
+    return indptr, indices, data

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from ._csr import are_ones
+from ._csr import loop_arrays
 from ._threads import drain, n_threads
 
 _BLOCK = 32  # columns whose highest score is compared at once
@@ -75,20 +75,9 @@ def kernels():
     sparse = (pointers, positions, floats)
     formula = (types.boolean, types.boolean, types.float32, types.float32, floats, floats, floats, floats)
     answer = (types.Array(types.uint32, 2, "C"), types.Array(types.float32, 2, "C"), types.Array(types.int64, 1, "C"))
-    signature = types.void(
-        *sparse,
-        *sparse,
-        pointers,
-        positions,
-        pointers,
-        positions,
-        positions,
-        positions,
-        *formula,
-        types.boolean,
-        *answer,
-    )
-    return compile_loop(_best_of_product, signature)
+    pattern = (pointers, positions)
+    arguments = (*sparse, *sparse, *pattern, *pattern, positions, positions, *formula, types.boolean, *answer)
+    return compile_loop(_best_of_product, types.void(*arguments))
 
 
 def best_of_product(left, right, k, *, order=None, seen=None, removed=None, below=None, fill=True):
@@ -135,8 +124,8 @@ def best_of_product(left, right, k, *, order=None, seen=None, removed=None, belo
     none = np.zeros(0, dtype=np.float32)
     formula = (False, False, np.float32(0), np.float32(0), none, none, none, none) if below is None else below.terms()
     nothing = sp.csr_array((n_rows, n_columns), dtype=np.float32)
-    product = (*_parts(left), *_parts(right))
-    patterns = (*_parts(nothing if seen is None else seen)[:2], *_parts(nothing if removed is None else removed)[:2])
+    product = (*loop_arrays(left), *loop_arrays(right))
+    patterns = [part for one in (seen, removed) for part in loop_arrays(nothing if one is None else one)[:2]]
     order = np.require(order, np.uint32, "CA")
     columns = np.zeros((n_rows, k), dtype=np.uint32)
     values = np.zeros((n_rows, k), dtype=np.float32)
@@ -168,20 +157,6 @@ def best_of_product(left, right, k, *, order=None, seen=None, removed=None, belo
     starts = range(0, n_rows, size)
     drain(((start, min(start + size, n_rows)) for start in starts), work, threads if len(starts) > 1 else 1)
     return columns.view(np.int32), values, counts
-
-
-def fits(*matrices: sp.csr_array) -> bool:
-    """Tell whether the compiled loop answers as SciPy does: positions within 32 bits and no negative entry."""
-    return all(max(m.shape) < 2**31 and (m.data.size == 0 or m.data.min() >= 0) for m in matrices)
-
-
-def _parts(matrix: sp.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the arrays of a matrix for the compiled loop, without values where they are `ones`."""
-    indices = matrix.indices.view(np.uint32) if matrix.indices.dtype == np.int32 else matrix.indices
-    values = matrix.data[:0] if are_ones(matrix.data) else matrix.data
-    pairs = (matrix.indptr, np.uint64), (indices, np.uint32), (values, np.float32)
-    indptr, indices, data = (np.require(part, kind, ["C", "A"]) for part, kind in pairs)
-    return indptr, indices, data
 
 
 def _best_of_product(

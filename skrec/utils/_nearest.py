@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import _fast
-from ._csr import with_values
+from ._csr import fits, with_values
 from ._topk import map_blocks, stored_rows
 
 _BLOCK = 2**22  # entries looked at in one go where arrays of all would be large
@@ -83,7 +83,7 @@ def nearest_rows(
     blocks = (left.indices[start : start + _BLOCK] for start in range(0, left.nnz, _BLOCK))
     work = float(sum(int(lengths[users].sum()) for users in blocks))  # multiply-adds
     seconds = 3e-9 * work + 6e-8 * min(work, n_items**2)
-    if _fast.worthwhile(seconds) and _fast.fits(left, right):
+    if _fast.worthwhile(seconds) and fits(left, right):
         diagonal = sp.csr_array(
             (np.ones(n_items, np.float32), np.arange(n_items), np.arange(n_items + 1)), shape=(n_items, n_items)
         )

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import _fast
+from ._csr import fits
 from ._search import InnerProduct, products_of, search
 from ._topk import block_slices, map_blocks, mask_scores, top_k, top_k_sparse
 from ._users import Users
@@ -75,7 +76,7 @@ def best_items(
     elif product is not None and cells > product[1].nnz and _fast.worthwhile(2e-9 * cells):
         weigh, similarity = product
         weights = weigh(users)
-        if _fast.fits(weights, similarity):
+        if fits(weights, similarity):
             seen = users.matrix if demote_seen else None
             found = _fast.best_of_product(weights, similarity, k, order=columns[order], seen=seen, removed=removed)
             return found[:2]

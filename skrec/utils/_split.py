@@ -6,7 +6,8 @@ import numpy as np
 
 from ._arguments import check_choice, check_flags, check_seed, check_share, check_verbose, check_whole
 from ._containers import count_rows, keep_events, keep_items, take_rows
-from ._histories import Histories, number_baskets, read_histories
+from ._histories import Histories, read_histories
+from ._row_blocks import number_baskets
 from ._time import as_moment
 
 

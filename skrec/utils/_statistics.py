@@ -7,7 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._cooccurrence import Cooccurrence
-from ._histories import Histories, row_blocks
+from ._histories import Histories
+from ._row_blocks import row_blocks
 
 _N_MARKS = 2**20  # of rows that are looked for, one byte each
 NOT_LEARNED = "X holds histories that the model has not learned: pass complete histories as they were learned"

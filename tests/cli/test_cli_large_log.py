@@ -7,7 +7,7 @@ import pytest
 from skrec import persistence
 from skrec.cli import _large_log, main
 from skrec.datasets import make_histories
-from skrec.feature_extraction import to_histories
+from skrec.feature_extraction import _event_files, to_histories
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed")
 COLUMNS = ["--user", "user", "--item", "item", "--time", "time"]
@@ -123,7 +123,7 @@ def test_unknown_users_of_a_file(log, capsys, tiny_logs_are_large):
 
 
 def test_without_duckdb_a_large_log_is_read_as_a_whole(log, capsys, tiny_logs_are_large, monkeypatch):
-    monkeypatch.setattr(_large_log, "_has_duckdb", lambda: False)
+    monkeypatch.setattr(_event_files, "has_duckdb", lambda: False)
     options = ["--model", "popularity", "--name", "title", "--memory", 1, "-o", log / "a.skrec"]
     assert run("fit", log / "log.csv", *COLUMNS, *options) == 0
     assert "needs DuckDB" in capsys.readouterr().out

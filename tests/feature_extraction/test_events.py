@@ -255,7 +255,7 @@ def test_missing_values_of_other_libraries_say_their_own_cure():
 def engine(request, monkeypatch):
     if request.param == "duckdb":
         pytest.importorskip("duckdb", reason="DuckDB is not installed")
-    monkeypatch.setattr(_event_files, "_has_duckdb", lambda: request.param == "duckdb")
+    monkeypatch.setattr(_event_files, "has_duckdb", lambda: request.param == "duckdb")
     monkeypatch.setattr(_duckdb, "BATCH", 64)
     return request.param
 

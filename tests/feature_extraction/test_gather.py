@@ -8,9 +8,10 @@ from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer, _gather
 from skrec.feature_extraction._gather import column_sums, gather, kept, take_columns
 from skrec.neighbors import BuyAgainRecommender
-from skrec.utils import _histories
+from skrec.utils import _histories, _row_blocks
 from skrec.utils._csr import counts_of
-from skrec.utils._histories import Histories, kept_boundaries, row_blocks
+from skrec.utils._histories import Histories
+from skrec.utils._row_blocks import kept_boundaries, row_blocks
 
 
 def make(seed=0, n_users=80, n_items=30, code_type=np.int32, far=0.03):
@@ -40,7 +41,7 @@ def small_blocks(request, monkeypatch):
             monkeypatch.setattr(f"skrec.{module}.event_blocks", lambda indptr, n: row_blocks(indptr, request.param))
         monkeypatch.setattr(_histories, "BLOCK", request.param)
         monkeypatch.setattr(_gather, "BLOCK", request.param)
-        monkeypatch.setattr(_histories.row_blocks, "__defaults__", (request.param,))
+        monkeypatch.setattr(_row_blocks.row_blocks, "__defaults__", (request.param,))
 
     return shrink
 
@@ -145,7 +146,7 @@ def test_gather_of_nothing():
 
 def test_columns_are_counted_summed_and_taken_as_numpy_and_scipy_do(monkeypatch):
     monkeypatch.setattr(_gather, "BLOCK", 7)
-    monkeypatch.setattr(_histories.row_blocks, "__defaults__", (7,))
+    monkeypatch.setattr(_row_blocks.row_blocks, "__defaults__", (7,))
     matrix = sp.random_array((40, 12), density=0.3, format="csr", rng=5, dtype=np.float32)
     matrix.sort_indices()
     counts = counts_of(matrix.indices, 12)

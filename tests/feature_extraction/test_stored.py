@@ -66,7 +66,7 @@ def events():
 def engine(request, monkeypatch):
     if request.param == "duckdb":
         pytest.importorskip("duckdb", reason="DuckDB is not installed")
-    monkeypatch.setattr(_event_files, "_has_duckdb", lambda: request.param == "duckdb")
+    monkeypatch.setattr(_event_files, "has_duckdb", lambda: request.param == "duckdb")
     monkeypatch.setattr(_duckdb, "BATCH", 64)
     return request.param
 

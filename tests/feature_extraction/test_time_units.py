@@ -31,7 +31,7 @@ FORMS = [
 def events_as(form, tmp_path, monkeypatch, times):
     log = pd.DataFrame({"u": [1, 1, 2, 2], "i": list("abab"), "t": times})
     kind, _, without = form.partition(" without ")
-    monkeypatch.setattr(_event_files, "_has_duckdb", lambda: not without)
+    monkeypatch.setattr(_event_files, "has_duckdb", lambda: not without)
     path = tmp_path / f"log.{kind}"
     if kind == "csv":
         log.to_csv(path, index=False)
@@ -157,7 +157,7 @@ def test_zoned_and_naive_times_are_not_mixed(tmp_path, monkeypatch, form):
 
 @pytest.mark.parametrize("duckdb", [True, False])
 def test_files_with_and_without_a_zone_are_not_mixed(tmp_path, monkeypatch, duckdb):
-    monkeypatch.setattr(_event_files, "_has_duckdb", lambda: duckdb)
+    monkeypatch.setattr(_event_files, "has_duckdb", lambda: duckdb)
     log = pd.DataFrame({"u": [1, 1], "i": ["a", "b"], "t": pd.to_datetime(["2020-01-01", "2020-01-02"])})
     log.to_parquet(tmp_path / "1.parquet")
     log.assign(t=log["t"].dt.tz_localize("Europe/Berlin")).to_parquet(tmp_path / "2.parquet")

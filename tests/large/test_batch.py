@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.exceptions import NotFittedError
 
@@ -93,7 +94,7 @@ def test_recommend_reads_stored_histories_in_blocks(histories, tmp_path, monkeyp
     model = ItemKNN(k=5).fit(stored)
     hidden = {int(user): [0, 1] for user in stored.index[::3]}
     whole = [model.recommend(stored, return_scores=True, return_source=True), model.recommend(stored, exclude=hidden)]
-    monkeypatch.setattr(base, "_MOST_EVENTS", 100)
+    monkeypatch.setattr(base, "BLOCK", 100)
     blocks = model.recommend(stored, return_scores=True, return_source=True)
     for one, other in zip(whole[0], blocks, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -195,8 +196,8 @@ def test_a_net_is_told_by_its_weights(histories):
     from skrec.neural_network import SASRec
 
     model = SASRec(n_components=4, epochs=1, random_state=0).fit(histories[:50])
-    stored = pickle.dumps(model)
-    marks = {fingerprint(one, histories) for one in (model, pickle.loads(stored), pickle.loads(stored))}
+    stored, users = pickle.dumps(model), pa.array(histories.index)
+    marks = {fingerprint(one, histories, users) for one in (model, pickle.loads(stored), pickle.loads(stored))}
     other = SASRec(n_components=4, epochs=1, random_state=1).fit(histories[:50])
     assert len(marks) == 1
-    assert fingerprint(other, histories) not in marks
+    assert fingerprint(other, histories, users) not in marks

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 pytest.importorskip("tensorflow")
 
 import skrec
-from skrec.neural_network import GRU4Rec, SASRec, export_net
+from skrec.neural_network import GRU4Rec, SASRec, _neighbours, export_net
 from skrec.neural_network import _sequence as sequence
 from skrec.neural_network._batches import length_batches
 from skrec.neural_network._nets._losses import layers, next_item_loss
@@ -340,9 +340,9 @@ def test_users_per_epoch_is_a_number_or_a_share(monkeypatch):
 
 def test_item_vectors_of_a_long_log_begin_from_a_sample_of_users(monkeypatch):
     codes = np.ones((1000, 4), dtype=np.int32)
-    assert sequence._sample(codes, 0) is codes
-    monkeypatch.setattr(sequence, "_COUNTED", 400)
-    assert sequence._sample(codes, 0).shape == (100, 4)
+    assert _neighbours.sampled_rows(codes, 0) is codes
+    monkeypatch.setattr(_neighbours, "_COUNTED", 400)
+    assert _neighbours.sampled_rows(codes, 0).shape == (100, 4)
 
 
 def test_warm_start_needs_the_same_items():
