@@ -79,6 +79,19 @@ def write_log(path: Path, n_events: int) -> None:
 # ---- the steps: each returns what it wants to be measured, or numbers of its own ------------------------------------
 
 
+def synthetic(folder: Path):
+    """Draw as many histories as the log has users, 50 events each on average, straight into a store."""
+    import pyarrow.parquet as pq
+
+    from skrec.datasets import make_histories
+
+    shutil.rmtree(folder / "synthetic", ignore_errors=True)
+    n_users = pq.read_metadata(folder / "log.parquet").num_rows // 50
+    how = {"mean_length": 50, "repeats": True, "random_state": 0}
+    make_histories(n_users, ITEMS, **how, store=folder / "synthetic")
+    shutil.rmtree(folder / "synthetic")
+
+
 def histories(folder: Path):
     from skrec.feature_extraction import to_histories
 
@@ -181,6 +194,7 @@ def implicit_als(folder: Path):
 
 
 STEPS = {
+    "make-histories": synthetic,
     "histories": histories,
     "matrix": matrix,
     **{

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skrec.feature_extraction import _duckdb, _event_files, to_histories
+from skrec.feature_extraction import to_histories
 from skrec.utils._histories import read_histories
 
 ROLES = {"user": "who", "item": "what", "time": "when", "weight": "much", "event": "kind"}
@@ -249,15 +249,6 @@ def test_missing_values_of_other_libraries_say_their_own_cure():
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["duckdb", "pyarrow"])
-def engine(request, monkeypatch):
-    if request.param == "duckdb":
-        pytest.importorskip("duckdb", reason="DuckDB is not installed")
-    monkeypatch.setattr(_event_files, "has_duckdb", lambda: request.param == "duckdb")
-    monkeypatch.setattr(_duckdb, "BATCH", 64)
-    return request.param
 
 
 @pytest.mark.parametrize("roles", [("time", "weight", "event"), ("weight",), ()])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 
+from skrec.datasets import make_histories
 from skrec.decomposition import ALS, PureSVD
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender
@@ -24,8 +25,7 @@ from skrec.feature_extraction import (
     BehaviorFeatures,
     HistoryVectorizer,
     StoredHistories,
-    _duckdb,
-    _event_files,
+    _open_histories,
     open_histories,
     to_histories,
 )
@@ -40,7 +40,7 @@ from skrec.model_selection import (
     split_time,
     split_users,
 )
-from skrec.neighbors import ItemKNN, TransitionRecommender
+from skrec.neighbors import BuyAgainRecommender, ItemKNN, SessionKNN, TransitionRecommender
 from skrec.utils._histories import read_histories
 
 ROLES = {"user": "who", "item": "what", "time": "when", "weight": "much", "event": "kind"}
@@ -60,15 +60,6 @@ def events():
             "one": 1,
         }
     )
-
-
-@pytest.fixture(params=["duckdb", "pyarrow"])
-def engine(request, monkeypatch):
-    if request.param == "duckdb":
-        pytest.importorskip("duckdb", reason="DuckDB is not installed")
-    monkeypatch.setattr(_event_files, "has_duckdb", lambda: request.param == "duckdb")
-    monkeypatch.setattr(_duckdb, "BATCH", 64)
-    return request.param
 
 
 def plain_frame(X):
@@ -524,3 +515,50 @@ def test_part_files_are_what_the_docstring_says(pair):
     assert facts["n_events"] == stored.n_events
     assert (part / "item.npy").stat().st_size == 128 + 4 * stored.n_events
     assert (part / "time.npy").stat().st_size == 128 + 8 * stored.n_events
+
+
+def test_far_dates_are_counted_over_the_whole_log(engine, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(_open_histories, "BLOCK", 2)  # all dates of the second block are far
+    when = pd.to_datetime(["2024-01-01", "2024-01-02", "2200-01-01", "2200-01-02"])
+    pd.DataFrame({"who": [1, 1, 2, 2], "what": list("abcd"), "when": when}).to_parquet(tmp_path / "log.parquet")
+    to_histories(tmp_path / "log.parquet", user="who", item="what", time="when", store=tmp_path / "s")
+    assert "2 of 4 events are dated more than a year from now" in caplog.text
+
+
+def mapped_in(value, path="", seen=None):
+    """Yield where arrays of files stand in the state of a model."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, np.ndarray):
+        while value is not None and not isinstance(value, np.memmap):
+            value = getattr(value, "base", None)
+        if value is not None:
+            yield path
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from mapped_in(one, f"{path}.{name}", seen)
+    elif isinstance(value, (list, tuple)):
+        for place, one in enumerate(value):
+            yield from mapped_in(one, f"{path}[{place}]", seen)
+    elif hasattr(value, "__dict__"):
+        yield from mapped_in(vars(value), path, seen)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ItemKNN(incremental=True),
+        TransitionRecommender(incremental=True),
+        SessionKNN(incremental=True),
+        BuyAgainRecommender(),
+        PopularityRecommender(window="30D"),
+        PopularityRecommender(count="events"),
+    ],
+)
+def test_models_keep_no_arrays_of_the_files(model, tmp_path):
+    log = make_histories(200, 30, repeats=True, random_state=0).explode(["item", "time"]).reset_index()
+    stored = to_histories(log, user="user", item="item", time="time", store=tmp_path / "s")
+    assert list(mapped_in(stored.histories))
+    assert not list(mapped_in(model.fit(stored)))
