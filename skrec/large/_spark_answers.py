@@ -126,6 +126,7 @@ def _check_options(model, frame, options: dict) -> dict:
     if text != (model.items_.dtype == object):
         here, there = ("strings", "numbers") if text else ("numbers", "strings")
         raise TypeError(f"frame['item'] has {here}, but the model has learned {there} as ids: cast the column")
+    options = options | {"candidates": request.candidates, "exclude": request.exclude}  # an iterator is read once
     return {name: value for name, value in options.items() if value is not None}
 
 

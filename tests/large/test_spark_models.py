@@ -203,7 +203,8 @@ def test_recommend_takes_the_options_of_one_machine(frame, histories):
     model = ItemKNN(20, k=5).fit(histories)
     candidates, exclude = model.items_[:200], model.items_[50:60]
     options = {"k": 6, "candidates": candidates, "exclude": exclude, "exclude_seen": False}
-    found = large.recommend(model, frame, **options, return_scores=True).toArrow().sort_by("user")
+    once = options | {"candidates": iter(candidates.tolist()), "exclude": iter(exclude.tolist())}
+    found = large.recommend(model, frame, **once, return_scores=True).toArrow().sort_by("user")
     items, scores = model.recommend(histories, **options, return_scores=True)
     assert found.column_names == ["user", "items", "scores"]
     assert found["items"].to_pylist() == items.tolist()
