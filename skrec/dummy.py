@@ -14,10 +14,10 @@ from .feature_extraction._vectorizing import as_csr, with_items
 from .utils._arguments import as_list, check_text
 from .utils._csr import counts_of
 from .utils._histories import as_passed, is_frame
-from .utils._row_blocks import BLOCK, kept_boundaries, row_blocks
+from .utils._row_blocks import kept_boundaries, row_blocks
 from .utils._sklearn import Interval, StrOptions
 from .utils._statistics import Grouped, Rows, Statistics, history_keys
-from .utils._time import as_duration, latest_time
+from .utils._time import as_duration, latest_time, latest_until
 from .utils._validation import type_name
 
 
@@ -215,7 +215,9 @@ class PopularityRecommender(BaseRecommender):
     def _matrix_at(self, at: float) -> sp.csr_array:
         """Return what the users had at a moment, as the vectorizer counts it; events after the moment do not count."""
         items, times, *values = self._events.events
-        latest = at if self._window is not None else _latest_until(times, at)  # the same ranking, no number too small
+        latest = (
+            at if self._window is not None else latest_until(times, at, at)
+        )  # the same ranking, no number too small
 
         def events(rows):
             bounds = self._events.indptr[rows.start : rows.stop + 1]
@@ -383,15 +385,6 @@ class RandomRecommender(BaseRecommender):
         tags = super().__sklearn_tags__()
         tags.personalized = False
         return tags
-
-
-def _latest_until(times: np.ndarray, at: float) -> float:
-    """Return the latest time that is not after a moment, and the moment where there is none."""
-    latest = -np.inf
-    for start in range(0, len(times), BLOCK):
-        part = times[start : start + BLOCK]
-        latest = max(latest, part[part <= at].max(initial=-np.inf))
-    return latest if np.isfinite(latest) else at
 
 
 def _upgraded(state: dict) -> dict:

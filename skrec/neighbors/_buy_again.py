@@ -10,10 +10,9 @@ from ..base import BaseRecommender
 from ..feature_extraction._gather import event_blocks
 from ..feature_extraction._vectorizer import last_times
 from ..utils._histories import check_same_times
-from ..utils._row_blocks import BLOCK
 from ..utils._sklearn import Interval
 from ..utils._statistics import Records, Statistics
-from ..utils._time import as_duration, far_future, far_limit, latest_time
+from ..utils._time import as_duration, far_future, far_limit, latest_time, latest_until
 from ._baskets import read_baskets
 
 
@@ -198,10 +197,7 @@ class BuyAgainRecommender(BaseRecommender):
         if self.window is None:
             return lambda last: slice(0)
         window = as_duration(self.window, "window", dated=histories.dated)
-        times, latest = histories.time, -np.inf
-        for start in range(0, len(times), BLOCK):
-            part = times[start : start + BLOCK]
-            latest = max(latest, part[part <= limit].max(initial=-np.inf))
+        latest = latest_until(histories.time, limit)
         return lambda last: latest - last < window
 
     def _changing(self, after, before):

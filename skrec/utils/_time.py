@@ -272,6 +272,15 @@ def far_limit(days: np.ndarray, dated: bool) -> float:
     return limit if near else np.inf
 
 
+def latest_until(times: np.ndarray, limit: float, default: float = -np.inf) -> float:
+    """Return the latest of times, (n,), that is not after a limit; `default` where there is none."""
+    latest = -np.inf
+    for start in range(0, len(times), _BLOCK):
+        part = times[start : start + _BLOCK]
+        latest = max(latest, part[part <= limit].max(initial=-np.inf))
+    return latest if np.isfinite(latest) else default
+
+
 def far_future(days: np.ndarray, dated: bool) -> np.ndarray:
     """Mark the times more than a year from now; never numbers, and none where all would be."""
     return days > far_limit(days, dated)
