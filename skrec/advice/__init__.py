@@ -1,3 +1,6 @@
 """Advice before a model is fitted: what a log is like, which recipe suits it, and what that costs."""
 
-__all__: list[str] = []
+from ._character import log_character
+from ._suggest import suggest
+
+__all__ = ["log_character", "suggest"]
