@@ -1,5 +1,7 @@
 """Several models on one question: how good, how sure, at what cost."""
 
+import contextlib
+import time
 from numbers import Real
 
 import numpy as np
@@ -11,7 +13,7 @@ from ..metrics import bootstrap_interval, coverage_at_k, paired_bootstrap, ranki
 from ..metrics._hits import read_truth
 from ..metrics._scores import metric_names
 from ..utils._arguments import check_flags, check_seed, check_share, check_verbose, check_whole, shown
-from ..utils._containers import count_rows
+from ..utils._containers import count_rows, take_rows
 from ..utils._histories import read_histories
 from ..utils._resources import measure_resources
 from ..utils._sklearn import is_search
@@ -19,6 +21,7 @@ from ..utils._split import split_last
 from ._compare_logs import COLUMNS, logged_row, read_pair
 
 METRICS = ("ndcg", "recall", "hit_rate", "mrr")
+_REQUESTS, _REQUEST_SECONDS = 20, 0.2  # the most requests that are timed, and the seconds after which no other begins
 _BUDGETS = ("n_iter", "n_trials", "timeout")  # of RandomizedSearchCV and OptunaSearchCV
 
 
@@ -94,6 +97,8 @@ def compare(
           the same users, its interval, and how often chance alone makes a difference this large;
         - ``coverage@10``: share of the items of `X` that anybody is recommended;
         - ``fit_seconds``, ``predict_seconds``, ``users_per_second``;
+        - ``request_ms``: median milliseconds of `predict` for one row, over up to 20 rows of `X_test`, after one that
+          is not timed; NaN where a single row is refused;
         - ``peak_mib``: the most memory while fitting, above that at the start, in MiB; a lower bound, see Notes;
         - with `logs`: ``off_policy``, ``off_policy_low``, ``off_policy_high``, reward per list and its interval,
           ``off_policy_ess``, and ``off_policy_verdict``, compared with what the logs earned, or why it is refused;
@@ -229,10 +234,25 @@ def _evaluate(model, X, y, X_test, k: int, metrics: list, n_items: int, validati
         "fit_seconds": fitting.seconds,
         "predict_seconds": asking.seconds,
         "users_per_second": len(recommendations) / max(asking.seconds, 1e-9),
+        "request_ms": _request_ms(model, X_test, len(recommendations)),
         "peak_mib": fitting.peak_mib,
         "error": "",
     }
     return row, Bunch(scores=scores, recommendations=recommendations[:, :width], estimator=model)
+
+
+def _request_ms(model, X, n_rows: int) -> float:
+    """Return the median milliseconds of one row; the first is not timed, since models prepare themselves by it."""
+    taken, end = [], np.inf
+    with contextlib.suppress(Exception):
+        for row in np.linspace(0, n_rows - 1, _REQUESTS + 1).astype(int):
+            started = time.perf_counter()
+            if started > end:
+                break
+            model.predict(take_rows(X, np.array([row])))
+            taken.append(1000 * (time.perf_counter() - started))
+            end = min(end, time.perf_counter() + _REQUEST_SECONDS)
+    return float(np.median(taken[1:])) if len(taken) > 1 else np.nan
 
 
 def _is_search(model) -> bool:
@@ -271,7 +291,7 @@ def _table(rows: dict, details: dict, metrics: list, k: int, confidence, n_resam
     columns = [
         *(column for metric in metrics for column in _columns_of(metric, k)),
         *("difference", "difference_low", "difference_high", "p_value", f"coverage@{k}"),
-        *("fit_seconds", "predict_seconds", "users_per_second", "peak_mib", *added, "error"),
+        *("fit_seconds", "predict_seconds", "users_per_second", "request_ms", "peak_mib", *added, "error"),
     ]
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("model")
     table = table.astype({column: "float64" for column in columns if column not in ("error", "off_policy_verdict")})

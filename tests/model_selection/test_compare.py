@@ -42,7 +42,7 @@ def test_numbers_are_those_of_the_metrics(task):
     expected = paired_bootstrap(other, best, random_state=0)
     assert tuple(board.loc["random", ["difference", "difference_low", "difference_high", "p_value"]]) == expected
     assert board.loc["EASE", "difference"] == 0 and np.isnan(board.loc["EASE", "p_value"])
-    assert (board[["fit_seconds", "predict_seconds", "users_per_second"]] > 0).all(axis=None)
+    assert (board[["fit_seconds", "predict_seconds", "users_per_second", "request_ms"]] > 0).all(axis=None)
     assert board.attrs["n_users"] == 200 and board.attrs["n_scored"] == sum(map(bool, map(len, y)))
 
 
@@ -174,3 +174,17 @@ def test_arguments_of_compare_are_named(name, value):
     arguments = {"models": [PopularityRecommender()], "X": [[1, 2], [2]], "y": [[3], [1]]} | {name: value}
     with pytest.raises((TypeError, ValueError), match=f"^{name}"):
         compare(**arguments)
+
+
+def test_requests_of_one_row_are_timed_and_may_be_refused(task):
+    class Batches(EASE):
+        def predict(self, X):
+            if len(X) == 1:
+                raise ValueError("one row")
+            return super().predict(X)
+
+    X, y = task
+    for rows in (X, X["item"].to_list()):
+        board = compare({"batches": Batches(), "EASE": EASE()}, rows, y, n_resamples=10)
+        assert (board["error"] == "").all() and np.isnan(board.loc["batches", "request_ms"])
+        assert 0 < board.loc["EASE", "request_ms"] < 1000 * board.loc["EASE", "predict_seconds"] + 1000
