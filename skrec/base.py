@@ -19,6 +19,7 @@ from .feature_extraction._vectorizing import (
     vectorizer_items,
     with_vocabulary,
 )
+from .utils._answer_frame import answer_frame_or_arrays
 from .utils._arguments import check_flags
 from .utils._csr import counts_of
 from .utils._fitting import fit_context, snapshot
@@ -261,8 +262,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
         item_features=None,
         return_scores=False,
         return_source=False,
+        as_frame=False,
+        names=None,
     ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Recommend items to each user, with the wishes of one request.
+        """Recommend items to each user, with the options of one request.
 
         Parameters
         ----------
@@ -286,6 +289,10 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
             Whether to return the scores as well.
         return_source : bool, default=False
             Whether to return as well which model, or which path of the model, gave each item.
+        as_frame : bool, default=False
+            Whether to return one frame, a row per user and rank, in place of the arrays.
+        names : pandas Series or dict, default=None
+            Names of items by item id, for the frame; a Series is indexed by item id.
 
         Returns
         -------
@@ -297,14 +304,25 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
         sources : ndarray of shape (n_users, n_columns)
             Only with ``return_source=True``: names such as ``"EASE"``, or ``"popularity"`` where nothing in the
             history is known.
+        frame : pandas or polars DataFrame of shape (n_users * n_columns, n)
+            Only with ``as_frame=True``, in place of the arrays; of polars where `X` is, else of pandas. Its columns:
+
+            - `user`: the index of `X`, with its type, or the row number where `X` has no index, as in polars;
+            - `rank`: 1 for the best, to `n_columns`;
+            - `item` and `score`, as in the arrays;
+            - `name`, only with `names`: empty for items without a name, which are counted in a warning of the logger
+              ``skrec``;
+            - `source`, only with ``return_source=True``;
+            - `seen`: whether the user's own history holds the item. With `exclude_seen` such a row, with the score
+              ``-inf``, stands where the user has no other item left: ``frame[~frame["seen"]]`` leaves them out.
         """
         if not hasattr(self, "items_"):  # otherwise it is fitted; asking for its tags takes as long as the answer
             check_is_fitted(self)
-        check_flags(return_scores=return_scores, return_source=return_source)
-        if item_features is not None:
+        check_flags(return_scores=return_scores, return_source=return_source, as_frame=as_frame)
+        if item_features is not None or as_frame or names is not None:
             how = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
             how |= {"return_scores": return_scores, "return_source": return_source}
-            return self._with_new_items(item_features).recommend(X, k, **how)
+            return answer_frame_or_arrays(self, X, k, how, item_features, as_frame, names)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
         if getattr(X, "n_events", 0) > BLOCK and request.exclude_by_user is None:  # StoredHistories
             how = {"candidates": request.candidates, "exclude": request.exclude, "exclude_seen": exclude_seen, "at": at}

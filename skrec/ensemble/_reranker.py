@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
+from ..utils._answer_frame import answer_frame_or_arrays
 from ..utils._arguments import check_flags
 from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter, shallow
@@ -335,8 +336,10 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         item_features=None,
         return_scores=False,
         return_source=False,
+        as_frame=False,
+        names=None,
     ) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Recommend items to each user, with the wishes of one request; see `BaseRecommender.recommend`.
+        """Recommend items to each user, with the options of one request; see `BaseRecommender.recommend`.
 
         Parameters
         ----------
@@ -359,6 +362,10 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         return_source : bool, default=False
             Whether to return as well what gave each item: the recommender's sources, ``"must_include"`` or
             ``"explore"``.
+        as_frame : bool, default=False
+            Whether to return one frame, a row per user and rank, in place of the arrays.
+        names : pandas Series or dict, default=None
+            Names of items by item id, for the frame.
 
         Returns
         -------
@@ -368,13 +375,16 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             Only with ``return_scores=True``.
         sources : ndarray of shape (n_users, n_columns)
             Only with ``return_source=True``.
+        frame : pandas or polars DataFrame of shape (n_users * n_columns, n)
+            Only with ``as_frame=True``, in place of the arrays. The scores are the recommender's, so that they need
+            not fall with the rank; an item of `must_include` may be `seen`.
         """
         check_is_fitted(self)
-        check_flags(return_scores=return_scores, return_source=return_source)
-        if item_features is not None:
-            wishes = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
-            returned = {"return_scores": return_scores, "return_source": return_source}
-            return self._with_new_items(item_features).recommend(X, k, **wishes, **returned)
+        check_flags(return_scores=return_scores, return_source=return_source, as_frame=as_frame)
+        if item_features is not None or as_frame or names is not None:
+            how = {"candidates": candidates, "exclude": exclude, "exclude_seen": exclude_seen, "at": at}
+            how |= {"return_scores": return_scores, "return_source": return_source}
+            return answer_frame_or_arrays(self, X, k, how, item_features, as_frame, names)
         request = Request.read(self, X, k, candidates, exclude, exclude_seen, at)
         codes, scores, _, picked, drawn, found = self._lists(X, request, at, return_source)
         answer = [self.items_[np.take_along_axis(codes, picked, axis=1)]]

@@ -146,6 +146,26 @@ def check_saved_and_loaded(model) -> None:
     assert_array_equal(stored(model).recommend(X), model.recommend(X))
 
 
+def check_frame(model) -> None:
+    """A frame holds what the arrays hold, a row per user and rank, and marks what the user's history holds."""
+    X = histories_with_repeats()
+    names = {item: f"item {item}" for item in model.items_.tolist()}
+    for options in ({"exclude_seen": True, "k": N_ITEMS}, {"exclude_seen": False, "candidates": model.items_[:5]}):
+        items, scores, sources = model.recommend(X, return_scores=True, return_source=True, **options)
+        frame = model.recommend(X, as_frame=True, names=names, return_source=True, **options)
+        assert_array_equal(list(frame.columns), ["user", "rank", "item", "score", "name", "source", "seen"])
+        assert_array_equal(frame["user"], np.repeat(np.arange(len(X)), items.shape[1]))
+        assert_array_equal(frame["rank"], np.tile(np.arange(1, items.shape[1] + 1), len(X)))
+        for column, expected in (("item", items), ("score", scores), ("source", sources)):
+            assert_array_equal(frame[column], expected.ravel(), f"the column {column} differs from the array")
+        assert_array_equal(frame["name"], [names[item] for item in items.ravel().tolist()])
+        own = np.concatenate([np.isin(row, history) for row, history in zip(items, X, strict=True)])
+        if (frame["seen"] & ~own).any():
+            raise AssertionError("an item is marked as seen that the history of the user does not hold")
+        if options["exclude_seen"]:
+            assert_array_equal(np.isneginf(frame["score"]), frame["seen"], "seen items must have the score -inf")
+
+
 METAMORPHIC_CHECKS: list[Callable] = [
     check_batch_equals_one_by_one,
     check_one_user_in_any_form,
@@ -154,6 +174,7 @@ METAMORPHIC_CHECKS: list[Callable] = [
     check_all_candidates,
     check_excluded_items,
     check_asked_again,
+    check_frame,
     check_added_empty_history,
     check_threads,
     check_saved_and_loaded,
