@@ -7,6 +7,7 @@ import numpy as np
 
 from ..utils._files import replacing
 from ..utils._histories import read_histories
+from ..utils._time import late_moment
 from ._dates import Moment, has_dates, span, times_of
 from ._screen import Screen, UserError
 
@@ -66,10 +67,7 @@ def say_seen(screen: Screen, exclude_seen: bool | None) -> None:
 
 def last_part(histories, share: float = 0.1) -> float:
     """Return the moment from which the last share of the events lies; the start of the day where that works."""
-    times = times_of(histories)
-    moment = float(np.quantile(times, 1 - share, method="higher"))
-    start = float(np.floor(moment))
-    return start if has_dates(histories) and start > times.min() else moment
+    return late_moment(times_of(histories), has_dates(histories), share)
 
 
 def check_output(path: Path | None, option: str, suffixes: tuple[str, ...] = ()) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..utils._histories import read_histories
+from ..utils._row_blocks import are_basket_numbers
 from ._screen import UserError
 
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?)?")
@@ -153,13 +154,7 @@ def kind_of_time(histories) -> str | None:
     if has_dates(histories):
         return "date"
     read, times = read_histories(histories), times_of(histories)
-    if not len(times):
-        return "number"
-    begins = np.zeros(len(times), dtype=bool)
-    begins[read.indptr[:-1][read.lengths > 0]] = True
-    steps = np.diff(times)[~begins[1:]]
-    numbered = times[0] in (0, 1) and (times[begins] == times[0]).all() and np.isin(steps, (0, 1)).all() and steps.any()
-    return "basket" if numbered else "number"
+    return "basket" if are_basket_numbers(read.indptr, times) else "number"
 
 
 def say_baskets(kind: str | None) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..recipes import CLASSES, NEED_DATES, REQUEST, make_recommender, recipe_names
+from ..utils._commands import READING, log_arguments
 from ..utils._suggest import did_you_mean
 from ._screen import UserError
 
@@ -39,30 +40,22 @@ class Log:
 
     def reading(self) -> dict:
         """Return what a model file keeps, so that `recommend` reads a log alike."""
-        how = {name: getattr(self, name) for name in _READING}
+        how = {name: getattr(self, name) for name in READING}
         return {name: value for name, value in how.items() if value}
 
     def like(self, reading: dict) -> "Log":
         """Take over how a log was read for `fit`, where no option says otherwise."""
-        absent = [name for name in _READING if getattr(self, name) in (None, False)]
+        absent = [name for name in READING if getattr(self, name) in (None, False)]
         changes: dict[str, Any] = {name: reading[name] for name in absent if name in reading}
         return replace(self, **changes)
 
     def arguments(self) -> list[str]:
         """Return the options as they stand on a command line."""
-        words = [*self.paths, *(word for role, name in self.columns.items() for word in (f"--{role}", name))]
-        for name in _READING:
-            value = getattr(self, name)
-            option = "--" + name.replace("_", "-")
-            words += [option] if value is True else [option, value] if value else []
-        return words + (["--sessions"] if self.sessions else [])
+        return log_arguments(self.paths, self.columns, self.reading(), self.sessions)
 
     def rows(self) -> str:
         """Return what `make_recommender` must know: what a user of the log is."""
         return "sessions" if self.sessions else "users"
-
-
-_READING = ("where", "drop_missing", "time_format", "time_unit", "encoding")
 
 
 def named_columns(**columns: str | None) -> dict[str, str]:

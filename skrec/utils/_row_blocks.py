@@ -52,3 +52,15 @@ def number_baskets(indptr: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, n
     begins[indptr[:-1][np.diff(indptr) > 0]] = True
     total = np.concatenate([[0], np.cumsum(begins)])
     return total[1:] - 1, total[indptr]
+
+
+def are_basket_numbers(indptr: np.ndarray, times: np.ndarray) -> bool:
+    """Tell whether times number the baskets of each user: 1, 2, 3 and so on for every user, or 0, 1, 2."""
+    if not len(times):
+        return False
+    begins = np.zeros(len(times), dtype=bool)
+    begins[indptr[:-1][np.diff(indptr) > 0]] = True
+    steps = np.diff(times)[~begins[1:]]
+    return bool(
+        times[0] in (0, 1) and (times[begins] == times[0]).all() and np.isin(steps, (0, 1)).all() and steps.any()
+    )

@@ -313,3 +313,10 @@ def latest_time(days: np.ndarray, dated: bool, *, tell: bool = True) -> float:
             len(far),
         )
     return float(days[~far].max())
+
+
+def late_moment(times: np.ndarray, dated: bool, share: float = 0.1) -> float:
+    """Return the moment from which the last share of times, (n,), lies; the start of the day where that works."""
+    moment = float(np.quantile(times, 1 - share, method="higher"))
+    start = float(np.floor(moment))
+    return start if dated and start > times.min() else moment
