@@ -71,7 +71,7 @@ def write_recommendations(
     Returns
     -------
     pathlib.Path
-        The file, with the columns `user`, `item`, `rank` (from 1), `score` and, where given, `name`: a row per
+        The file, with the columns `user`, `rank` (from 1), `item`, `score` and, where given, `name`: a row per
         recommendation, best first, in the order of `X`.
 
     Raises
@@ -105,7 +105,7 @@ def write_recommendations(
     ...     path = write_recommendations(model, histories, folder + "/lists.parquet")
     ...     table = pd.read_parquet(path)
     >>> table.columns.tolist(), len(table)
-    (['user', 'item', 'rank', 'score'], 300)
+    (['user', 'rank', 'item', 'score'], 300)
     """
     import pyarrow as pa
 
@@ -187,8 +187,8 @@ def _answers(model, block, users, request: dict):
     return pa.table(
         {
             "user": users.take(pa.array(np.repeat(np.arange(n_users), width))),
-            "item": pa.array(items.reshape(-1)),
             "rank": np.tile(np.arange(1, width + 1, dtype=np.int32), n_users),
+            "item": pa.array(items.reshape(-1)),
             "score": scores.reshape(-1).astype(np.float32, copy=False),
         }
     )

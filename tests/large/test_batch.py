@@ -28,8 +28,8 @@ def expected(model, X, users, **request):
     return pd.DataFrame(
         {
             "user": np.repeat(np.asarray(users), width),
-            "item": items.reshape(-1),
             "rank": np.tile(np.arange(1, width + 1), n_users),
+            "item": items.reshape(-1),
             "score": scores.reshape(-1),
         }
     )
