@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._commands import command_line
 from ..utils._histories import read_histories
 from ..utils._validation import id_kind, plain
 from ._data import TABLES, check_output, write_table
-from ._dates import kind_of_time
+from ._dates import as_argument, kind_of_time
 from ._ids import to_model_ids
 from ._large_log import check_memory
 from ._log import read_log
 from ._model_files import load_model
 from ._options import Log, check_k
+from ._request import Asked, before, beyond_cap, capped, items_asked, read_moment, read_names
 from ._screen import Screen, UserError
 from ._users import choose_users, wanted_users
 
@@ -30,6 +32,7 @@ def run(
     users: list[str] | None,
     users_file: Path | None,
     *,
+    asked: Asked,
     k: int | None,
     exclude_seen: bool | None,
     explain: bool,
@@ -41,35 +44,46 @@ def run(
     check_k(k)
     check_memory(memory)
     check_output(output, "--output", TABLES)
-    wanted = wanted_users(users, users_file, output)
+    wanted, lists = wanted_users(users, users_file, output), asked.lists()
     with screen.working("Loading the model"):
         estimator, notes = load_model(model_file)
     columns = {role: name for role, name in notes["columns"].items() if role != "name"}
     reading = notes.get("reading", {})
     if as_fitted := Log([]).like(reading).arguments():
         screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
-    histories, _ = read_like_model(screen, replace(log, columns=columns).like(reading), notes, memory)
+    log = replace(log, columns=columns).like(reading)
+    named = {} if asked.name is None or asked.items is not None else {"name": asked.name}
+    histories, names = read_like_model(screen, replace(log, columns=columns | named), notes, memory)
+    names = read_names(screen, asked, log, names, estimator, notes)
+    at = read_moment(screen, asked, histories, notes, log.time_format)
+    large = hasattr(histories, "blocks")
     histories, known = on_model_items(screen, histories, estimator.items_, force)
     histories, sentences = choose_users(histories, wanted, force=force)
+    histories = before(screen, histories, at)
+    request, n_allowed = items_asked(screen, asked, lists, estimator.items_, force)
+    model, kinds = capped(screen, asked, log, estimator, memory, k=k or estimator.k, large=large)
     if exclude_seen is None:
         exclude_seen = bool(estimator.exclude_seen)
         kept = "last" if exclude_seen else "like any other"
         sentences.append(f"Items that a user already has come {kept}, as the model was fitted.")
+    request |= {"k": k, "exclude_seen": exclude_seen, "at": None if at is None else as_argument(histories, at)}
+    sentences += short_lists(estimator, histories, known, k, n_allowed)
     if hasattr(histories, "blocks") and output is not None:
         if explain:
             raise UserError("--explain needs a log that fits in memory: name some users with --users")
-        for sentence in [*sentences, *short_lists(estimator, histories, known, k)]:
+        for sentence in sentences:
             screen.say(sentence)
-        recommend_all(screen, estimator, histories, k, exclude_seen, notes, output)
+        recommend_all(screen, model, histories, request, names, output)
         return
     with screen.working(f"Recommending to {len(histories):,} users"):
-        rows = recommend_rows(estimator, histories, k, exclude_seen, notes)
+        rows = model.recommend(histories, **request, as_frame=True, names=names).drop(columns="seen")
         if explain:
-            add_reasons(rows, estimator, histories, notes)
-    for sentence in [*sentences, *what_is_missing(estimator, histories, rows, known, k)]:
+            add_reasons(rows, estimator, histories, names)
+    for sentence in [*sentences, *full_lists(rows, len(histories)), *beyond_cap(rows, kinds, asked)]:
         screen.say(sentence)
     if output is None:
         show_rows(screen, rows)
+        say_next(screen, estimator, model_file, rows)
     else:
         write_table(rows, output)
         screen.say(f"Wrote {len(rows):,} rows for {len(histories):,} users to {output}.")
@@ -78,20 +92,12 @@ def run(
 _NUMBERS: dict[Any, Any] = {"basket": "number"}  # the first days of a log may count like baskets
 
 
-def recommend_all(screen: Screen, estimator, histories, k, exclude_seen: bool, notes: dict, output: Path) -> None:
+def recommend_all(screen: Screen, model, histories, request: dict, names, output: Path) -> None:
     """Write the recommendations to all users of stored histories, block by block."""
     from ..large import write_recommendations
 
-    names = notes.get("item_names")
-    write_recommendations(
-        estimator,
-        histories,
-        output,
-        k=k,
-        exclude_seen=exclude_seen,
-        names=None if not names else dict(zip(estimator.items_.tolist(), names, strict=True)),
-        verbose=int(not screen.quiet),
-    )
+    names = None if names is None else dict(zip(names.index.tolist(), names.tolist(), strict=True))
+    write_recommendations(model, histories, output, **request, names=names, verbose=int(not screen.quiet))
     screen.say(f"Wrote the recommendations for {len(histories):,} users to {output}.")
 
 
@@ -137,22 +143,19 @@ def on_model_items(screen: Screen, histories, items: np.ndarray, force: bool):
     return histories, np.sort(items)
 
 
-def what_is_missing(estimator, histories, rows, items: np.ndarray, k: int | None) -> list[str]:
-    """Say how many users got best sellers alone, and why lists are short or end with what a user has."""
-    n_users = len(histories)
-    width = len(rows) // max(n_users, 1)
-    sentences = short_lists(estimator, histories, items, k)
+def full_lists(rows, n_users: int) -> list[str]:
+    """Say how many lists end with items that the user already has."""
     n_full = rows.loc[~np.isfinite(rows["score"]), "user"].nunique()
-    if n_full:
-        sentences.append(
-            f"{n_full:,} of {n_users:,} users have fewer than {width:,} items left that they do not have: the end of "
-            "their list is what they have, with the score -inf."
-        )
-    return sentences
+    if not n_full:
+        return []
+    return [
+        f"{n_full:,} of {n_users:,} users have fewer than {len(rows) // n_users:,} items left that they do not have: the "
+        "end of their list is what they have, with the score -inf."
+    ]
 
 
-def short_lists(estimator, histories, items: np.ndarray, k: int | None) -> list[str]:
-    """Say how many users get best sellers alone, and whether the model knows fewer items than a list should have."""
+def short_lists(estimator, histories, items: np.ndarray, k: int | None, n_allowed: int) -> list[str]:
+    """Say how many users get best sellers alone, and whether fewer items may be recommended than a list should have."""
     n_strange, n_users, asked = 0, len(histories), k or estimator.k
     for block in histories.blocks() if hasattr(histories, "blocks") else [histories]:
         read = read_histories(block)
@@ -160,48 +163,31 @@ def short_lists(estimator, histories, items: np.ndarray, k: int | None) -> list[
     sentences = []
     if n_strange:
         sentences.append(f"{n_strange:,} of {n_users:,} users have no item that the model knows: best sellers alone.")
-    if estimator.n_items_ < asked:
-        n_items = estimator.n_items_
-        sentences.append(f"The model knows {n_items:,} items, so a list has {n_items:,} rather than {asked:,}.")
+    if n_allowed < asked:
+        why = "The model knows" if n_allowed == estimator.n_items_ else "The options leave"
+        sentences.append(f"{why} {n_allowed:,} items, so a list has {n_allowed:,} rather than {asked:,}.")
     return sentences
 
 
-def recommend_rows(estimator, histories, k: int | None, exclude_seen: bool, notes: dict):
-    """Return a frame with a row per user and recommendation."""
-    import pandas as pd
+def add_reasons(rows, estimator, histories, notes: dict) -> list[str]:
+    """Add the column `because`: the items of the history behind each recommendation, with their share.
 
-    items, scores = estimator.recommend(histories, k, exclude_seen=exclude_seen, return_scores=True)
-    n_users, width = items.shape
-    rows = pd.DataFrame(
-        {
-            "user": np.repeat(histories.index.to_numpy(), width),
-            "item": items.reshape(-1),
-            "rank": np.tile(np.arange(1, width + 1), n_users),
-            "score": scores.reshape(-1),
-        }
-    )
-    if notes.get("item_names"):
-        names = pd.Series(notes["item_names"], index=estimator.items_, dtype=object)
-        rows["name"] = names.reindex(rows["item"]).to_numpy()
-    return rows
-
-
-def add_reasons(rows, estimator, histories, notes: dict) -> None:
-    """Add the column `because`: the items of the history behind each recommendation, with their share."""
+    Returns what the user must know of them.
+    """
     from ..inspection import explain
 
     width = len(rows) // len(histories)
-    try:
-        reasons = explain(estimator, histories, items=rows["item"].to_numpy().reshape(-1, width).tolist())
-    except TypeError as error:
-        raise UserError(f"--explain does not go with this model: {error}") from error
-    known = dict(zip(estimator.items_.tolist(), notes.get("item_names") or [], strict=False))
+    reasons = explain(estimator, histories, items=rows["item"].to_numpy().reshape(-1, width).tolist())
+    known = {} if names is None else dict(zip(names.index.tolist(), names.tolist(), strict=True))
     texts: dict[tuple, list[str]] = {}
     for row in reasons[reasons["share"].astype(float) > 0].itertuples():
         text = f"{known.get(row.reason) or row.reason} {row.share:.0%}"
         texts.setdefault((row.user, row.item), []).append(text)
     keys = zip(rows["user"], rows["item"], strict=True)
     rows["because"] = ["; ".join(texts.get(key, ["popular"])) for key in keys]
+    if not (reasons["method"] == "leave-one-out").any():
+        return []
+    return ["The reasons are leave-one-out: their shares are of what the score loses without each past item."]
 
 
 def show_rows(screen: Screen, rows) -> None:
@@ -222,3 +208,10 @@ def show_rows(screen: Screen, rows) -> None:
     screen.table(header, cells, numbers=(1, header.index("score")), sections=sections)
     if len(users) > _MOST_SHOWN:
         screen.show(f"{len(users) - _MOST_SHOWN:,} more users: write all of them with --output FILE.")
+
+
+def say_next(screen: Screen, estimator, model_file: Path, rows) -> None:
+    """Print the command that shows what resembles the first recommendation, where the model knows."""
+    if hasattr(estimator, "similar_items") and len(rows):
+        command = command_line(["skrec", "similar", str(model_file), str(rows["item"].iloc[0])])
+        screen.say(f"What resembles the first of them: {command}")

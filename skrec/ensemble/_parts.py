@@ -33,6 +33,7 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
     """Base of recommenders made of named recommenders; the parameter with the parts is named by `_parts_name`."""
 
     _parts_name = "recommenders"
+    _serves_cold = True  # whether the fallback answers for users of whom nothing is known
     weights_: np.ndarray
 
     @abstractmethod
@@ -299,13 +300,19 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
     def _serve_cold(self, scores: np.ndarray, users: Users, at: float | None) -> np.ndarray:
         """Let the fallback answer for users of whom nothing is known; in place."""
         cold = np.diff(users.matrix.indptr) == 0
-        if cold.any():
+        if cold.any() and self._serves_cold:
             score = self.fallback_._scorer(at)
             edges = np.flatnonzero(np.diff(np.concatenate([[False], cold, [False]])))
             for start, stop in edges.reshape(-1, 2):  # runs of such users
                 run = slice(start, stop)
                 scores[run] = self._expand(score(users.extra["fallback"][run]), self._fallback_columns)
         return scores
+
+    def _without_fallback(self):
+        """Return the ensemble with scores of its parts for all users, which are on one scale."""
+        alone = shallow(self)
+        alone._serves_cold = False
+        return alone
 
     def _cold_sources(self, users: Users, sources: np.ndarray) -> np.ndarray:
         cold = np.diff(users.matrix.indptr) == 0

@@ -316,7 +316,7 @@ def _remove(answer: Answer, item) -> None:
 
 
 def _reasons(model, rows: list, items: list) -> list[list[dict]]:
-    """Return the items of the history behind each item; empty where the model's scores are no sum over the history."""
+    """Return the items of the history behind each item; empty where none of them speaks for it."""
     from ..inspection import explain
 
     known = [place for place, item in enumerate(items) if item in model.position]

@@ -21,6 +21,7 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import get_tags
 
 from ._data import N_ITEMS, N_USERS, _fitted, _require, _require_error, checkerboard, planted_histories, with_items_of
+from ._explanations import check_explanations
 from ._metamorphic import METAMORPHIC_CHECKS
 from ._refits import check_interrupted_fit, check_relations_on_a_log, check_renamed_items
 from ._updates import UPDATE_CHECKS
@@ -367,6 +368,7 @@ _CHECKS = [
     check_renamed_items,
     check_relations_on_a_log,
     check_interrupted_fit,
+    check_explanations,
     *UPDATE_CHECKS,
 ]
 _PERSONALIZED_CHECKS = [check_checkerboard, check_quality_floor]

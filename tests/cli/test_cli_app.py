@@ -70,8 +70,11 @@ def test_recommend_explains_itself(model, folder, events, capsys):
         reason, share = because.split("; ")[0].rsplit(" ", 1)
         assert reason in set(events.loc[events["user"] == 3, "name"]) and 0 < int(share.removesuffix("%")) <= 100
     assert main(["fit", "log.csv", *COLUMNS, "--model", "popularity", "-o", "p.skrec", "-q"]) == 0
-    assert main(["recommend", "p.skrec", "log.csv", "--users", "3", "--explain"]) == 2
-    assert "--explain does not go with this model: PopularityRecommender" in capsys.readouterr().err
+    assert main(["recommend", "p.skrec", "log.csv", "--users", "3", "--explain", "-o", "popular.csv"]) == 0
+    assert set(pd.read_csv("popular.csv")["because"]) == {"popular"}
+    assert main(["fit", "log.csv", *COLUMNS, "--model", "session-knn", "-o", "s.skrec", "-q"]) == 0
+    assert main(["recommend", "s.skrec", "log.csv", "--users", "3", "--explain"]) == 0
+    assert "The reasons are leave-one-out" in capsys.readouterr().out
 
 
 def test_recommend_prints_names_and_writes_tidy_rows(model, folder, events, capsys):
