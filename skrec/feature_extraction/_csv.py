@@ -34,24 +34,37 @@ def _not_text(path: str, encoding: str | None, error: BaseException) -> str:
     )
 
 
-def csv_text(path: str, wanted: list[str], encoding: str | None = None):
-    """Return columns of a CSV file as an Arrow table of text, nulls where a cell is empty."""
+def csv_text(path: str, wanted: list[str] | None, encoding: str | None = None, n_rows: int | None = None):
+    """Return columns of a CSV file as an Arrow table of text, nulls where a cell is empty.
+
+    `wanted` None takes all columns, `n_rows` the first rows alone, a block or more.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
+    names, delimiter = csv_header(path, encoding)
+    how = {
+        "read_options": csv.ReadOptions(encoding=encoding or "utf8"),
+        "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        "convert_options": csv.ConvertOptions(
+            include_columns=wanted,
+            column_types=dict.fromkeys(names if wanted is None else wanted, pa.string()),
+            strings_can_be_null=True,
+            null_values=[""],
+            quoted_strings_can_be_null=False,
+        ),
+    }
     try:
-        return csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(encoding=encoding or "utf8"),
-            parse_options=csv.ParseOptions(delimiter=csv_header(path, encoding)[1], newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                include_columns=wanted,
-                column_types=dict.fromkeys(wanted, pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-                quoted_strings_can_be_null=False,
-            ),
-        )
+        if n_rows is None:
+            return csv.read_csv(path, **how)
+        with csv.open_csv(path, **how) as reader:
+            batches, n_read = [], 0
+            for batch in reader:
+                batches.append(batch)
+                n_read += len(batch)
+                if n_read >= n_rows:
+                    break
+            return pa.Table.from_batches(batches, reader.schema)
     except UnicodeError as error:
         raise ValueError(_not_text(path, encoding, error)) from error
     except (OSError, pa.ArrowException) as error:
