@@ -30,6 +30,7 @@ from ._parameters import (
     Weight,
     Where,
 )
+from ._recommend_command import recommend
 from ._screen import Screen
 from ._serve_command import serve
 from ._update_command import update
@@ -201,50 +202,7 @@ def evaluate(
     raise typer.Exit(code)
 
 
-@app.command()
-def recommend(
-    context: typer.Context,
-    model_file: Annotated[Path, typer.Argument(metavar="MODEL", help="What skrec fit saved.")],
-    log: Paths,
-    users: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user, or all; repeatable.")] = None,
-    users_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Users, one a line.")] = None,
-    where: Where = None,
-    drop_missing: DropMissing = False,
-    time_format: TimeFormat = None,
-    time_unit: TimeUnit = None,
-    encoding: Encoding = None,
-    k: Annotated[int | None, typer.Option("-k", metavar="NUMBER", help="Number; by default the model's.")] = None,
-    exclude_seen: Seen = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Name the past items behind each recommendation.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Go on where the model knows less than half of the items of the log.")
-    ] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write all rows, as .csv or .parquet.")
-    ] = None,
-    memory: Memory = None,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-) -> None:
-    """Recommend items to users of a log, with a saved model."""
-    from ._recommend import run
-
-    source = Log(log, {}, where, drop_missing, time_format, time_unit, encoding)
-    run(
-        context.obj,
-        model_file,
-        source,
-        users,
-        users_file,
-        k=k,
-        exclude_seen=exclude_seen,
-        explain=explain,
-        force=force,
-        output=output,
-        memory=memory,
-    )
-
-
+app.command()(recommend)
 app.command()(update)
 app.command()(drift)
 app.command()(serve)

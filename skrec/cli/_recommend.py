@@ -78,7 +78,7 @@ def run(
     with screen.working(f"Recommending to {len(histories):,} users"):
         rows = model.recommend(histories, **request, as_frame=True, names=names).drop(columns="seen")
         if explain:
-            add_reasons(rows, estimator, histories, names)
+            sentences += add_reasons(rows, estimator, histories, names)
     for sentence in [*sentences, *full_lists(rows, len(histories)), *beyond_cap(rows, kinds, asked)]:
         screen.say(sentence)
     if output is None:
@@ -149,8 +149,8 @@ def full_lists(rows, n_users: int) -> list[str]:
     if not n_full:
         return []
     return [
-        f"{n_full:,} of {n_users:,} users have fewer than {len(rows) // n_users:,} items left that they do not have: the "
-        "end of their list is what they have, with the score -inf."
+        f"{n_full:,} of {n_users:,} users have fewer than {len(rows) // n_users:,} items left that they do not have: "
+        "the end of their list is what they have, with the score -inf."
     ]
 
 
@@ -169,7 +169,7 @@ def short_lists(estimator, histories, items: np.ndarray, k: int | None, n_allowe
     return sentences
 
 
-def add_reasons(rows, estimator, histories, notes: dict) -> list[str]:
+def add_reasons(rows, estimator, histories, names) -> list[str]:
     """Add the column `because`: the items of the history behind each recommendation, with their share.
 
     Returns what the user must know of them.

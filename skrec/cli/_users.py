@@ -23,7 +23,7 @@ class Wanted(NamedTuple):
 
 def wanted_users(users: list[str] | None, users_file: Path | None, output: Path | None) -> Wanted | None:
     """Return the ids asked for, or None for all users of the log."""
-    listed = [] if users_file is None else _read_ids(users_file)
+    listed = [] if users_file is None else read_ids(users_file, "--users-file")
     if not users and not listed:
         if output is None:
             raise UserError("name users with --users, or write the recommendations of all with --output FILE")
@@ -35,16 +35,17 @@ def wanted_users(users: list[str] | None, users_file: Path | None, output: Path 
     return Wanted([user.strip() for user in users or []], listed)
 
 
-def _read_ids(path: Path) -> list[str]:
+def read_ids(path: Path, option: str) -> list[str]:
+    """Return the ids of a text file, one a line, as text; an error names the option that names the file."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise UserError(f"--users-file {path} is not UTF-8 text: save it as such") from error
+        raise UserError(f"{option} {path} is not UTF-8 text: save it as such") from error
     except OSError as error:
-        raise UserError(f"--users-file {path} cannot be read: {error.strerror}") from error
+        raise UserError(f"{option} {path} cannot be read: {error.strerror}") from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
-        raise UserError(f"--users-file {path} is empty: write one id a line")
+        raise UserError(f"{option} {path} is empty: write one id a line")
     return ids
 
 

@@ -84,7 +84,7 @@ def test_recommend_prints_names_and_writes_tidy_rows(model, folder, events, caps
     for path in ("recs.csv", "recs.parquet"):
         assert main(["recommend", model, "log.csv", "-o", path, "-k", "3", "--include-seen", "-q"]) == 0
         rows = pd.read_csv(path) if path.endswith("csv") else pd.read_parquet(path)
-        assert list(rows.columns) == ["user", "item", "rank", "score", "name"]
+        assert list(rows.columns) == ["user", "rank", "item", "score", "name"]
         assert rows["user"].nunique() == 80 and rows["rank"].tolist() == [1, 2, 3] * 80
     expected = load(model).recommend([events.loc[events["user"] == 3, "item"].tolist()], 3, exclude_seen=False)
     assert rows.loc[rows["user"] == 3, "item"].tolist() == expected[0].tolist()
