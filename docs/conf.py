@@ -44,6 +44,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/plot_",
+    "subsection_order": [
+        f"examples/{section}" for section in ("from_a_log", "models", "quality", "live", "large", "other_libraries")
+    ],
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
