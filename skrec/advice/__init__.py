@@ -1,6 +1,7 @@
 """Advice before a model is fitted: what a log is like, which recipe suits it, and what that costs."""
 
+from ._auto import AutoRecommender
 from ._character import log_character
 from ._suggest import suggest
 
-__all__ = ["log_character", "suggest"]
+__all__ = ["AutoRecommender", "log_character", "suggest"]

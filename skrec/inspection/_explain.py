@@ -151,10 +151,8 @@ def explain(
 
 
 def _inner(model):
-    """Return the model whose scores are those of `model`: a Reranker changes the lists alone."""
-    from ..ensemble import Reranker
-
-    while isinstance(model, Reranker):
+    """Return the model whose scores are those of `model`: one that holds another changes the lists alone."""
+    while hasattr(model, "recommender_"):  # Reranker, AutoRecommender
         model = model.recommender_
     return model
 

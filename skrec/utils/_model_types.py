@@ -2,6 +2,7 @@
 
 SKREC = frozenset(
     {
+        "skrec.advice._auto.AutoRecommender",
         "skrec.decomposition._als.ALS",
         "skrec.decomposition._bpr.BPR",
         "skrec.decomposition._ppmi_svd.PPMISVD",

@@ -1,0 +1,278 @@
+"""Successive halving over recipes and their settings, on growing samples of users and within a time budget."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..ensemble._parts import _fit_part
+from ..metrics import bootstrap_interval, paired_bootstrap, ranking_scores
+from ._auto_question import Asked, Question
+
+logger = logging.getLogger("skrec")
+clock = time.perf_counter
+
+FLOOR = "popularity"
+_KEPT = 3  # one of so many goes on to the next sample
+_N_TUNED = 3  # recipes whose settings are varied
+_POWER = 1.1  # seconds of a fit grow with this power of the number of users
+_BATCHED = 0.3  # seconds of asking many users, as a share of what as many single requests take
+_CONTENDER = 0.9  # share of the best score from which the users of the report are asked as well
+_CHANCE = 0.05  # p-value from which a difference counts as chance
+SMALL = 0.01  # share of the best score that a simpler candidate may lack, where chance explains it
+
+
+@dataclass
+class Candidate:
+    """A recipe with settings, what it is expected to cost, and what was measured."""
+
+    recipe: str
+    settings: dict
+    level: float  # place in the order from simple to elaborate
+    fit_seconds: float  # expected for all users
+    request_seconds: float  # expected for one user
+    rung: int = 0  # the last that it was measured in, from 1
+    n_users: int = 0
+    scores: np.ndarray | None = None  # of the choosing users
+    reported: np.ndarray | None = None  # of the reporting users
+    measured: tuple[int, float, float] | None = None  # users, seconds of the fit, seconds of asking
+    seconds: float = 0.0
+    failed: bool = False
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """The recipe and its settings, in short."""
+        shown = ", ".join(f"{key}={value!r}" for key, value in self.settings.items())
+        return f"{self.recipe} ({shown})" if shown else self.recipe
+
+    @property
+    def mean(self) -> float:
+        """The mean NDCG on the choosing users."""
+        assert self.scores is not None
+        return float(np.mean(self.scores))
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of the leaderboard."""
+        row: dict[str, Any] = {"recipe": self.recipe, "settings": dict(self.settings), "rung": self.rung}
+        row |= {"n_users": self.n_users, **dict.fromkeys(("score", "score_low", "score_high"), np.nan)}
+        if self.scores is not None:
+            row["score"], (row["score_low"], row["score_high"]) = self.mean, interval(self.scores)
+        fit_seconds = np.nan if self.measured is None else self.measured[1]
+        return row | {"fit_seconds": fit_seconds, "seconds": self.seconds, "why": self.why}
+
+
+def interval(scores: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a mean, NaN for fewer than two users."""
+    return bootstrap_interval(scores, random_state=0) if len(scores) > 1 else (np.nan, np.nan)
+
+
+class Search:
+    """The search for one log.
+
+    Parameters
+    ----------
+    question : Question
+        What may be learned and what is asked.
+    build : callable
+        Makes a recommender of a candidate and the ids of the items that it may learn.
+    grids : dict of str to dict
+        Settings to try, by recipe.
+    budget : float
+        Seconds for all, the last fit included.
+    started : float
+        When they began, on `clock`.
+    k : int
+        Length of the lists.
+    verbose : int
+        Whether to print progress.
+    """
+
+    def __init__(
+        self, question: Question, build: Callable, grids: dict, *, budget: float, started: float, k: int, verbose: int
+    ):
+        self.question, self.build, self.grids, self.k, self.verbose = question, build, grids, k, verbose
+        self.deadline = started + budget
+        self._expected, self._took = 1.0, 1.0  # seconds of all fits so far; one each before the first
+
+    # ---- cost ------------------------------------------------------------------------------------------------
+
+    def left(self) -> float:
+        """Return the seconds that are left of the budget."""
+        return self.deadline - clock()
+
+    def fit_cost(self, one: Candidate, n_users: float) -> float:
+        """Return the expected seconds of a fit: by what was measured of the candidate, else of all so far."""
+        if one.measured is not None:
+            return one.measured[1] * (n_users / one.measured[0]) ** _POWER
+        return one.fit_seconds * n_users / len(self.question.order) * self._took / self._expected
+
+    def cost(self, one: Candidate, n_users: int) -> float:
+        """Return the expected seconds of a fit and of asking."""
+        if one.measured is not None:
+            return self.fit_cost(one, n_users) + one.measured[2]
+        n_asked = self.question.choosing.n + self.question.reporting.n
+        asking = _BATCHED * n_asked * one.request_seconds * self._took / self._expected
+        return self.fit_cost(one, n_users) + asking
+
+    def last_cost(self, one: Candidate) -> float:
+        """Return the expected seconds of the last fit, on the whole log."""
+        return self.fit_cost(one, len(self.question.order) * self.question.growth)
+
+    # ---- the rungs -------------------------------------------------------------------------------------------
+
+    def run(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Measure candidates on growing samples; return all of them, those with settings included.
+
+        Parameters
+        ----------
+        candidates : list of Candidate
+            The most promising first.
+        """
+        every, sizes = list(candidates), self.question.sizes()
+        if len(sizes) == 1 and any(self.grids.get(one.recipe) for one in every):
+            sizes = sizes * 2  # settings are varied once the recipes are measured
+        tuned = max(1, len(sizes) - 2)
+        alive = sorted(every, key=lambda one: one.recipe != FLOOR)
+        for rung, n_users in enumerate(sizes, 1):
+            if rung > 1:
+                alive = self._survivors(alive, rung - 1)
+                if rung == tuned + 1:
+                    varied = self._varied(alive)
+                    alive, every = [*alive, *varied], [*every, *varied]
+            limit = self._limit(alive, n_users, len(sizes) - rung + 1)
+            if limit is None:
+                break
+            alive = self._measure_all(alive, rung, n_users, limit)
+            if not alive:
+                break
+        return every
+
+    def _survivors(self, alive: list[Candidate], rung: int) -> list[Candidate]:
+        """Return the best third, two at least, and popularity, which the others must beat."""
+        ranked = sorted(alive, key=lambda one: (-one.mean, one.level))
+        others = [one for one in ranked if one.recipe != FLOOR]
+        kept = others[: max(2, -(-len(others) // _KEPT))]
+        for one in others[len(kept) :]:
+            one.why = f"not among the best in rung {rung}"
+        return [*(one for one in ranked if one.recipe == FLOOR), *kept]
+
+    def _varied(self, alive: list[Candidate]) -> list[Candidate]:
+        """Return the best recipes with one setting changed."""
+        found, tuned = [], [one for one in alive if self.grids.get(one.recipe)][:_N_TUNED]
+        for one in tuned:
+            given = one.settings
+            defaults = self.build(one, None).get_params()
+            for name, values in self.grids[one.recipe].items():
+                changed = [value for value in values if name not in given and value != defaults[name]]
+                for value in changed:
+                    settings = {**given, name: value}
+                    fresh = {"rung": 0, "n_users": 0, "scores": None, "reported": None, "seconds": 0.0, "why": ""}
+                    found.append(replace(one, settings=settings, level=one.level + 0.5, **fresh))
+        return found
+
+    def _limit(self, alive: list[Candidate], n_users: int, n_rungs: int) -> float | None:
+        """Return the seconds that a rung may take; None where so few candidates fit in that it decides nothing."""
+        measured = [one for one in alive if one.scores is not None]
+        reserve = self.last_cost(max(measured, key=lambda one: one.mean)) if measured else 0.0
+        left = self.left()
+        needed = min(2 if measured else 1, sum(one.recipe != FLOOR for one in alive))
+        for limit in ((left - reserve) / n_rungs, left - reserve):
+            spent, n_fitting = 0.0, 0
+            for one in alive:
+                cost = 0.0 if one.n_users == n_users else self.cost(one, n_users)
+                if spent + cost <= limit and spent + cost + self.last_cost(one) <= left:
+                    spent += cost
+                    n_fitting += one.recipe != FLOOR
+            if n_fitting >= needed and limit > 0:
+                return limit
+        return None
+
+    def _measure_all(self, alive: list[Candidate], rung: int, n_users: int, limit: float) -> list[Candidate]:
+        """Measure what fits into the limit, and return it."""
+        started, sample, measured = clock(), None, []
+        for one in alive:
+            if one.n_users != n_users:
+                cost, last, left = self.cost(one, n_users), self.last_cost(one), self.left()
+                if cost + last > left:
+                    one.why = f"{cost:.2g} s in rung {rung} and {last:.2g} s at the end exceed the {left:.2g} s left"
+                    continue
+                if clock() - started + cost > limit:
+                    one.why = f"{cost:.2g} s exceed what was left of the {limit:.2g} s of rung {rung}"
+                    continue
+                sample = self.question.sample(n_users) if sample is None else sample
+                best = max((other.mean for other in measured), default=0.0)
+                self._measure(one, sample, rung, n_users, best)
+            if not one.failed:
+                one.rung = rung
+                measured.append(one)
+        return measured
+
+    def _measure(self, one: Candidate, sample, rung: int, n_users: int, best: float) -> None:
+        started, expected = clock(), self.fit_cost(one, n_users)
+        try:
+            model = _fit_part("recipes", one.recipe, self.build(one, sample[1]), sample[0])
+            fitted = clock()
+            scores = self._ndcg(model, self.question.choosing)
+            if one.recipe == FLOOR or np.mean(scores) >= _CONTENDER * best:
+                one.reported = self._ndcg(model, self.question.reporting)
+        except Exception as error:
+            self.fail(one, error)
+            scores = None
+        now = clock()
+        one.seconds += now - started
+        if scores is not None:
+            if one.measured is None:
+                self._expected += expected * self._expected / self._took
+                self._took += fitted - started
+            one.scores, one.n_users, one.rung = scores, n_users, rung
+            one.measured = (n_users, max(fitted - started, 1e-6), now - fitted)
+        if self.verbose:
+            result = one.why if one.failed else f"NDCG@{self.k} {one.mean:.4f}"
+            print(f"[rung {rung}, {n_users:,} users] {one.name}: {result}; {max(0.0, self.left()):.0f} s left")
+
+    def _ndcg(self, model, asked: Asked) -> np.ndarray:
+        """Return the NDCG at k of each user who is asked."""
+        if not asked.n:
+            return np.zeros(0)
+        found = model.recommend(asked.X, self.k)
+        width = min(self.k, found.shape[1])
+        return ranking_scores(asked.y, found[:, :width], k=width, metrics=["ndcg"])[f"ndcg@{width}"]
+
+    @staticmethod
+    def fail(one: Candidate, error: Exception) -> None:
+        """Note that a candidate failed."""
+        one.failed, one.why = True, f"failed, {type(error).__name__}: {error}"
+        logger.warning("%s is left out: it %s", one.name, one.why)
+
+
+def choose(candidates: list[Candidate], k: int) -> tuple[Candidate, str]:
+    """Return the candidate to take, of those that were measured on the largest sample, and why.
+
+    It is the best, a simpler one that lacks at most 1 % of its score where chance explains that, or popularity where
+    chance explains the lead of the best.
+    """
+    n_users = max(one.n_users for one in candidates)
+    last = sorted((one for one in candidates if one.n_users == n_users), key=lambda one: (-one.mean, one.level))
+    best = last[0]
+    equal = [one for one in last if one is best or _p_value(one, best) >= _CHANCE]
+    floor = next((one for one in equal if one.recipe == FLOOR), None)
+    if floor is not None and floor is not best:
+        return floor, f"chance explains the lead of the best candidate, {best.name}, over popularity"
+    near = [one for one in equal if one.mean >= (1 - SMALL) * best.mean]
+    chosen = min(near, key=lambda one: one.level)
+    for one in last:
+        if one is not chosen:
+            one.why = f"{one.mean - chosen.mean:+.4f} from the chosen one, p {_p_value(one, chosen):.2g}"
+    text = f"NDCG@{k} {chosen.mean:.4f}"
+    if chosen is not best:
+        return chosen, f"{text}, within chance of {best.name} ({best.mean:.4f}), and simpler"
+    return chosen, f"{text}, the best of {len(last)} on {len(chosen.scores):,} users"
+
+
+def _p_value(one: Candidate, other: Candidate) -> float:
+    assert one.scores is not None
+    return paired_bootstrap(one.scores, other.scores, random_state=0)[3] if len(one.scores) > 1 else 1.0
