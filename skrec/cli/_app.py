@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ._auto_command import auto
 from ._drift_command import drift
 from ._options import MODELS, Log, named_columns
 from ._parameters import (
@@ -33,6 +34,7 @@ from ._parameters import (
 from ._recommend_command import recommend
 from ._screen import Screen
 from ._serve_command import serve
+from ._similar_command import similar
 from ._update_command import update
 
 app = typer.Typer(
@@ -202,7 +204,9 @@ def evaluate(
     raise typer.Exit(code)
 
 
+app.command()(auto)
 app.command()(recommend)
+app.command()(similar)
 app.command()(update)
 app.command()(drift)
 app.command()(serve)

@@ -7,9 +7,17 @@ import numpy as np
 
 from ..utils._validation import as_ids, plain
 from ._ids import match_ids
+from ._large_log import needed_memory, usable_memory
 from ._log import item_names, item_names_of_files, read_events
 from ._options import Log
 from ._screen import Screen, UserError
+
+
+def is_large(log: Log, memory: float | None) -> bool:
+    """Tell whether the items of a log are read without reading it as a whole."""
+    from ..feature_extraction._event_files import has_duckdb
+
+    return needed_memory(log)[0] > usable_memory(memory) and has_duckdb()
 
 
 def column_of_log(log: Log, column: str, memory: float | None, *, large: bool):
@@ -31,8 +39,6 @@ def column_of_log(log: Log, column: str, memory: float | None, *, large: bool):
     pandas.Series
         Texts, indexed by item id.
     """
-    if "-" in log.paths:
-        raise UserError("a log from standard input is read once: write it to a file, or give --items FILE")
     log = replace(log, columns={**log.columns, "name": column})
     if large:
         return item_names_of_files(log, memory)

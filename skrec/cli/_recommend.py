@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..utils._commands import command_line
 from ..utils._histories import read_histories
 from ..utils._validation import id_kind, plain
 from ._data import TABLES, check_output, write_table
@@ -19,6 +18,7 @@ from ._model_files import load_model
 from ._options import Log, check_k
 from ._request import Asked, before, beyond_cap, capped, items_asked, read_moment, read_names
 from ._screen import Screen, UserError
+from ._similar import similar_command
 from ._users import choose_users, wanted_users
 
 _MOST_SHOWN = 20
@@ -213,5 +213,4 @@ def show_rows(screen: Screen, rows) -> None:
 def say_next(screen: Screen, estimator, model_file: Path, rows) -> None:
     """Print the command that shows what resembles the first recommendation, where the model knows."""
     if hasattr(estimator, "similar_items") and len(rows):
-        command = command_line(["skrec", "similar", str(model_file), str(rows["item"].iloc[0])])
-        screen.say(f"What resembles the first of them: {command}")
+        screen.say(f"What resembles the first of them: {similar_command(model_file, rows['item'].iloc[0])}")

@@ -109,10 +109,10 @@ def known_ids(screen: Screen, texts: list[str], items: np.ndarray, option: str, 
         )
     if unknown:
         close = did_you_mean(unknown[0], map(str, items.tolist())) if len(items) <= 20_000 else ""
-        meant = close if "did you mean" in close else ""
+        end = close if "did you mean" in close else "."
         screen.say(
-            f"{option} names {len(distinct):,} items, and the model does not know {len(unknown):,} of them, such as "
-            f"{unknown[0]!r}{meant}{'.' if not meant else ''} They are passed over."
+            f"{option}: {len(unknown):,} of {len(distinct):,} ids are unknown to the model, such as {unknown[0]!r}, and "
+            f"passed over{end}"
         )
     return items[positions[positions >= 0]]
 
@@ -216,6 +216,8 @@ def capped(screen: Screen, asked: Asked, log: Log, estimator, memory: float | No
         values = column_of_table(asked.items, log.columns["item"], column, "--max-per", log.encoding)
     elif is_store(log):
         raise UserError("--max-per needs --items FILE: stored histories have no other columns of items")
+    elif "-" in log.paths:
+        raise UserError("--max-per reads the log once more, which standard input does not allow: give --items FILE")
     else:
         with as_options(log):
             values = column_of_log(log, column, memory, large=large)

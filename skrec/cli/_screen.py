@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..utils._commands import printable
+
 _PACKAGE = str(Path(__file__).parents[1])
 _CHECKS = ("_param_validation.py", "validation.py")  # scikit-learn's checks of parameters and input
 
@@ -32,7 +34,7 @@ class Screen:
 
     def show(self, text: str) -> None:
         """Print a line that is a result; the terminal breaks it, so that it can be copied."""
-        print(text, flush=True)
+        print("\n".join(map(printable, text.split("\n"))), flush=True)
 
     def table(self, header, rows, *, numbers=(), bold: int | None = None, sections=(), title: str = "") -> None:
         """Print a table; `numbers` are the columns set flush right, `bold` a row, `sections` the last row of each."""
@@ -42,13 +44,15 @@ class Screen:
         from rich.text import Text
 
         look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
-        table = Table(title=Text(title, style="bold") if title else None, title_justify="left", **look)
+        table = Table(title=Text(printable(title), style="bold") if title else None, title_justify="left", **look)
         for column, name in enumerate(header):
             is_number = column in numbers  # a number is never broken
-            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
+            table.add_column(
+                Text(printable(name)), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+            )
         for number, row in enumerate(rows):
             style = "bold" if number == bold else None
-            table.add_row(*(Text(str(cell)) for cell in row), style=style, end_section=number in sections)
+            table.add_row(*(Text(printable(cell)) for cell in row), style=style, end_section=number in sections)
         Console(highlight=False).print(table)
 
     @contextlib.contextmanager
@@ -85,11 +89,11 @@ class Screen:
 
     def error(self, message: str) -> None:
         """Print one line that says what went wrong."""
-        print("skrec:", " ".join(message.split()), file=sys.stderr)
+        print("skrec:", printable(" ".join(message.split())), file=sys.stderr)
 
     def warn(self, message, category, filename, lineno, file=None, line=None) -> None:
         """Print a warning as one line, once; takes the place of `warnings.showwarning`."""
-        text = " ".join(str(message).split())
+        text = printable(" ".join(str(message).split()))
         if not self.quiet and text not in self._warned:
             self._warned.add(text)
             print("skrec: warning:", text, file=sys.stderr)
