@@ -1,5 +1,8 @@
 """Measuring recipes on the logs of `advice_logs`: each in a process of its own, appended to a file of JSON lines."""
 
+import contextlib
+import ctypes
+import gc
 import json
 import multiprocessing
 import os
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import advice_logs
 import numpy as np
+import pyarrow as pa
 
 import skrec.decomposition
 import skrec.ensemble
@@ -113,6 +117,7 @@ def _run_log(path: Path, log: advice_logs.Log, wanted: list[str], until: float) 
         return True
     task = advice_logs.build(log)
     read, unit = read_histories(task.X_train), machine_unit()
+    _give_back()
     about = {
         "group": log.group,
         "said": log.said,
@@ -131,6 +136,14 @@ def _run_log(path: Path, log: advice_logs.Log, wanted: list[str], until: float) 
         if _processor_seconds() > until:
             return False
     return True
+
+
+def _give_back() -> None:
+    """Return free memory to the system, since what a child takes of it again would not count."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):  # glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _costs(found: dict) -> list[str]:
