@@ -2,6 +2,7 @@
 
 from ._auto import AutoRecommender
 from ._character import log_character
+from ._check import check_log
 from ._suggest import suggest
 
-__all__ = ["AutoRecommender", "log_character", "suggest"]
+__all__ = ["AutoRecommender", "check_log", "log_character", "suggest"]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ._auto_command import auto
+from ._check_command import check
 from ._drift_command import drift
 from ._options import MODELS, Log, named_columns
 from ._parameters import (
@@ -204,6 +205,7 @@ def evaluate(
     raise typer.Exit(code)
 
 
+app.command()(check)
 app.command()(auto)
 app.command()(recommend)
 app.command()(similar)

@@ -1,0 +1,94 @@
+"""The commands to go on with after a check, such that they run as printed."""
+
+import re
+
+import numpy as np
+
+from ..utils._commands import command_line, log_arguments
+from ..utils._histories import Histories
+from ..utils._time import late_moment
+
+REPEATS = 0.05  # share of repeats from which items that a user already has may be recommended again
+_LARGE = 20_000  # items from which the item-item matrix of EASE is too large to begin with
+_WORD = re.compile(r"[^\W\d]\w*")
+_RESERVED = ("and", "or", "not", "in", "true", "false")
+
+
+def column_in_where(name) -> str | None:
+    """Return the name of a column as a condition writes it; None where it cannot."""
+    if not isinstance(name, str) or "`" in name or not name:
+        return None
+    return name if _WORD.fullmatch(name) and name.lower() not in _RESERVED else f"`{name}`"
+
+
+def not_among(name, texts: list[str]) -> str | None:
+    """Return the condition that a column has none of some texts; None where it cannot be written."""
+    column = column_in_where(name)
+    quoted = [f"'{text}'" if "'" not in text else f'"{text}"' for text in texts if not ("'" in text and '"' in text)]
+    if column is None or not quoted:
+        return None
+    return f"{column} not in ({', '.join(quoted)})"
+
+
+def joined(conditions: list[str]) -> str | None:
+    """Join conditions with `and`."""
+    if len(conditions) < 2:
+        return conditions[0] if conditions else None
+    return " and ".join(f"({one})" if re.search(r"\b(or|and)\b", one) else one for one in conditions)
+
+
+def to_histories_call(source: str, columns: dict, reading: dict) -> str:
+    """Return the call that makes the histories in Python."""
+    words = [source, *(f"{role}={name!r}" for role, name in columns.items() if role != "name")]
+    words += [f"{name}={value!r}" for name, value in reading.items() if value]
+    return f"to_histories({', '.join(words)})"
+
+
+def evaluate_split(
+    histories, read: Histories, kind: str | None, sessions: bool, exclude_seen: bool
+) -> list[str] | None:
+    """Return the options with which a log can be split to evaluate models; None where it is too small."""
+    from ..model_selection import split_last, split_time
+
+    how = {"exclude_seen": exclude_seen, "verbose": 0}
+    first = "last" if sessions else {"date": "time", "number": "time", "basket": "basket", None: "last"}[kind]
+    for split in dict.fromkeys([first, "last"]):
+        try:
+            if split == "time":
+                moment = late_moment(read.time, read.dated)
+                if not read.time.min() < moment <= read.time.max():
+                    continue
+                at = np.datetime64(round(moment * 86_400_000_000), "us") if read.dated else moment
+                X, y = split_time(histories, at, **how)
+            elif (read.lengths > 1).sum() < 2:
+                continue
+            else:
+                X, y = split_last(histories, **({"unit": "basket"} if split == "basket" else {}), **how)
+        except ValueError:  # nothing is held out
+            continue
+        if sum(len(one) > 0 for one in y) >= 2 and sum(map(len, X["item"])):
+            return [] if split == first else ["--split", split]
+    return None
+
+
+def ready_commands(
+    paths: list[str],
+    columns: dict,
+    reading: dict,
+    *,
+    sessions: bool,
+    split: list[str] | None,
+    n_items: int,
+    exclude_seen: bool,
+) -> list[tuple[str, str, str]]:
+    """Return commands by name, with what they are for."""
+    log = log_arguments(paths, columns, reading, sessions)
+    seen = [] if exclude_seen else ["--include-seen"]
+    model = "item-knn" if n_items > _LARGE else "ease"
+    found = [("suggest", command_line(["skrec", "suggest", *log]), "which recipes suit this log, and what they cost")]
+    if split is not None:
+        words = ["skrec", "evaluate", *log, *split, *seen]
+        found.append(("evaluate", command_line(words), "compares all models but the nets on the latest events"))
+    words = ["skrec", "fit", *log, "--model", model, *seen, "-o", "model.skrec"]
+    found.append(("fit", command_line(words), f"fits {model} to all events, until a comparison names a better model"))
+    return found
