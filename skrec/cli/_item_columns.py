@@ -8,7 +8,7 @@ import numpy as np
 from ..utils._validation import as_ids, plain
 from ._ids import match_ids
 from ._large_log import needed_memory, usable_memory
-from ._log import item_names, item_names_of_files, read_events
+from ._log import as_options, item_names, item_names_of_files, read_events
 from ._options import Log
 from ._screen import Screen, UserError
 
@@ -20,7 +20,7 @@ def is_large(log: Log, memory: float | None) -> bool:
     return needed_memory(log)[0] > usable_memory(memory) and has_duckdb()
 
 
-def column_of_log(log: Log, column: str, memory: float | None, *, large: bool):
+def column_of_log(log: Log, column: str, option: str, memory: float | None, *, large: bool):
     """Read the most frequent value of a column for each item of a log.
 
     Parameters
@@ -29,6 +29,8 @@ def column_of_log(log: Log, column: str, memory: float | None, *, large: bool):
         The files, how to read them, and the columns of users and items.
     column : str
         The column.
+    option : str
+        The option that names it, for messages.
     memory : float or None
         GiB that the command may take.
     large : bool
@@ -40,9 +42,13 @@ def column_of_log(log: Log, column: str, memory: float | None, *, large: bool):
         Texts, indexed by item id.
     """
     log = replace(log, columns={**log.columns, "name": column})
-    if large:
-        return item_names_of_files(log, memory)
-    events = read_events(log)
+    try:
+        if large:
+            return item_names_of_files(log, memory)
+        with as_options(log):
+            events = read_events(log)
+    except UserError as error:
+        raise UserError(str(error).replace("name=", f"{option} ")) from error
     return item_names(events[log.columns["item"]], events[column])
 
 

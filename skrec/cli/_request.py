@@ -13,7 +13,6 @@ from ._dates import echo, moment_text, parse_moment, times_of
 from ._ids import match_ids
 from ._item_columns import column_of_log, column_of_table, on_items, saved_names, say_lacking, with_saved
 from ._large_log import is_store
-from ._log import as_options
 from ._options import Log
 from ._screen import Screen, UserError
 from ._users import read_ids
@@ -111,8 +110,8 @@ def known_ids(screen: Screen, texts: list[str], items: np.ndarray, option: str, 
         close = did_you_mean(unknown[0], map(str, items.tolist())) if len(items) <= 20_000 else ""
         end = close if "did you mean" in close else "."
         screen.say(
-            f"{option}: {len(unknown):,} of {len(distinct):,} ids are unknown to the model, such as {unknown[0]!r}, and "
-            f"passed over{end}"
+            f"{option}: {len(unknown):,} of {len(distinct):,} ids are unknown to the model, such as {unknown[0]!r}, "
+            f"and passed over{end}"
         )
     return items[positions[positions >= 0]]
 
@@ -155,7 +154,7 @@ def read_moment(screen: Screen, asked: Asked, histories, notes: dict, time_forma
             "--at needs the times of the events, and the model was fitted without --time: fit it with --time"
         )
     at, times = moment.on_scale_of(histories), times_of(histories)
-    first, last = float(times.min()), float(times.max())
+    first = float(times.min())
     if at <= first:
         raise UserError(
             f"--at {moment} must be after the first event of the log, {moment_text(histories, first)}: before it there "
@@ -163,11 +162,6 @@ def read_moment(screen: Screen, asked: Asked, histories, notes: dict, time_forma
         )
     for sentence in echo(moment):
         screen.say(sentence)
-    if hasattr(histories, "blocks") and at <= last:
-        raise UserError(
-            f"--at {moment} lies before the last event, {moment_text(histories, last)}, which needs a log that fits in "
-            "memory: name some users with --users, raise --memory, or leave out later events with another log"
-        )
     if notes.get("learned_until", -np.inf) >= at:
         screen.say(
             f"The model has learned events until {moment_text(histories, notes['learned_until'])}, after --at, so that "
@@ -178,12 +172,16 @@ def read_moment(screen: Screen, asked: Asked, histories, notes: dict, time_forma
 
 def before(screen: Screen, histories, at: float | None):
     """Leave out the events from a moment on; every user stays."""
-    if at is None or hasattr(histories, "blocks"):
+    if at is None:
         return histories
     times = times_of(histories)
-    later = int((times >= at).sum())
-    if not later:
+    if not (later := int(np.count_nonzero(times >= at))):
         return histories
+    if hasattr(histories, "blocks"):  # StoredHistories: a part of their events is copied to memory
+        raise UserError(
+            f"--at lies before the last event, {moment_text(histories, times.max())}, which needs histories that fit "
+            "in memory: name some users with --users, or raise --memory"
+        )
     screen.say(f"{later:,} of {len(times):,} events of these users lie at or after --at and are left out.")
     return keep_events(histories, read_histories(histories), times < at)
 
@@ -219,8 +217,7 @@ def capped(screen: Screen, asked: Asked, log: Log, estimator, memory: float | No
     elif "-" in log.paths:
         raise UserError("--max-per reads the log once more, which standard input does not allow: give --items FILE")
     else:
-        with as_options(log):
-            values = column_of_log(log, column, memory, large=large)
+        values = column_of_log(log, column, "--max-per", memory, large=large)
     kinds = on_items(values, estimator.items_)
     if not len(kinds):
         where = f"--items {asked.items}" if asked.items else "the log"
@@ -249,6 +246,6 @@ def beyond_cap(rows, kinds, asked: Asked) -> list[str]:
     if not n_users:
         return []
     return [
-        f"{n_users:,} users have more than {number:,} of one {column!r}, since too few other items were left: the best "
-        f"{_LEAST_CANDIDATES:,} are looked at."
+        f"{n_users:,} of {rows['user'].nunique():,} users have more than {number:,} of one {column!r}, since too few "
+        "others are among their best."
     ]

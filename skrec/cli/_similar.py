@@ -12,7 +12,6 @@ from ._data import TABLES, check_output, write_table
 from ._ids import match_ids
 from ._item_columns import column_of_log, is_large, on_items, saved_names, with_saved
 from ._large_log import check_memory, is_store
-from ._log import as_options
 from ._model_files import load_model
 from ._options import Log, check_k
 from ._screen import Screen, UserError
@@ -96,8 +95,8 @@ def names_of_log(log: Log, name: str | None, items: np.ndarray, notes: dict, mem
     if is_store(log):
         raise UserError("--log must be a log of events: stored histories have no names")
     source = replace(log, columns={role: columns[role] for role in ("user", "item")}).like(notes.get("reading", {}))
-    with as_options(source):
-        found = on_items(column_of_log(source, column, memory, large=is_large(source, memory)), items)
+    values = column_of_log(source, column, "--name", memory, large=is_large(source, memory))
+    found = on_items(values, items)
     if not len(found):
         raise UserError(f"--name {column} names none of the items of the model: check the ids in the log")
     return found
