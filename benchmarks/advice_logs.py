@@ -26,7 +26,10 @@ SESSIONS = {"rows": "sessions"}
 
 @dataclass(frozen=True)
 class Log:
-    """One log: `group` is the set or generator it comes from, `said` what `make_recommender` is told of it."""
+    """One log: `group` is the set or generator it comes from, `said` what `make_recommender` is told of it.
+
+    `largest` and `smallest` tell whether it is that part of its set.
+    """
 
     name: str
     group: str
@@ -36,6 +39,7 @@ class Log:
     names: Callable[[], pd.Series] | None = None
     files: tuple[str, ...] = ()
     largest: bool = True
+    smallest: bool = True
 
 
 def build(log: Log) -> protocols.Task:
@@ -193,16 +197,16 @@ _MADE = {  # name: how it is made, and what is told of it; each generator is a g
     "popularity": (partial(_made, "time", n_users=3000, n_items=500, cluster_strength=0.0, popularity_exponent=1.0,
                            mean_length=12), DATED),
     "tastes": (partial(_made, "time", n_users=3000, n_items=800, n_clusters=20, cluster_strength=0.9), DATED),
-    "tastes, many items": (partial(_made, "last", n_users=4000, n_items=6000, n_clusters=60, mean_length=10), {}),
-    "tastes, many users": (partial(_made, "last", n_users=20000, n_items=400, n_clusters=10, mean_length=15), {}),
+    "tastes, many items": (partial(_made, "last", n_users=3000, n_items=5000, n_clusters=60, mean_length=10), {}),
+    "tastes, many users": (partial(_made, "last", n_users=10000, n_items=400, n_clusters=10, mean_length=15), {}),
     "moving tastes": (partial(_made, "time", n_users=2500, n_items=600, n_clusters=12, drift=0.8, cluster_strength=0.9,
                               mean_length=40), DATED),
     "order": (partial(_made, "last", n_users=3000, n_items=800, n_clusters=8, order=0.7, mean_length=12), {}),
     "weak order": (partial(_made, "last", n_users=3000, n_items=1500, n_clusters=30, order=0.25, mean_length=12), {}),
     "order in sessions": (partial(_made_sessions, 8000, n_items=1200, n_clusters=40, order=0.4, mean_length=4,
                                   cluster_strength=0.95), SESSIONS),
-    "favourites": (partial(_favourites, 1500, 800, 8, 0.15), DATED),
-    "favourites, few": (partial(_favourites, 2500, 1500, 4, 0.5), DATED),
+    "favourites": (partial(_favourites, 700, 800, 8, 0.15), DATED),
+    "favourites, few": (partial(_favourites, 1200, 1500, 4, 0.5), DATED),
     "fashion": (partial(_fashion, 3000, 1000, 30.0, 1, 12.0), DATED),
     "fashion with tastes": (partial(_fashion, 3000, 1500, 60.0, 6, 20.0), DATED),
 }  # fmt: skip
@@ -223,26 +227,26 @@ def _real() -> list[Log]:
     logs = [
         ("online retail, repeats", "online retail", partial(_shop, "online_retail", False), (None, 1000, 300), DATED,
          None, retail),
-        ("online retail, new", "online retail", partial(_shop, "online_retail", True), (None, 1000, 300), DATED,
+        ("online retail, new", "online retail", partial(_shop, "online_retail", True), (None, 1000), DATED,
          _retail_names, retail),
         ("online retail, baskets", "online retail", partial(_baskets, "online_retail"), (None,), {"time": "basket"},
          None, retail),
-        ("online retail, order", "online retail", _retail_order, (2000,), {}, None, retail),
-        ("dunnhumby, repeats", "dunnhumby", partial(_dunnhumby, False, 4000), (1000, 250), DATED, None, dunnhumby),
-        ("dunnhumby, new", "dunnhumby", partial(_dunnhumby, True, 4000), (1000, 250), DATED, None, dunnhumby),
-        ("dunnhumby, baskets", "dunnhumby", partial(_baskets, "dunnhumby", 3000), (500,), {"time": "basket"}, None,
+        ("online retail, order", "online retail", _retail_order, (1500,), {}, None, retail),
+        ("dunnhumby, repeats", "dunnhumby", partial(_dunnhumby, False, 2500), (400, 150), DATED, None, dunnhumby),
+        ("dunnhumby, new", "dunnhumby", partial(_dunnhumby, True, 2500), (400, 150), DATED, None, dunnhumby),
+        ("dunnhumby, baskets", "dunnhumby", partial(_baskets, "dunnhumby", 2000), (300,), {"time": "basket"}, None,
          dunnhumby),
-        ("beauty", "beauty", partial(_s3rec, "beauty"), (5000, 1500), {}, beauty, ("s3rec_beauty_sequences",)),
-        ("sports", "sports", partial(_s3rec, "sports"), (4000, 1500), {}, None, ("s3rec_sports_sequences",)),
-        ("grocery", "grocery", partial(_shop, "grocery", True), (4000, 1500), DATED, None, ("rechorus_grocery_train",)),
+        ("beauty", "beauty", partial(_s3rec, "beauty"), (3000, 1000), {}, beauty, ("s3rec_beauty_sequences",)),
+        ("sports", "sports", partial(_s3rec, "sports"), (3000, 1000), {}, None, ("s3rec_sports_sequences",)),
+        ("grocery", "grocery", partial(_shop, "grocery", True), (3000, 1000), DATED, None, ("rechorus_grocery_train",)),
         ("gift cards", "gift cards", _gift_cards, (None,), DATED, cards, ("amazon_gift_cards_5core_reviews",)),
         ("ml100k", "ml100k", partial(protocols.ml100k, validation=True), (None, 300), DATED, films,
          ("ml100k_ratings",)),
-        ("ml1m", "ml1m", _ml1m, (2000, 600), {}, None, ("ml1m_sequences",)),
+        ("ml1m", "ml1m", _ml1m, (900, 300), {}, None, ("ml1m_sequences",)),
         ("retailrocket", "retailrocket", partial(bench_sessions.sessions, "retailrocket", validation=True),
-         (6000, 2000), SESSIONS, None, ("retailrocket_sessions",)),
+         (4000, 1500), SESSIONS, None, ("retailrocket_sessions",)),
         ("diginetica", "diginetica", partial(bench_sessions.sessions, "diginetica", validation=True),
-         (5000, 2000), SESSIONS, None, ("diginetica_sessions",)),
+         (4000, 1500), SESSIONS, None, ("diginetica_sessions",)),
     ]  # fmt: skip
     return [
         Log(
@@ -253,7 +257,8 @@ def _real() -> list[Log]:
             said,
             names,
             files,
-            n_users == sizes[0],
+            largest=n_users == sizes[0],
+            smallest=n_users == sizes[-1],
         )
         for name, group, make, sizes, said, names, files in logs
         for n_users in sizes

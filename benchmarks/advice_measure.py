@@ -20,6 +20,7 @@ import skrec.linear_model
 import skrec.neighbors  # noqa: F401  loaded here once rather than in each child
 from skrec.advice import log_character
 from skrec.advice._cost import machine_unit
+from skrec.advice._suggest_data import NAMED
 from skrec.metrics import ranking_scores
 from skrec.recipes import ENSEMBLES, make_recommender, recipe_names
 from skrec.utils._containers import take_rows
@@ -30,7 +31,7 @@ K = 10
 N_REQUESTS = 25
 WARM = 5  # requests before those that count
 LIMIT = 240.0  # seconds of one fit
-LAST, NAMED = "hybrid", ", names"
+LAST = "hybrid"
 MOST_BYTES = 6 * 2**30  # address space of one fit
 
 
@@ -89,15 +90,20 @@ def _measured(log, task, recipe, names) -> dict:
 def run(path: Path, recipes: list[str] | None, logs: list[str] | None, limit: float) -> None:
     """Measure what is not in the file yet, until `limit` processor seconds of this run are used.
 
-    The two-stage recipe, the most expensive, comes last, and on the largest part of each set alone.
+    The largest part of each set comes first, then the others; last the two-stage recipe, the most expensive, on the
+    smallest part of each set alone.
     """
     if os.environ.get("OMP_NUM_THREADS") != "1":
         raise SystemExit("needs OMP_NUM_THREADS=1 in the environment: processor seconds are measured on one thread")
     started = _processor_seconds()
     chosen = [log for log in advice_logs.all_logs() if not logs or any(log.name.startswith(one) for one in logs)]
-    for last in (False, True):
-        for log in chosen:
-            wanted = [recipe for recipe in recipes or _recipes(log) if (recipe == LAST) == last]
+    for logs_now, recipes_now in (
+        ([log for log in chosen if log.largest], lambda name: name != LAST),
+        ([log for log in chosen if not log.largest], lambda name: name != LAST),
+        ([log for log in chosen if log.smallest], lambda name: name == LAST),
+    ):
+        for log in logs_now:
+            wanted = [name for name in recipes or _recipes(log) if recipes_now(name)]
             if not _run_log(path, log, wanted, started + limit):
                 print(f"stopped after {limit:.0f} processor seconds; the same command goes on")
                 return
@@ -105,8 +111,7 @@ def run(path: Path, recipes: list[str] | None, logs: list[str] | None, limit: fl
 
 def _recipes(log: advice_logs.Log) -> list[str]:
     names = recipe_names(nets=False, time=log.said.get("time"))
-    names += [] if log.names is None else [f"blend{NAMED}"]
-    return [name for name in names if name != LAST or log.largest]
+    return names + ([] if log.names is None else [f"blend{NAMED}"])
 
 
 def _run_log(path: Path, log: advice_logs.Log, wanted: list[str], until: float) -> bool:
