@@ -25,8 +25,9 @@ def log_character(histories) -> dict[str, float]:
         NaN is a number that the log does not tell. Users are those with an event.
 
         - ``n_events``, ``n_users``, ``n_items``: sizes; ``density``: share of the pairs of user and item that occur;
-        - ``events_per_user_mean``, ``events_per_user_median``; ``single_user_share``: share of the users with one
-          event; ``single_item_share``: share of the items that one user alone has;
+        - ``events_per_user_mean``, ``events_per_user_median``, ``events_per_user_rms``, the root of the mean square;
+          ``single_user_share``: share of the users with one event; ``single_item_share``: share of the items that one
+          user alone has;
         - ``repeat_share``: share of the events whose item stands earlier in the same history;
           ``repeat_user_share``: share of the users with such an event;
         - ``head_share``: share of the events that are of the most popular tenth of the items; ``gini``: the Gini
@@ -84,6 +85,7 @@ def log_character(histories) -> dict[str, float]:
         "density": facts.density * len(read) / len(lengths),
         "events_per_user_mean": float(lengths.mean()),
         "events_per_user_median": facts.events_per_user,
+        "events_per_user_rms": float(np.sqrt(np.mean(lengths.astype(float) ** 2))),
         "single_user_share": facts.n_single_users / len(lengths),
         "single_item_share": facts.n_single_items / facts.n_items,
         "repeat_share": facts.repeat_share,
