@@ -489,7 +489,7 @@ def _save_anywhere(**given):
 
 def _report(**given):
     with tempfile.TemporaryDirectory() as folder:
-        write_report(Path(folder) / "report.html", **given)
+        write_report(path=Path(folder) / "report.html", **given)
 
 
 def _models() -> Iterator[Target]:

@@ -8,6 +8,7 @@ from sklearn.frozen import FrozenEstimator
 
 from ..recipes import COUNTED, ENSEMBLES, make_recommender, recipe_names
 from ..utils._histories import read_histories
+from ._advice import say_conclusion
 from ._data import facts, write_table
 from ._dates import parse_moment
 from ._evaluate import ask, popularity, show_leaderboard
@@ -48,6 +49,7 @@ def run(screen: Screen, folder: Path) -> None:
     first, details = ask(screen, models, repeats, 10, keep=True)
     screen.say()
     show_leaderboard(screen, first, f"1. {_REPEATS} (--include-seen)")
+    best = say_conclusion(screen, first, details).model
 
     # the same fitted models, asked again; those that counted or weighed learn once more without repeats
     new = hold_out(histories, "time", AT, True, True)
@@ -56,11 +58,12 @@ def run(screen: Screen, folder: Path) -> None:
     second, details_new = ask(screen, fitted, new, 10)
     for column in _ONLY_ONCE:
         second[column] = first[column].reindex(second.index)
+    screen.say()
     show_leaderboard(screen, second, f"2. {_NEW} (--exclude-seen)")
+    say_conclusion(screen, second, details_new)
 
-    best = first.index[0]
     examples = _examples(repeats, details[best].recommendations, names)
-    screen.say(f"Three customers, what {best} recommends, and what they bought later (* recommended before):")
+    screen.say(f"\nThree customers, what {best} recommends, and what they bought later (* recommended before):")
     for example in examples:
         rows = [("had lately", example["history"]), ("recommended", example["recommended"])]
         rows = [(name, "; ".join(texts)) for name, texts in [*rows, ("bought later", example["later"])]]
@@ -73,8 +76,7 @@ def run(screen: Screen, folder: Path) -> None:
         save_model(model, folder / "model.skrec", notes, Log([], COLUMNS), names)
         write_table(data.events[[*COLUMNS.values(), "Quantity"]], folder / "events.parquet")
         write_table(first.reset_index(), folder / "leaderboard.csv")
-        _write_report(folder / "report.html", data, described, (repeats, first, details), (new, second, details_new),
-                      examples)  # fmt: skip
+        _write_report(folder / "report.html", data, described, (repeats, first, details), (new, second, details_new))
     screen.show(_ending(folder, best, time.perf_counter() - started))
 
 
@@ -106,7 +108,7 @@ def _examples(question, recommendations, names, n: int = 3) -> list[dict]:
     return examples
 
 
-def _write_report(path: Path, data, described: dict, first: tuple, second: tuple, examples: list) -> None:
+def _write_report(path: Path, data, described: dict, first: tuple, second: tuple) -> None:
     from ..inspection import write_report
 
     questions = {}
@@ -114,14 +116,15 @@ def _write_report(path: Path, data, described: dict, first: tuple, second: tuple
         (_REPEATS, first, "Items that a customer already has may be recommended again."),
         (_NEW, second, "Items that a customer already has come last and are no right answer."),
     ]:
-        questions[heading] = {"leaderboard": leaderboard, "details": details, "y": question.y, "note": note}
+        part = {"leaderboard": leaderboard, "details": details, "X": question.X, "y": question.y, "note": note}
+        questions[heading] = part
     write_report(
-        path,
         questions,
+        path,
         title="Online Retail: recommenders compared",
         data={**described, "source": " ".join(data.DESCR.split("\n\n")[-1].split())},
         split=first[0].sentences,
-        examples=examples,
+        names=data.item_features["description"],
         popularity=popularity(first[0].X),
         random_state=0,
     )

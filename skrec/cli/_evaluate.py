@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from ..recipes import recipe_grid
 from ..utils._histories import read_histories
-from ._advice import advice, next_command
+from ._advice import next_command, say_conclusion
 from ._data import TABLES, check_output, facts, say_facts, say_seen, write_table
 from ._dates import echo, kind_of_time, parse_moment, say_baskets
 from ._hold_out import hold_out, known_names
@@ -19,7 +19,7 @@ from ._options import Log, build, check_choice, check_k, chosen_names, settings_
 from ._screen import Screen, UserError
 
 # columns of the leaderboard that fit in a terminal
-_SHOWN = ("model", "NDCG", "interval", "p vs best", "Hit rate", "Coverage", "fit s", "peak MiB")
+_SHOWN = ("model", "NDCG", "interval", "p vs best", "Hit rate", "Coverage", "fit s", "request ms", "peak MiB")
 _SPLITS = ("time", "last", "basket")
 _SPLIT_OF = {"date": "time", "number": "time", "basket": "basket", None: "last"}  # by what the times are
 
@@ -99,20 +99,23 @@ def run(
     if output is not None:
         write_table(leaderboard.reset_index(), output)
         screen.say(f"Wrote the table to {output}.")
+    rows = "sessions" if log.sessions else "customers"
     if report is not None:
         from ..inspection import write_report
         from ._drift import drift_of
 
-        part = {"leaderboard": leaderboard, "details": details, "y": question.y}
+        part = {"leaderboard": leaderboard, "details": details, "X": question.X, "y": question.y}
         counts = popularity(question.X)
-        write_report(report, {"Result": part}, data=described, split=question.sentences, popularity=counts,
-                     drift=drift_of(histories), random_state=0)  # fmt: skip
+        write_report({"Result": part}, report, data=described, split=question.sentences, names=names, rows=rows,
+                     popularity=counts, drift=drift_of(histories), random_state=0)  # fmt: skip
         screen.say(f"Wrote the report to {report}.")
-    best, sentence = advice(leaderboard)
+    best = say_conclusion(screen, leaderboard, details, rows).model
     found = {}
     if best in grids:
         found = {key: value for key, value in details[best].estimator.get_params().items() if key in grids[best]}
-    screen.say(sentence)
+    if report is None:
+        screen.say(f"With --report report.html it writes {rows} by name, groups of them and plots to a page.")
+    screen.say(f"To fit {best} to the whole log:")
     screen.say(next_command(log, best, fixed[best] | found, k, exclude_seen))
     failed = leaderboard.index[leaderboard["error"] != ""].tolist()
     if failed:
@@ -172,7 +175,7 @@ def ask(screen: Screen, models: dict, question: Bunch, k: int, *, keep: bool = F
 
 def show_leaderboard(screen: Screen, leaderboard, title: str = "") -> None:
     """Print a leaderboard, and why models failed."""
-    from ..inspection._report import leaderboard_rows
+    from ..inspection._report_leaderboard import leaderboard_rows
 
     header, rows = leaderboard_rows(leaderboard)
     columns = [number for number, name in enumerate(header) if any(word in name for word in _SHOWN)]

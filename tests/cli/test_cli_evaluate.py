@@ -1,12 +1,12 @@
 """`skrec evaluate` ends with a result, an exit code that scripts can trust, and what to do next."""
 
 import shlex
+from html import unescape
 
 import pandas as pd
 import pytest
 
 from skrec import load
-from skrec.cli._advice import advice
 from skrec.linear_model import EASE
 from skrec.neighbors import ItemKNN
 
@@ -94,7 +94,7 @@ def test_sessions_are_asked_for_their_last_event(folder, run):
 )  # fmt: skip
 def test_the_next_command_works(folder, run, options, command):
     code, out, _ = run("evaluate", "log.csv", *TIMED, "--model", "ease", *options)
-    assert code == 0 and "\nAdvice: ease has NDCG@" in out
+    assert code == 0 and "\nConclusion:\nUse ease: " in out and "\nTo fit ease to the whole log:\n" in out
     assert out.splitlines()[-1].strip() == command
     assert run(*shlex.split(command)[1:])[0] == 0
 
@@ -110,29 +110,18 @@ def test_the_next_command_sets_what_was_tuned(folder, run):
         assert load("model.skrec").n_neighbors == int(set_of["n_neighbors"])
 
 
-def board(**models):
-    rows = {
-        name: {"ndcg@10": ndcg, "p_value": p, "fit_seconds": s, "error": ""} for name, (ndcg, p, s) in models.items()
-    }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.attrs["n_scored"] = 90
-    return table
-
-
-@pytest.mark.parametrize(
-    ("models", "first", "text"),
-    [
-        ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.01, 1.0)}, "ease", "chance alone does not explain its lead"),
-        ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.3, 8.0)}, "ease", "may put it before slim"),
-        ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.3, 1.0)}, "slim", "as good as ease, as far as 90 users tell"),
-        ({"ease": (0.5, None, 0.9), "slim": (0.3, 0.3, 0.1)}, "ease", "may put it before slim"),
-        ({"ease": (0.5, None, 9.0), "popularity": (0.4, 0.3, 8.9)}, "popularity", "no model is clearly better"),
-        ({"ease": (0.5, None, 9.0)}, "ease", "compare it with popularity"),
-    ],
-)
-def test_advice(models, first, text):
-    name, sentence = advice(board(**models))
-    assert name == first and text in sentence and sentence.count(": To") == 0
+def test_the_conclusion_is_that_of_the_report(folder, run):
+    words = ["evaluate", "log.csv", *TIMED, "--name", "name", "--model", "ease", "--model", "popularity"]
+    code, out, _ = run(*words, "--include-seen", "--report", "r.html")
+    page = unescape((folder / "r.html").read_text(encoding="utf-8"))
+    said = out.partition("Conclusion:\n")[2].partition("To fit ease")[0].splitlines()
+    assert code == 0 and len(said) >= 3 and all(f"<p>{sentence}</p>" in page for sentence in said)
+    assert "customers find something they want in ten" in said[0] and "above popularity, the simplest" in said[2]
+    assert "Thing [red] <b>" in page and "whom nothing was found" in page and "loyal: 5 days or more" in page
+    assert "request" in out and "--report" not in out
+    code, out, _ = run(*words[:-4], "--sessions", "--model", "popularity")
+    assert "sessions find something" in out and "With --report report.html it writes sessions by name" in out
+    assert out.splitlines()[-1].strip().startswith("skrec fit log.csv")
 
 
 TOO_FEW = {

@@ -53,7 +53,7 @@ def test_report_has_the_section_the_picture_and_escaped_names(scores, tmp_path):
     text = path.read_text()
     assert "exact duplicates" in text and "Events are written twice" in text and "data:image/svg+xml" in text
     assert "<b>" not in text
-    path = write_report(tmp_path / "report.html", {}, drift=scores)
+    path = write_report({}, tmp_path / "report.html", drift=scores)
     assert "is the newest period like those before" in path.read_text()
 
 
