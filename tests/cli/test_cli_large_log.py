@@ -63,6 +63,34 @@ def test_a_large_log_gives_the_same_model_and_lists(log, capsys, tiny_logs_are_l
     assert shown[0] == shown[1] and "u0007" in shown[0]
 
 
+def test_options_of_a_request_work_on_large_logs(log, capsys, tiny_logs_are_large):
+    assert run("fit", log / "log.csv", *COLUMNS, "--model", "item-knn", "-o", log / "m.skrec") == 0
+    pd.DataFrame({"item": [f"i{n}" for n in range(50)], "kind": list("abcde") * 10}).to_csv(log / "items.csv")
+    ask = ["recommend", log / "m.skrec", log / "log.csv", "-k", 4, "--exclude", "i1,i2", "--name", "title"]
+    for options in (
+        ["--max-per", "kind", "--items", log / "items.csv"],
+        ["--max-per", "title=2", "--at", "2030-01-01"],
+    ):
+        options = options if "--items" not in options else [*options, "--name", "kind"]
+        tables = []
+        for memory in (1000, 1):
+            assert run(*ask, *options, "--memory", memory, "-o", log / "lists.parquet") == 0
+            tables.append(pd.read_parquet(log / "lists.parquet"))
+        pd.testing.assert_frame_equal(*tables, check_dtype=False)
+        assert not tables[0]["item"].isin(["i1", "i2"]).any() and tables[0]["name"].notna().any()
+    assert (tables[0].groupby("user").size() == 4).all()
+    assert run(*ask, "--at", "2024-06-01", "--memory", 1, "-o", log / "lists.parquet") == 2
+    assert "--at lies before the last event" in capsys.readouterr().err
+    shown = []
+    for memory in (1000, 1):
+        assert run(*ask, "--at", "2024-06-01", "--memory", memory, "--users", "u0007", "-q") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] and "the i" in shown[0]
+    to_histories(log / "log.parquet", user="user", item="item", time="time", store=log / "store")
+    assert run("recommend", log / "m.skrec", log / "store", "--users", "u0007", "--max-per", "title") == 2
+    assert "--max-per needs --items FILE: stored histories have no other columns" in capsys.readouterr().err
+
+
 def test_models_are_compared_alike(log, capsys, tiny_logs_are_large):
     boards = []
     for memory in (1000, 1):
