@@ -85,7 +85,7 @@ def answer_frame(model, X, k, names, options: dict):
     if polars is not None and isinstance(X, (polars.DataFrame, polars.Series)):
         for name in [name for name, values in columns.items() if values.dtype == object]:
             columns[name] = polars.Series(columns[name].tolist(), dtype=polars.String)
-        return polars.DataFrame(columns)
+        return polars.DataFrame(columns, schema_overrides={"user": polars.get_index_type()})  # as of with_row_index
     import pandas as pd
 
     return pd.DataFrame(columns)
