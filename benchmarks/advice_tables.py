@@ -10,6 +10,7 @@ import numpy as np
 from advice_measure import K, read_rows
 
 from skrec.advice import log_character
+from skrec.advice._cost import CostModel
 from skrec.advice._suggest_data import COSTS, NAMED, Measurements
 from skrec.advice._suggest_neighbours import NearestLogs
 from skrec.metrics import paired_bootstrap
@@ -82,3 +83,97 @@ def left_out(measured: Measurements, make=NearestLogs):
             measured.characters[row], bool(measured.exclude_seen[row]), bool(measured.sessions[row])
         )
         yield row, estimate.expected
+
+
+def print_tables(measured: Measurements) -> None:
+    """Print what was measured, and how good advice and cost models are on sets that they do not know."""
+    _print_quality(measured)
+    _print_errors(measured)
+    _print_costs(measured)
+
+
+def plain(measured: Measurements) -> np.ndarray:
+    """Return which recipes `suggest` names without names of items, shape (n_recipes,), dtype bool."""
+    return np.array([not name.endswith(NAMED) for name in measured.recipes])
+
+
+def _print_quality(measured: Measurements) -> None:
+    print(f"# NDCG at {measured.about['k']} on {measured.about['part']}, measured {measured.about['measured']}")
+    width = max(map(len, measured.logs)) + 1
+    short = [name[:9] for name in measured.recipes]
+    print(" " * width + "".join(f"{name:>10}" for name in short))
+    for log, values in zip(measured.logs, measured.ndcg, strict=True):
+        print(f"{log:{width}}" + "".join(f"{value:10.4f}" if value == value else f"{'-':>10}" for value in values))
+
+
+def choices(measured: Measurements) -> dict[str, np.ndarray]:
+    """Return for each way to choose the order of the recipes for each log, best first, (n_logs, n_recipes).
+
+    Nothing of the log's own set is known to any of them.
+    """
+    groups, able = np.array(measured.groups), plain(measured)
+    found: dict[str, list] = {"suggest": [], "best on average": []}
+    always = [name for name in ("blend", "ease", "session-knn", "item-knn", "popularity") if name in measured.recipes]
+    for row, expected in left_out(measured):
+        found["suggest"].append(expected)
+        found["best on average"].append(np.nanmean(measured.relative[groups != groups[row]], axis=0))
+        for name in always:
+            found.setdefault(f"always {name}", []).append(np.array(measured.recipes) == name)
+    orders = {}
+    for name, scores in found.items():
+        table = np.where(able & ~np.isnan(measured.ndcg), np.array(scores, dtype=float), -np.inf)
+        orders[name] = np.argsort(-table, axis=1, kind="stable")
+    return orders
+
+
+def errors(measured: Measurements, order: np.ndarray, rows=slice(None)) -> dict[str, float]:
+    """Return how often the best is among the first three, and what the first and the best of three lose."""
+    relative = np.where(plain(measured), measured.relative, np.nan)
+    relative = relative / np.nanmax(relative, axis=1, keepdims=True)
+    first = np.take_along_axis(relative, order[:, :3], axis=1)
+    behind = np.take_along_axis(measured.below, order[:, :3], axis=1)
+    best = np.nanmax(first, axis=1)
+    return {
+        "best among three": float(np.mean(best[rows] >= 1)),
+        "best or equal among three": float(np.mean((np.nanmax(behind, axis=1) >= 0)[rows])),
+        "lost by the first": float(np.mean(1 - first[rows, 0])),
+        "lost by the best of three": float(np.mean(1 - best[rows])),
+    }
+
+
+def _print_errors(measured: Measurements) -> None:
+    real = np.array([not group.startswith("synthetic") for group in measured.groups])
+    n_groups = len(set(measured.groups))
+    print(
+        f"\n# Advice for a log from the other sets alone: {len(measured.logs)} logs of {n_groups} sets left out in turn"
+    )
+    for part, rows in (("all logs", np.ones(len(real), bool)), ("real logs", real), ("synthetic logs", ~real)):
+        print(f"{part} ({rows.sum()}):")
+        for name, order in choices(measured).items():
+            cells = [f"{key} {100 * value:5.1f} %" for key, value in errors(measured, order, rows).items()]
+            print(f"  {name:20}" + "   ".join(cells))
+
+
+def cost_errors(measured: Measurements, make=CostModel) -> dict[str, np.ndarray]:
+    """Return the logarithm of predicted over measured cost, by kind of cost, from the other sets alone."""
+    groups = np.array(measured.groups)
+    found: dict[str, list] = {name: [] for name in COSTS}
+    for row, group in enumerate(measured.groups):
+        predicted = make(measured.take(groups != group)).predict(measured.characters[row])
+        for name in COSTS:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[name].append(np.log(predicted[name] / measured.costs[name][row]))
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def _print_costs(measured: Measurements) -> None:
+    print("\n# Costs of a log from the other sets alone: share within a factor of 1.5, 90 % quantile of it")
+    print(f"{'':18}" + "".join(f"{name:>24}" for name in COSTS))
+    found = cost_errors(measured)
+    for recipe, name in enumerate([*measured.recipes, "all"]):
+        cells = []
+        for kind in COSTS:
+            error = np.abs(found[kind] if name == "all" else found[kind][:, recipe])
+            error = error[np.isfinite(error)]
+            cells.append(f"{100 * np.mean(error < np.log(1.5)):14.0f} %{np.exp(np.quantile(error, 0.9)):8.2f}")
+        print(f"{name:18}" + "".join(cells))

@@ -1,21 +1,15 @@
 """What recipes reach on a log, estimated from the measured logs that are nearest in character."""
 
-from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
-from ._suggest_data import Measurements
+from ._suggest_data import NAMED, Measurements, measurements
 
-_LOGARITHMIC = (
-    "n_events",
-    "n_users",
-    "n_items",
-    "events_per_user_mean",
-    "order_gain",
-    "basket_size",
-    "baskets_per_user",
-)
-_PLAIN = (
+_SIZES = ("n_events", "n_users", "n_items", "events_per_user_mean")
+_LOGARITHMIC = ("order_gain", "basket_size", "baskets_per_user")
+_SHARES = (
     "repeat_share",
     "head_share",
     "gini",
@@ -24,23 +18,27 @@ _PLAIN = (
     "new_item_share",
     "popularity_shift",
 )
-# weights of squared differences: of the sizes, of character, of one that only one of two logs tells; of the question
-_SIZE, _CHARACTER, _UNKNOWN, _QUESTION = 0.5, 1.0, 0.5, 12.0
-_WEIGHTS = np.array([_SIZE] * 4 + [_CHARACTER] * (len(_LOGARITHMIC) - 4 + len(_PLAIN)))
-_BANDWIDTH = 0.6  # of the distance at which the weight of a log has fallen to exp(-1/2)
+_WEIGHTS = np.array([0.5] * len(_SIZES) + [1.0] * (len(_LOGARITHMIC) + len(_SHARES)))
+_UNKNOWN = 0.5  # squared difference where one of two logs does not tell
+_QUESTION = 1.0  # what another question adds to the mean square of the differences
+_BANDWIDTH = 0.6
+_PRIOR = 0.05  # weight of the mean over all logs
+_FAR = 3.0  # standard deviations that a difference counts at most
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """NDCG relative to the best that recipes are expected to reach, (n_recipes,), and the weight of each log, (n_logs,)."""
+class Estimate(NamedTuple):
+    """What recipes are expected to reach relative to the best, (n_recipes,), and the weight of each log, (n_logs,)."""
 
     expected: np.ndarray
     weights: np.ndarray
-    distances: np.ndarray
 
 
 class NearestLogs:
     """Kernel regression of relative NDCG on the character of logs.
+
+    The distance of two logs is the root of the weighted mean square of their standardised characters, with a penalty
+    where one excludes items that users have and the other does not, or one has sessions. Parts of one set are weighted
+    down by the root of their number.
 
     Parameters
     ----------
@@ -50,33 +48,54 @@ class NearestLogs:
 
     def __init__(self, measured: Measurements):
         table = np.array([_vector(character) for character in measured.characters])
-        self.measured = measured
-        self._mean, self._scale = np.nanmean(table, axis=0), np.nanstd(table, axis=0) + 1e-9
-        self._table = (table - self._mean) / self._scale
-        _, group, sizes = np.unique(measured.groups, return_inverse=True, return_counts=True)
-        self._share = 1 / np.sqrt(sizes[group])  # parts of one set tell less than as many sets
+        known = ~np.isnan(table)
+        n = np.maximum(known.sum(axis=0), 1)
+        self._mean = np.where(known, table, 0).sum(axis=0) / n
+        variance = np.where(known, (table - self._mean) ** 2, 0).sum(axis=0) / n
+        self._scale = np.sqrt(variance) + 1e-9
+        self._table, self.measured = (table - self._mean) / self._scale, measured
+        _, group, counts = np.unique(measured.groups, return_inverse=True, return_counts=True)
+        self._share = 1 / np.sqrt(counts[group])
 
     def estimate(self, character: dict[str, float], exclude_seen: bool, sessions: bool) -> Estimate:
         """Estimate what each recipe reaches on a log."""
         vector = (_vector(character) - self._mean) / self._scale
-        difference = np.clip(vector - self._table, -3, 3)
-        one_tells = np.isnan(vector) != np.isnan(self._table)
-        neither = np.isnan(vector) & np.isnan(self._table)
-        squared = np.where(one_tells, _UNKNOWN, np.nan_to_num(difference) ** 2) * _WEIGHTS
-        total = (squared.sum(axis=1)) / np.where(neither, 0, _WEIGHTS).sum(axis=1)
-        question = (self.measured.exclude_seen != exclude_seen).astype(float)
-        question += self.measured.sessions != sessions
-        distances = np.sqrt(total + _QUESTION / 12 * question)
-        weights = self._share * np.exp(-0.5 * ((distances - distances.min()) / _BANDWIDTH) * (
-            (distances + distances.min()) / _BANDWIDTH))
+        here, there = ~np.isnan(vector), ~np.isnan(self._table)
+        difference = np.nan_to_num(np.clip(vector - self._table, -_FAR, _FAR))
+        squared = np.where(here & there, difference**2, _UNKNOWN)
+        squared = (squared * _WEIGHTS * (here | there)).sum(axis=1) / ((here | there) * _WEIGHTS).sum(axis=1)
+        squared += _QUESTION * (self.measured.exclude_seen != exclude_seen)
+        squared += _QUESTION * (self.measured.sessions != sessions)
+        weights = self._share * np.exp((squared.min() - squared) / (2 * _BANDWIDTH**2))
         relative = self.measured.relative
         known = ~np.isnan(relative)
-        total_weight = weights @ known
-        prior = np.nanmean(relative, axis=0)
-        expected = (weights @ np.nan_to_num(relative) + 0.05 * prior) / (total_weight + 0.05)
-        return Estimate(expected, weights / weights.sum(), distances)
+        relative = np.where(known, relative, 0)
+        prior = relative.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        expected = (weights @ relative + _PRIOR * prior) / (weights @ known + _PRIOR)
+        return Estimate(expected, weights / weights.sum())
+
+
+@cache
+def nearest_logs() -> NearestLogs:
+    """Return the estimator from the measurements that the package ships."""
+    return NearestLogs(measurements())
+
+
+def gain_of_names(measured: Measurements, recipe: str, weights: np.ndarray) -> dict[str, float]:
+    """Return by what names of the items multiply the NDCG and the costs of a recipe, 1 where it was not measured."""
+    kinds = ("ndcg", *measured.costs)
+    if recipe + NAMED not in measured.recipes:
+        return dict.fromkeys(kinds, 1.0)
+    with_names, without = (measured.recipes.index(name) for name in (recipe + NAMED, recipe))
+    found = {}
+    for kind in kinds:
+        table = measured.ndcg if kind == "ndcg" else measured.costs[kind]
+        ratio = table[:, with_names] / table[:, without]
+        known = ~np.isnan(ratio)
+        found[kind] = float(np.exp(np.average(np.log(ratio[known]), weights=weights[known] + _PRIOR)))
+    return found
 
 
 def _vector(character: dict[str, float]) -> np.ndarray:
-    logarithms = [np.log10(max(character[name], 1e-9)) if character[name] == character[name] else np.nan for name in _LOGARITHMIC]
-    return np.array([*logarithms, *(character[name] for name in _PLAIN)], dtype=np.float64)
+    logarithms = [np.log10(np.maximum(character[name], 1e-9)) for name in (*_SIZES, *_LOGARITHMIC)]
+    return np.array([*logarithms, *(character[name] for name in _SHARES)], dtype=np.float64)

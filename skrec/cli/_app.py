@@ -36,6 +36,7 @@ from ._recommend_command import recommend
 from ._screen import Screen
 from ._serve_command import serve
 from ._similar_command import similar
+from ._suggest_command import suggest
 from ._update_command import update
 
 app = typer.Typer(
@@ -206,6 +207,7 @@ def evaluate(
 
 
 app.command()(check)
+app.command()(suggest)
 app.command()(auto)
 app.command()(recommend)
 app.command()(similar)
