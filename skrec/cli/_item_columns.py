@@ -131,7 +131,8 @@ def saved_names(estimator, notes: dict):
 
     if not notes.get("item_names"):
         return None
-    return pd.Series(notes["item_names"], index=estimator.items_, dtype=object).dropna()
+    names = pd.Series(notes["item_names"], index=estimator.items_, dtype=object).dropna()
+    return names if len(names) else None
 
 
 def with_saved(names, saved):

@@ -12,10 +12,11 @@ from ..utils._validation import id_kind, plain
 from ._data import TABLES, check_output, write_table
 from ._dates import as_argument, kind_of_time
 from ._ids import to_model_ids
+from ._item_columns import say_lacking
 from ._large_log import check_memory
 from ._log import read_log
 from ._model_files import load_model
-from ._options import Log, check_k
+from ._options import Log, check_k, named_columns
 from ._request import Asked, before, beyond_cap, capped, items_asked, read_moment, read_names
 from ._screen import Screen, UserError
 from ._similar import similar_command
@@ -53,7 +54,8 @@ def run(
         screen.say(f"Read the log as in fit, with {shlex.join(as_fitted)}, where no option says otherwise.")
     log = replace(log, columns=columns).like(reading)
     named = {} if asked.name is None or asked.items is not None else {"name": asked.name}
-    histories, names = read_like_model(screen, replace(log, columns=columns | named), notes, memory)
+    source = replace(log, columns=named_columns(**columns | named))
+    histories, names = read_like_model(screen, source, notes, memory)
     names = read_names(screen, asked, log, names, estimator, notes)
     at = read_moment(screen, asked, histories, notes, log.time_format)
     large = hasattr(histories, "blocks")
@@ -96,6 +98,8 @@ def recommend_all(screen: Screen, model, histories, request: dict, names, output
     """Write the recommendations to all users of stored histories, block by block."""
     from ..large import write_recommendations
 
+    if names is not None:
+        say_lacking(screen, names, model.items_, "have no name")
     names = None if names is None else dict(zip(names.index.tolist(), names.tolist(), strict=True))
     write_recommendations(model, histories, output, **request, names=names, verbose=int(not screen.quiet))
     screen.say(f"Wrote the recommendations for {len(histories):,} users to {output}.")

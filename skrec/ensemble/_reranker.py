@@ -1,6 +1,7 @@
 """The last step: valuable, varied, calibrated and ruled lists from any recommender."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone
@@ -338,7 +339,7 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         return_source=False,
         as_frame=False,
         names=None,
-    ) -> np.ndarray | tuple[np.ndarray, ...]:
+    ) -> np.ndarray | tuple[np.ndarray, ...] | Any:
         """Recommend items to each user, with the options of one request; see `BaseRecommender.recommend`.
 
         Parameters
