@@ -264,7 +264,7 @@ class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEst
         return_source=False,
         as_frame=False,
         names=None,
-    ) -> np.ndarray | tuple[np.ndarray, ...]:
+    ) -> np.ndarray | tuple[np.ndarray, ...] | Any:
         """Recommend items to each user, with the options of one request.
 
         Parameters
