@@ -34,7 +34,7 @@ class Screen:
 
     def show(self, text: str) -> None:
         """Print a line that is a result; the terminal breaks it, so that it can be copied."""
-        print("\n".join(map(printable, text.split("\n"))), flush=True)
+        print(_lines(text), flush=True)
 
     def table(self, header, rows, *, numbers=(), bold: int | None = None, sections=(), title: str = "") -> None:
         """Print a table; `numbers` are the columns set flush right, `bold` a row, `sections` the last row of each."""
@@ -48,7 +48,7 @@ class Screen:
         for column, name in enumerate(header):
             is_number = column in numbers  # a number is never broken
             table.add_column(
-                Text(printable(name)), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+                Text(_lines(name)), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
             )
         for number, row in enumerate(rows):
             style = "bold" if number == bold else None
@@ -97,6 +97,11 @@ class Screen:
         if not self.quiet and text not in self._warned:
             self._warned.add(text)
             print("skrec: warning:", text, file=sys.stderr)
+
+
+def _lines(text) -> str:
+    """Return text that prints as it is read, its own line breaks kept."""
+    return "\n".join(map(printable, str(text).split("\n")))
 
 
 class _Notes(logging.Handler):
