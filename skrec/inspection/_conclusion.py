@@ -10,6 +10,7 @@ FEW = 30  # users below which chance decides which model is best
 _CHANCE = 0.05  # p-values from here on: chance alone may explain a difference
 _FLOORS = ("popularity", "popularity-30d", "popular", "random")
 _CHEAP = 0.5  # a model is cheaper that fits in at most this share of the time
+_LEAST = 1.0  # seconds to fit, and milliseconds of a request, below which a cost does not count
 _WORDS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -126,7 +127,7 @@ class _Words:
         if floors:
             return floors[0]
         quick = [name for name in equal if self.fit[name] < _CHEAP * self.fit[self.best]]
-        return quick[0] if quick and self.fit[self.best] > 1 else self.best
+        return quick[0] if quick and self.fit[self.best] > _LEAST else self.best
 
     def sentences(self, first: str) -> tuple[list[str], list[str]]:
         others = [name for name in self.good.index if name != first]
@@ -136,7 +137,8 @@ class _Words:
         if not others:
             sentences.append(f"Nothing else was compared: compare {first} with popularity before you trust it.")
             return sentences, [first]
-        cheaper = [name for name in others if self.fit[name] <= _CHEAP * self.fit[first]]
+        counts = self.fit[first] >= _LEAST
+        cheaper = [name for name in others if counts and self.fit[name] <= _CHEAP * self.fit[first]]
         floors = self._floors()
         simplest = floors[:1] or sorted(cheaper, key=lambda name: self.fit[name])[:1]
         named = [self.best] if first != self.best else [cheaper[0] if cheaper else others[0]]
@@ -228,8 +230,8 @@ class _Words:
 
 
 def _ratio(first: float, other: float, unit: str, less: str, more: str) -> str:
-    """Say how many times less or more `other` takes; nothing below a factor of 1.5, judged by the written numbers."""
-    if np.isnan(first) or np.isnan(other):
+    """Say how many times less or more `other` takes; nothing below a factor of 1.5 by the written numbers, or 1 unit."""
+    if np.isnan(first) or np.isnan(other) or max(first, other) < _LEAST:
         return ""
     texts = [amount(first), amount(other)]
     mine, its = (float(text.replace(",", "").replace("< ", "")) for text in texts)
