@@ -15,12 +15,13 @@ from ..recipes import make_recommender, recipe_grid, recipe_names
 from ..utils._arguments import as_list
 from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter, shallow
-from ..utils._histories import as_passed
+from ..utils._histories import Histories, as_passed
+from ..utils._row_blocks import are_basket_numbers
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._suggest import did_you_mean
 from . import _auto_search
 from ._auto_question import draw_question
-from ._auto_search import FLOOR, Candidate, Search, choose, interval
+from ._auto_search import FLOOR, Candidate, Search, interval
 from ._suggest import suggest
 
 
@@ -58,8 +59,8 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     grids : bool, default=True
         Whether to vary settings.
     time : {"date", "number", "basket"} or None, default=None
-        What the times of the histories are, as in :func:`~skrec.recipes.make_recommender`; None takes dates for "date"
-        and numbers for "number".
+        What the times of the histories are, as in :func:`~skrec.recipes.make_recommender`; None takes it from them:
+        numbers that count the baskets of each user are "basket".
     rows : {"users", "sessions"}, default="users"
         What a row is.
     item_names : pandas.Series of shape (n_items,), default=None
@@ -219,8 +220,7 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         histories, X = self._read(X), as_passed(X)
         if not len(histories.codes):
             raise ValueError("X has no item in any history: nothing can be learned from it")
-        self._time = ("date" if histories.dated else "number") if self.time is None else self.time
-        self._time = None if histories.time is None else self._time
+        self._time = self._kind_of_time(histories)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
         names = self._names()
         search = None
@@ -240,6 +240,14 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         self._fit_winner(X, every, search, reason)
         return self
 
+    def _kind_of_time(self, histories: Histories) -> str | None:
+        """Return what `make_recommender` must know of the times."""
+        if histories.time is None or self.time is not None:
+            return None if histories.time is None else self.time
+        if histories.dated:
+            return "date"
+        return "basket" if are_basket_numbers(histories.indptr, histories.time) else "number"
+
     def _names(self) -> list[str]:
         """Return the names of the candidates, from simple to elaborate."""
         known = recipe_names(time=self._time)
@@ -255,8 +263,8 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
                         f"recipes has {name!r}, which needs dates, and the histories have none: leave it out"
                     )
             names = [name for name in known if name in names]
-        if self.incremental:
-            names = [name for name in names if hasattr(self._build(Candidate(name, {}, 0, 0, 0), None), "partial_fit")]
+        built = {name: self._build(Candidate(name, {}, 0, 0, 0), None) for name in names}
+        names = [name for name, model in built.items() if not self.incremental or hasattr(model, "partial_fit")]
         if not names:
             which = "that can be updated: leave incremental=True out" if self.incremental and self.recipes else ""
             raise ValueError(f"recipes must have at least one name {which}".rstrip())
@@ -282,24 +290,20 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         options = {"exclude_seen": self.exclude_seen, "rows": self.rows, "item_names": self.item_names}
         advice = suggest(question.known, n=len(recipe_names()), **options)
         known = [name for name in advice.index if name in names]
-        costs = {name: (advice.loc[name, "fit_seconds"], advice.loc[name, "latency_ms"] / 1000) for name in known}
+        expected = {name: (advice.loc[name, "fit_seconds"], advice.loc[name, "latency_ms"] / 1000) for name in known}
         most = (advice["fit_seconds"].max(), advice["latency_ms"].max() / 1000)
-        return [
-            Candidate(name, {}, names.index(name), *(float(one) for one in costs.get(name, most)))
-            for name in [*known, *(name for name in names if name not in known)]
-        ]
+        found = []
+        for name in [*known, *(name for name in names if name not in known)]:
+            fit_seconds, request_seconds = expected.get(name, most)
+            found.append(Candidate(name, {}, names.index(name), float(fit_seconds), float(request_seconds)))
+        return found
 
     def _fit_winner(self, X, every: list[Candidate], search: Search | None, reason: str) -> None:
         """Fit the chosen candidate to the whole log, or the next one where it fails."""
         while able := [one for one in every if not one.failed]:
-            measured = [one for one in able if one.scores is not None]
-            affordable = [one for one in measured if search.last_cost(one) <= search.left()] if search else []
-            if affordable:
-                best, why = choose(affordable, self.k)
-            else:
-                cheapest = min(able, key=lambda one: search.last_cost(one) if search else one.level)
-                best = next((one for one in able if one.recipe == FLOOR), cheapest)
-                why = f"{reason}, so {best.name} is fitted" if not measured else "the others would exceed the budget"
+            best, why = search.choose(able) if search else (_cheapest(able), "")
+            if not why:
+                why = f"{reason}, so {best.name} is fitted"
             if self.verbose:
                 print(f"Fitting {best.name} to all histories")
             try:
@@ -309,7 +313,7 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
                 Search.fail(best, error)
         else:
             raise ValueError(f"recipes has no candidate that can be fitted: {every[0].name} {every[0].why}")
-        if not measured:
+        if best.scores is None:
             warnings.warn(why, UserWarning, stacklevel=2)
         best.why, self.reason_ = f"chosen: {why}", why
         self.best_recipe_, self.best_settings_ = best.recipe, dict(best.settings)
@@ -485,6 +489,10 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         can = self.incremental if best is None else get_tags(best).updates is not None
         tags.updates = "approximate" if can else None  # the choice is kept
         return tags
+
+
+def _cheapest(able: list[Candidate]) -> Candidate:
+    return min(able, key=lambda one: (one.recipe != FLOOR, one.level))
 
 
 def _by_score(one: Candidate) -> tuple[float, float]:

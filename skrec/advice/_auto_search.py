@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ _KEPT = 3  # one of so many goes on to the next sample
 _N_TUNED = 3  # recipes whose settings are varied
 _POWER = 1.1  # seconds of a fit grow with this power of the number of users
 _BATCHED = 0.3  # seconds of asking many users, as a share of what as many single requests take
+_TOLD = 0.02  # seconds from which the time of a fit tells how fast the machine is
 _CONTENDER = 0.9  # share of the best score from which the users of the report are asked as well
 _CHANCE = 0.05  # p-value from which a difference counts as chance
 SMALL = 0.01  # share of the best score that a simpler candidate may lack, where chance explains it
@@ -54,6 +55,11 @@ class Candidate:
         """The mean NDCG on the choosing users."""
         assert self.scores is not None
         return float(np.mean(self.scores))
+
+    def with_setting(self, name: str, value) -> "Candidate":
+        """Return the candidate with one more setting, not measured, but expected to cost as much."""
+        given = (self.recipe, {**self.settings, name: value}, self.level + 0.5, self.fit_seconds, self.request_seconds)
+        return Candidate(*given, measured=self.measured)
 
     def row(self) -> dict[str, Any]:
         """Return the row of the leaderboard."""
@@ -96,7 +102,7 @@ class Search:
     ):
         self.question, self.build, self.grids, self.k, self.verbose = question, build, grids, k, verbose
         self.deadline = started + budget
-        self._expected, self._took = 1.0, 1.0  # seconds of all fits so far; one each before the first
+        self._ratios = [1.0, 1.0]  # seconds of fits over what was expected; as if two had taken just that
 
     # ---- cost ------------------------------------------------------------------------------------------------
 
@@ -108,14 +114,16 @@ class Search:
         """Return the expected seconds of a fit: by what was measured of the candidate, else of all so far."""
         if one.measured is not None:
             return one.measured[1] * (n_users / one.measured[0]) ** _POWER
-        return one.fit_seconds * n_users / len(self.question.order) * self._took / self._expected
+        return one.fit_seconds * n_users / len(self.question.order) * float(np.median(self._ratios))
 
     def cost(self, one: Candidate, n_users: int) -> float:
-        """Return the expected seconds of a fit and of asking."""
+        """Return the expected seconds of a fit and of asking; none where it is measured on as many users."""
+        if one.n_users == n_users:
+            return 0.0
         if one.measured is not None:
             return self.fit_cost(one, n_users) + one.measured[2]
         n_asked = self.question.choosing.n + self.question.reporting.n
-        asking = _BATCHED * n_asked * one.request_seconds * self._took / self._expected
+        asking = _BATCHED * n_asked * one.request_seconds * float(np.median(self._ratios))
         return self.fit_cost(one, n_users) + asking
 
     def last_cost(self, one: Candidate) -> float:
@@ -143,10 +151,7 @@ class Search:
                 if rung == tuned + 1:
                     varied = self._varied(alive)
                     alive, every = [*alive, *varied], [*every, *varied]
-            limit = self._limit(alive, n_users, len(sizes) - rung + 1)
-            if limit is None:
-                break
-            alive = self._measure_all(alive, rung, n_users, limit)
+            alive = self._measure_all(alive, rung, n_users, len(sizes) - rung + 1)
             if not alive:
                 break
         return every
@@ -167,48 +172,52 @@ class Search:
             given = one.settings
             defaults = self.build(one, None).get_params()
             for name, values in self.grids[one.recipe].items():
-                changed = [value for value in values if name not in given and value != defaults[name]]
+                changed = [value for value in values if name not in given and value != defaults.get(name)]
                 for value in changed:
-                    settings = {**given, name: value}
-                    fresh = {"rung": 0, "n_users": 0, "scores": None, "reported": None, "seconds": 0.0, "why": ""}
-                    found.append(replace(one, settings=settings, level=one.level + 0.5, **fresh))
+                    found.append(one.with_setting(name, value))
         return found
 
-    def _limit(self, alive: list[Candidate], n_users: int, n_rungs: int) -> float | None:
-        """Return the seconds that a rung may take; None where so few candidates fit in that it decides nothing."""
+    def _plan(self, alive: list[Candidate], n_users: int, n_rungs: int) -> tuple[list[Candidate], float] | None:
+        """Return the candidates that fit into a rung, the most promising first, and the seconds that it may take.
+
+        None where so few fit in that the rung decides nothing. A rung may take an equal share of what is left besides
+        the last fit of the best candidate so far, or all of it where too few fit into the share.
+        """
         measured = [one for one in alive if one.scores is not None]
-        reserve = self.last_cost(max(measured, key=lambda one: one.mean)) if measured else 0.0
         left = self.left()
+        usable = left - (self.last_cost(max(measured, key=lambda one: one.mean)) if measured else 0.0)
         needed = min(2 if measured else 1, sum(one.recipe != FLOOR for one in alive))
-        for limit in ((left - reserve) / n_rungs, left - reserve):
-            spent, n_fitting = 0.0, 0
+        for limit in (usable / n_rungs, usable):
+            spent, planned = 0.0, []
             for one in alive:
-                cost = 0.0 if one.n_users == n_users else self.cost(one, n_users)
+                cost = self.cost(one, n_users)
                 if spent + cost <= limit and spent + cost + self.last_cost(one) <= left:
                     spent += cost
-                    n_fitting += one.recipe != FLOOR
-            if n_fitting >= needed and limit > 0:
-                return limit
+                    planned.append(one)
+            if limit > 0 and sum(one.recipe != FLOOR for one in planned) >= needed:
+                return planned, limit
         return None
 
-    def _measure_all(self, alive: list[Candidate], rung: int, n_users: int, limit: float) -> list[Candidate]:
-        """Measure what fits into the limit, and return it."""
-        started, sample, measured = clock(), None, []
-        for one in alive:
-            if one.n_users != n_users:
-                cost, last, left = self.cost(one, n_users), self.last_cost(one), self.left()
-                if cost + last > left:
-                    one.why = f"{cost:.2g} s in rung {rung} and {last:.2g} s at the end exceed the {left:.2g} s left"
-                    continue
-                if clock() - started + cost > limit:
-                    one.why = f"{cost:.2g} s exceed what was left of the {limit:.2g} s of rung {rung}"
-                    continue
+    def _measure_all(self, alive: list[Candidate], rung: int, n_users: int, n_rungs: int) -> list[Candidate]:
+        """Measure what fits into a rung, what costs least first, and return it; nothing where the rung is left out."""
+        plan = self._plan(alive, n_users, n_rungs)
+        planned, limit = plan or ([], 0.0)
+        started, sample = clock(), None
+        measured: list[Candidate] = []
+        for one in sorted(planned, key=lambda one: self.cost(one, n_users)):
+            cost = self.cost(one, n_users)
+            if cost > min(limit - (clock() - started), self.left() - self.last_cost(one)):
+                continue
+            if cost > 0:
                 sample = self.question.sample(n_users) if sample is None else sample
-                best = max((other.mean for other in measured), default=0.0)
-                self._measure(one, sample, rung, n_users, best)
+                self._measure(one, sample, rung, n_users, max((other.mean for other in measured), default=0.0))
             if not one.failed:
                 one.rung = rung
                 measured.append(one)
+        for one in alive:
+            if one.rung < rung and not one.failed:
+                costs = f"{self.cost(one, n_users):.2g} s and {self.last_cost(one):.2g} s for the last fit"
+                one.why = f"rung {rung} has no time for it: it is expected to take {costs}"
         return measured
 
     def _measure(self, one: Candidate, sample, rung: int, n_users: int, best: float) -> None:
@@ -225,9 +234,8 @@ class Search:
         now = clock()
         one.seconds += now - started
         if scores is not None:
-            if one.measured is None:
-                self._expected += expected * self._expected / self._took
-                self._took += fitted - started
+            if one.measured is None and fitted - started > _TOLD:
+                self._ratios.append((fitted - started) / max(expected, 1e-6) * float(np.median(self._ratios)))
             one.scores, one.n_users, one.rung = scores, n_users, rung
             one.measured = (n_users, max(fitted - started, 1e-6), now - fitted)
         if self.verbose:
@@ -241,6 +249,23 @@ class Search:
         found = model.recommend(asked.X, self.k)
         width = min(self.k, found.shape[1])
         return ranking_scores(asked.y, found[:, :width], k=width, metrics=["ndcg"])[f"ndcg@{width}"]
+
+    def choose(self, able: list[Candidate]) -> tuple[Candidate, str]:
+        """Return the candidate to fit to the whole log, of those whose last fit the time that is left allows, and why.
+
+        Where there is none it is popularity, or what costs least, without a reason if nothing was measured.
+        """
+        measured = [one for one in able if one.scores is not None]
+        affordable, left = [], self.left()
+        for one in measured:
+            if (cost := self.last_cost(one)) <= left:
+                affordable.append(one)
+            else:
+                one.why = f"its last fit is expected to take {cost:.2g} s, and {left:.2g} s are left"
+        if affordable:
+            return choose(affordable, self.k)
+        best = min(able, key=lambda one: (one.recipe != FLOOR, self.last_cost(one)))
+        return best, "the last fit of the others would exceed the budget" if measured else ""
 
     @staticmethod
     def fail(one: Candidate, error: Exception) -> None:
@@ -270,7 +295,11 @@ def choose(candidates: list[Candidate], k: int) -> tuple[Candidate, str]:
     text = f"NDCG@{k} {chosen.mean:.4f}"
     if chosen is not best:
         return chosen, f"{text}, within chance of {best.name} ({best.mean:.4f}), and simpler"
-    return chosen, f"{text}, the best of {len(last)} on {len(chosen.scores):,} users"
+    return chosen, f"{text}, the best of {len(last)} on {_n_users(chosen):,} users"
+
+
+def _n_users(one: Candidate) -> int:
+    return 0 if one.scores is None else len(one.scores)
 
 
 def _p_value(one: Candidate, other: Candidate) -> float:
