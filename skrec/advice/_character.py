@@ -33,8 +33,8 @@ def log_character(histories) -> dict[str, float]:
         - ``head_share``: share of the events that are of the most popular tenth of the items; ``gini``: the Gini
           coefficient of the events of the items, 0 where all have the same number, near 1 where one has all;
         - ``next_pair_share``: share of the pairs of successive different items of a user that another user has in
-          the same order; ``order_gain``: this divided by the same share for pairs that lie half a history apart. It
-          is 1 where order tells nothing;
+          the same order; ``order_gain``: the same share of the first halves of the histories, divided by that of the
+          pairs of their items with those half a history later. It is 1 where order tells nothing;
         - ``has_times``, ``has_dates``: 1 or 0; with times ``basket_size``, the mean number of distinct items that a
           user has at one time, and ``baskets_per_user``, the median number of such times;
         - with times, of the most recent tenth of the events: ``new_item_share``, the share of events of items that
@@ -77,7 +77,7 @@ def log_character(histories) -> dict[str, float]:
     facts = profile_log(read)
     lengths = read.lengths[read.lengths > 0]
     events_of_item, repeating = _item_counts(read)
-    next_pairs, far_pairs = _pair_shares(read)
+    next_pairs, order_gain = _pair_shares(read)
     return {
         "n_events": float(facts.n_events),
         "n_users": float(len(lengths)),
@@ -93,7 +93,7 @@ def log_character(histories) -> dict[str, float]:
         "head_share": facts.head_share,
         "gini": _gini(events_of_item),
         "next_pair_share": next_pairs,
-        "order_gain": next_pairs / far_pairs if far_pairs > 0 else NAN,
+        "order_gain": order_gain,
         "has_times": float(read.time is not None),
         "has_dates": float(read.dated),
         "basket_size": NAN if facts.basket_size is None else facts.basket_size,
@@ -122,25 +122,28 @@ def _gini(counts: np.ndarray) -> float:
 
 
 def _pair_shares(read: Histories) -> tuple[float, float]:
-    """Return which share of the pairs of successive items, and of items half a history apart, two users have."""
+    """Return the share of the pairs of successive items that two users have, and how much order adds to it."""
     if len(read.codes) > BLOCK:  # users of all lengths
         order = np.argsort(read.lengths, kind="stable")
         read = read.take_rows(order[:: -(-len(read.codes) // BLOCK)])
-    return _shared_pairs(read, np.ones(len(read), dtype=np.int64)), _shared_pairs(read, (read.lengths + 1) // 2)
+    rows, events = read.rows, np.arange(len(read.codes))
+    half = events + (read.lengths[rows] + 1) // 2
+    ends = read.indptr[rows + 1]
+    every = _shared_pairs(read, rows, events, events + 1, events + 1 < ends)
+    near, far = (_shared_pairs(read, rows, events, later, half < ends) for later in (events + 1, half))
+    return every, near / far if far > 0 else NAN
 
 
-def _shared_pairs(read: Histories, lag: np.ndarray) -> float:
-    """Return the share of the distinct (user, item, item `lag` events later) whose pair a second user has."""
-    rows, n_ids = read.rows, len(read.ids)
-    later = np.arange(len(read.codes)) + lag[rows]
-    inside = later < read.indptr[rows + 1]
-    first, second = read.codes[inside].astype(np.int64), read.codes[later[inside]].astype(np.int64)
+def _shared_pairs(read: Histories, rows, events, later, chosen) -> float:
+    """Return the share of the distinct (user, item, later item) of chosen events whose pair a second user has."""
+    n_ids = len(read.ids)
+    first, second = read.codes[events[chosen]].astype(np.int64), read.codes[later[chosen]].astype(np.int64)
     differ = first != second
     if not differ.any():
         return NAN
     _, pair = np.unique((first * n_ids + second)[differ], return_inverse=True)
     n_pairs = int(pair.max()) + 1
-    users_of_pair = np.bincount(np.unique(rows[inside][differ] * n_pairs + pair) % n_pairs)
+    users_of_pair = np.bincount(np.unique(rows[chosen][differ] * n_pairs + pair) % n_pairs)
     return float(users_of_pair[users_of_pair > 1].sum() / users_of_pair.sum())
 
 
