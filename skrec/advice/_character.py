@@ -33,8 +33,8 @@ def log_character(histories) -> dict[str, float]:
         - ``head_share``: share of the events that are of the most popular tenth of the items; ``gini``: the Gini
           coefficient of the events of the items, 0 where all have the same number, near 1 where one has all;
         - ``next_pair_share``: share of the pairs of successive different items of a user that another user has in
-          the same order; ``order_gain``: the same share of the first halves of the histories, divided by that of the
-          pairs of their items with those half a history later. It is 1 where order tells nothing;
+          the same order; ``order_gain``: the mean of this share over the first and the second halves of the histories,
+          divided by the share for pairs half a history apart, which are as many. About 1 where order tells nothing;
         - ``has_times``, ``has_dates``: 1 or 0; with times ``basket_size``, the mean number of distinct items that a
           user has at one time, and ``baskets_per_user``, the median number of such times;
         - with times, of the most recent tenth of the events: ``new_item_share``, the share of events of items that
@@ -130,8 +130,11 @@ def _pair_shares(read: Histories) -> tuple[float, float]:
     half = events + (read.lengths[rows] + 1) // 2
     ends = read.indptr[rows + 1]
     every = _shared_pairs(read, rows, events, events + 1, events + 1 < ends)
-    near, far = (_shared_pairs(read, rows, events, later, half < ends) for later in (events + 1, half))
-    return every, near / far if far > 0 else NAN
+    far, begun, ended = (
+        _shared_pairs(read, rows, first, second, half < ends)
+        for first, second in ((events, half), (events, events + 1), (half - 1, half))
+    )
+    return every, (begun + ended) / (2 * far) if far > 0 else NAN
 
 
 def _shared_pairs(read: Histories, rows, events, later, chosen) -> float:

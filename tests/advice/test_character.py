@@ -106,7 +106,7 @@ def test_a_sample_of_the_pairs_is_near(made, monkeypatch):
 def test_planted_character_is_found():
     order = {strength: log_character(make_histories(400, 80, order=strength, random_state=0)) for strength in (0, 0.8)}
     assert order[0.8]["order_gain"] > 1.4
-    assert order[0]["order_gain"] == pytest.approx(1, abs=0.05)
+    assert order[0]["order_gain"] == pytest.approx(1, abs=0.1)
     rng = np.random.default_rng(0)
     users, days = rng.integers(0, 200, 4000), rng.integers(0, 200, 4000)
     stays = log_character(histories_of(list(zip(users, rng.integers(0, 50, 4000), days, strict=True))))
