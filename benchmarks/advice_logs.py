@@ -197,8 +197,8 @@ _MADE = {  # name: how it is made, and what is told of it; each generator is a g
     "popularity": (partial(_made, "time", n_users=3000, n_items=500, cluster_strength=0.0, popularity_exponent=1.0,
                            mean_length=12), DATED),
     "tastes": (partial(_made, "time", n_users=3000, n_items=800, n_clusters=20, cluster_strength=0.9), DATED),
-    "tastes, many items": (partial(_made, "last", n_users=3000, n_items=5000, n_clusters=60, mean_length=10), {}),
-    "tastes, many users": (partial(_made, "last", n_users=10000, n_items=400, n_clusters=10, mean_length=15), {}),
+    "tastes, many items": (partial(_made, "last", n_users=2000, n_items=2500, n_clusters=60, mean_length=10), {}),
+    "tastes, many users": (partial(_made, "last", n_users=8000, n_items=400, n_clusters=10, mean_length=15), {}),
     "moving tastes": (partial(_made, "time", n_users=2500, n_items=600, n_clusters=12, drift=0.8, cluster_strength=0.9,
                               mean_length=40), DATED),
     "order": (partial(_made, "last", n_users=3000, n_items=800, n_clusters=8, order=0.7, mean_length=12), {}),
@@ -223,7 +223,6 @@ def _real() -> list[Log]:
     retail, dunnhumby = ("online_retail",), ("dunnhumby_cj_transactions",)
     beauty = partial(_titles, "s3rec_beauty_items", "item_id", ["title", "keywords"])
     cards = partial(_titles, "amazon_gift_cards_items", "asin", ["title", "brand"])
-    films = partial(_titles, "ml100k_items", "item_id", ["title", "genres"])
     logs = [
         ("online retail, repeats", "online retail", partial(_shop, "online_retail", False), (None, 1000, 300), DATED,
          None, retail),
@@ -237,16 +236,16 @@ def _real() -> list[Log]:
         ("dunnhumby, baskets", "dunnhumby", partial(_baskets, "dunnhumby", 2000), (300,), {"time": "basket"}, None,
          dunnhumby),
         ("beauty", "beauty", partial(_s3rec, "beauty"), (3000, 1000), {}, beauty, ("s3rec_beauty_sequences",)),
-        ("sports", "sports", partial(_s3rec, "sports"), (3000, 1000), {}, None, ("s3rec_sports_sequences",)),
-        ("grocery", "grocery", partial(_shop, "grocery", True), (3000, 1000), DATED, None, ("rechorus_grocery_train",)),
+        ("sports", "sports", partial(_s3rec, "sports"), (1500, 500), {}, None, ("s3rec_sports_sequences",)),
+        ("grocery", "grocery", partial(_shop, "grocery", True), (1500, 500), DATED, None, ("rechorus_grocery_train",)),
         ("gift cards", "gift cards", _gift_cards, (None,), DATED, cards, ("amazon_gift_cards_5core_reviews",)),
-        ("ml100k", "ml100k", partial(protocols.ml100k, validation=True), (None, 300), DATED, films,
+        ("ml100k", "ml100k", partial(protocols.ml100k, validation=True), (500, 150), DATED, None,
          ("ml100k_ratings",)),
-        ("ml1m", "ml1m", _ml1m, (900, 300), {}, None, ("ml1m_sequences",)),
+        ("ml1m", "ml1m", _ml1m, (300,), {}, None, ("ml1m_sequences",)),
         ("retailrocket", "retailrocket", partial(bench_sessions.sessions, "retailrocket", validation=True),
-         (4000, 1500), SESSIONS, None, ("retailrocket_sessions",)),
+         (2000, 600), SESSIONS, None, ("retailrocket_sessions",)),
         ("diginetica", "diginetica", partial(bench_sessions.sessions, "diginetica", validation=True),
-         (4000, 1500), SESSIONS, None, ("diginetica_sessions",)),
+         (2000, 600), SESSIONS, None, ("diginetica_sessions",)),
     ]  # fmt: skip
     return [
         Log(

@@ -11,7 +11,7 @@ from advice_measure import K, read_rows
 
 from skrec.advice import log_character
 from skrec.advice._cost import CostModel
-from skrec.advice._suggest_data import COSTS, NAMED, Measurements
+from skrec.advice._suggest_data import COSTS, NAMED, Measurements, from_dict
 from skrec.advice._suggest_neighbours import NearestLogs
 from skrec.metrics import paired_bootstrap
 from skrec.recipes import recipe_names
@@ -116,7 +116,10 @@ def choices(measured: Measurements) -> dict[str, np.ndarray]:
     always = [name for name in ("blend", "ease", "session-knn", "item-knn", "popularity") if name in measured.recipes]
     for row, expected in left_out(measured):
         found["suggest"].append(expected)
-        found["best on average"].append(np.nanmean(measured.relative[groups != groups[row]], axis=0))
+        others = measured.relative[groups != groups[row]]
+        known = ~np.isnan(others)
+        mean = np.where(known, others, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        found["best on average"].append(mean)
         for name in always:
             found.setdefault(f"always {name}", []).append(np.array(measured.recipes) == name)
     orders = {}
@@ -148,6 +151,8 @@ def _print_errors(measured: Measurements) -> None:
         f"\n# Advice for a log from the other sets alone: {len(measured.logs)} logs of {n_groups} sets left out in turn"
     )
     for part, rows in (("all logs", np.ones(len(real), bool)), ("real logs", real), ("synthetic logs", ~real)):
+        if not rows.any():
+            continue
         print(f"{part} ({rows.sum()}):")
         for name, order in choices(measured).items():
             cells = [f"{key} {100 * value:5.1f} %" for key, value in errors(measured, order, rows).items()]
@@ -166,6 +171,12 @@ def cost_errors(measured: Measurements, make=CostModel) -> dict[str, np.ndarray]
     return {name: np.array(values) for name, values in found.items()}
 
 
+def within(error: np.ndarray, factor: float = 1.5) -> float:
+    """Return the share of the known errors, logarithms of predicted over measured, within a factor."""
+    known = np.abs(error[np.isfinite(error)])
+    return float(np.mean(known < np.log(factor))) if len(known) else float("nan")
+
+
 def _print_costs(measured: Measurements) -> None:
     print("\n# Costs of a log from the other sets alone: share within a factor of 1.5, 90 % quantile of it")
     print(f"{'':18}" + "".join(f"{name:>24}" for name in COSTS))
@@ -173,7 +184,13 @@ def _print_costs(measured: Measurements) -> None:
     for recipe, name in enumerate([*measured.recipes, "all"]):
         cells = []
         for kind in COSTS:
-            error = np.abs(found[kind] if name == "all" else found[kind][:, recipe])
+            error = found[kind][:, plain(measured)].ravel() if name == "all" else found[kind][:, recipe]
             error = error[np.isfinite(error)]
-            cells.append(f"{100 * np.mean(error < np.log(1.5)):14.0f} %{np.exp(np.quantile(error, 0.9)):8.2f}")
+            far = np.exp(np.quantile(np.abs(error), 0.9)) if len(error) else np.nan
+            cells.append(f"{100 * within(error):14.0f} %{far:8.2f}")
         print(f"{name:18}" + "".join(cells))
+
+
+def shipped() -> Measurements:
+    """Return the measurements of the data file, as it is now."""
+    return from_dict(json.loads(DATA.read_text(encoding="utf-8")))

@@ -4,10 +4,11 @@
 scored and what it cost, on one thread; what the file has already is not measured again. ``--summarise`` writes the
 data file that the package ships from it. ``--tables``, the default, prints from the data file: NDCG at 10; how often
 the best recipe is among three suggested and what the first one loses, with every set left out in turn, beside constant
-answers; and how far off the cost models are. ``--small`` measures three recipes on two synthetic logs and prints the
-same tables of them.
+answers; and how far off the cost models are. ``--page`` writes the tables and the picture of
+docs/user_guide/which_model.md from the data file. ``--small`` measures three recipes on two synthetic logs and prints
+the same tables of them.
 
-    python benchmarks/bench_advice.py [--tables]
+    python benchmarks/bench_advice.py [--tables] [--page]
     OMP_NUM_THREADS=1 python benchmarks/bench_advice.py --measure [--raw advice.jsonl] [--limit 2700]
         [--recipes ease als] [--logs beauty]
     python benchmarks/bench_advice.py --summarise [--raw advice.jsonl]
@@ -20,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 import advice_measure
+import advice_page
 import advice_tables
 
 from skrec.advice._suggest_data import from_dict
@@ -39,7 +41,7 @@ def small() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for flag in ("--measure", "--summarise", "--tables", "--small"):
+    for flag in ("--measure", "--summarise", "--tables", "--page", "--small"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--raw", type=Path, default=Path("advice.jsonl"))
     parser.add_argument("--limit", type=float, default=2700, help="processor seconds")
@@ -53,8 +55,10 @@ def main() -> None:
         advice_measure.run(given.raw, given.recipes, given.logs, given.limit)
     if given.summarise:
         advice_tables.summarise(given.raw)
-    if given.tables or not (given.measure or given.summarise):
-        advice_tables.print_tables(from_dict(json.loads(advice_tables.DATA.read_text())))
+    if given.page:
+        advice_page.write(advice_tables.shipped())
+    if given.tables or not (given.measure or given.summarise or given.page):
+        advice_tables.print_tables(advice_tables.shipped())
 
 
 if __name__ == "__main__":
