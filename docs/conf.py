@@ -13,7 +13,8 @@ import skrec
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from public_api import api_pages  # noqa: E402
+from guide_links import guide_pages, with_guide_link  # noqa: E402
+from public_api import api_pages, public_names  # noqa: E402
 
 project = "skrec"
 author = "The skrec developers"
@@ -25,15 +26,19 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "examples", "templates"]
+exclude_patterns = ["_build", "_includes", "api/backreferences", "examples", "templates"]
 templates_path = ["templates"]
 default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+copybutton_prompt_text = r">>> |\.\.\. |\$ "  # prompts are not copied, nor is the output below them
+copybutton_prompt_is_regexp = True
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -43,6 +48,8 @@ numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
+    "doc_module": ("skrec",),
+    "backreferences_dir": "api/backreferences",
     "filename_pattern": "/plot_",
     "subsection_order": [
         f"examples/{section}" for section in ("from_a_log", "models", "quality", "live", "large", "other_libraries")
@@ -73,6 +80,10 @@ html_theme_options = {
 html_sidebars = {"index": [], "getting_started": []}
 
 
+_PUBLIC = public_names()
+_GUIDE = guide_pages()
+
+
 def _write_api_pages():
     """Write the sources of the API reference; a page that did not change keeps its date."""
     folder = DOCS / "api"
@@ -91,6 +102,13 @@ def _skip_foreign(app, what, name, obj, skip, options):
     """Leave out the methods that scikit-learn defines."""
     module = getattr(obj, "__module__", None) or ""
     return True if callable(obj) and not module.startswith("skrec") else None
+
+
+def _link_guide(app, what, name, obj, options, lines):
+    """Add a link to the page of the guide that says most about a public class or function."""
+    module, _, last = name.rpartition(".")
+    if last in _PUBLIC.get(module, ()) and last in _GUIDE:
+        lines[:] = with_guide_link(lines, _GUIDE[last])
 
 
 def _escape_initials(app, what, name, obj, options, lines):
@@ -127,6 +145,7 @@ def setup(app):
     app.connect("build-finished", _check_offline)
     app.connect("autodoc-skip-member", _skip_foreign)
     app.connect("autodoc-process-docstring", _escape_initials, priority=600)  # after numpydoc
+    app.connect("autodoc-process-docstring", _link_guide, priority=601)
 
 
 _write_api_pages()

@@ -62,8 +62,9 @@ def _index(modules: dict[str, list[str]]) -> str:
         "",
     ]
     for name, members in modules.items():
-        lines += [f":doc:`{name}`", f"   {_summary(name)}", ""]
-        lines += ["   " + ", ".join(f":obj:`~{name}.{member}`" for member in members), ""]
+        lines += [f".. rubric:: :doc:`{name}`", "", _summary(name), ""]
+        lines += [".. autosummary::", "   :nosignatures:", ""]
+        lines += [*[f"   ~{name}.{member}" for member in members], ""]
     return "\n".join(lines)
 
 

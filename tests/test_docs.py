@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
 FENCE = re.compile(r"^(`{3,})[ ]*(\w+)[^\n]*\n(.*?)^\1[ ]*$", re.MULTILINE | re.DOTALL)
+ROLE = re.compile(r"\{(?:class|func|meth|mod|attr|obj)\}`(?:[^`<]*<)?[~!]?([\w.]+)>?`")
+TERM = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`")
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -58,3 +62,64 @@ def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if not re.match(r"\w+:", target) and not re.search(r"(auto_examples|api)/", target):
             assert (page.parent / target).exists(), f"{_page_id(page)} links to {target}, which does not exist"
+
+
+def _resolve(path):
+    """Return the object of a dotted path: the longest module, then its attributes."""
+    parts = path.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[end:]:
+            found = getattr(found, name)
+        return found
+    raise AttributeError(path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_page_id)
+def test_names_in_roles_exist(page):
+    """Sphinx prints a name that it does not find as text, without a warning."""
+    for path in set(ROLE.findall(page.read_text())):
+        try:
+            _resolve(path)
+        except AttributeError:
+            pytest.fail(f"{_page_id(page)} names {path}, which does not exist")
+
+
+def test_terms_are_in_the_glossary():
+    glossary = ROOT / "docs" / "user_guide" / "glossary.md"
+    blocks = re.findall(r"^```\{glossary\}\n(.*?)^```", glossary.read_text(), re.MULTILINE | re.DOTALL)
+    terms = [line.lower() for block in blocks for line in block.splitlines() if line and not line.startswith(" ")]
+    assert len(terms) == len(set(terms)) >= 40
+    for page in PAGES:
+        unknown = {term for term in TERM.findall(page.read_text()) if term.lower() not in terms}
+        assert not unknown, f"{_page_id(page)} uses {sorted(unknown)}, which the glossary lacks"
+
+
+@pytest.fixture
+def models_table(monkeypatch):
+    pytest.importorskip("numpydoc", reason="numpydoc is not installed")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    yield runpy.run_path(str(ROOT / "docs" / "models_table.py"))
+    for name in ("public_api", "models_table", "guide_links"):
+        sys.modules.pop(name, None)
+
+
+def test_tables_of_all_models_are_up_to_date(models_table):
+    page = ROOT / "docs" / "user_guide" / "models.md"
+    assert models_table["page_text"](page.read_text()) == page.read_text(), "run `python docs/models_table.py`"
+
+
+def test_guide_has_a_page_for_every_model(models_table):
+    pages = importlib.import_module("guide_links").guide_pages()
+    for name in models_table["recommenders"]():
+        assert (ROOT / "docs" / "user_guide" / f"{pages[name]}.md").exists(), name
+
+
+def test_pictures_of_the_home_page_load_nothing():
+    for name in ("home.svg", "home_narrow.svg"):
+        picture = (ROOT / "docs" / "_static" / name).read_text()
+        assert "<script" not in picture and not re.search(r"(?:href|src)=", picture)
+        assert "&" not in re.sub(r"&(?:amp|lt|gt|quot|#x27);", "", picture), "product names are escaped"
