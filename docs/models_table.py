@@ -1,4 +1,4 @@
-"""Tables of all models: ``python docs/models_table.py`` writes them into ``user_guide/models.md``; a test compares them.
+"""Tables of all models: ``python docs/models_table.py`` writes them into ``user_guide/models.md``.
 
 What the estimators say of themselves comes from tags, signatures and docstrings, numbers come from
 ``_data/models.json`` (`measure_models.py`). The rest stands in `FACTS`.
