@@ -8,6 +8,7 @@ from ._dates import echo, kind_of_time, parse_moment, say_baskets
 from ._large_log import check_memory
 from ._log import read_log
 from ._model_files import learned_until, save_model
+from ._next import say_next
 from ._options import Log, build, check_k, check_name, parse_settings
 from ._screen import Screen, UserError
 
@@ -64,6 +65,7 @@ def run(
     screen.say(f"{fitted}; saved to {output}.")
     if k > estimator.n_items_:
         screen.say(f"A list will have {estimator.n_items_:,} items rather than {k:,}, since the model knows no more.")
+    say_next(screen, log, output, histories, incremental=incremental)
 
 
 def keep_statistics(estimator, model: str) -> None:

@@ -16,6 +16,7 @@ from ._item_columns import say_lacking
 from ._large_log import check_memory
 from ._log import read_log
 from ._model_files import load_model
+from ._next import say_serve
 from ._options import Log, check_k, named_columns
 from ._request import Asked, before, beyond_cap, capped, items_asked, read_moment, read_names
 from ._screen import Screen, UserError
@@ -85,6 +86,7 @@ def run(
         screen.say(sentence)
     if output is None:
         show_rows(screen, rows)
+        say_serve(screen, log, model_file, histories)
         say_next(screen, estimator, model_file, rows)
     else:
         write_table(rows, output)
