@@ -1,5 +1,6 @@
 """The options of one request: which items may be recommended, how many of a kind, and as of when."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,12 +65,16 @@ def id_texts(value: str, option: str) -> list[str]:
     UserError
         If there is none.
     """
-    if Path(value).expanduser().is_file():
+    if _is_file(value):
         return read_ids(Path(value).expanduser(), option)
     ids = [text.strip() for text in value.split(",") if text.strip()]
     if not ids:
         raise UserError(f"{option} names no item: give ids with commas between them, or a file with one id a line")
     return ids
+
+
+def _is_file(value: str) -> bool:
+    return os.path.isfile(os.path.expanduser(value))  # Path.is_file raises for a list that is too long for a path
 
 
 def known_ids(screen: Screen, texts: list[str], items: np.ndarray, option: str, given: str, force: bool) -> np.ndarray:
@@ -96,10 +101,9 @@ def known_ids(screen: Screen, texts: list[str], items: np.ndarray, option: str, 
     distinct = list(dict.fromkeys(texts))
     positions, _ = match_ids(np.array(distinct, dtype=object), items)
     unknown = [text for text, position in zip(distinct, positions.tolist(), strict=True) if position < 0]
-    from_file = Path(given).expanduser().is_file()
     if len(unknown) == len(distinct) and not (force and option == "--exclude"):
-        source = f"{option} {given}" if from_file else option
-        if len(distinct) == 1 and not from_file and ("." in given or "/" in given):
+        source = f"{option} {given}" if _is_file(given) else option
+        if len(distinct) == 1 and not _is_file(given) and ("." in given or "/" in given):
             raise UserError(f"{option} {given!r} is neither a file nor an item that the model knows: check the path")
         hint = ", or add --force" if option == "--exclude" else ""
         raise UserError(

@@ -174,6 +174,8 @@ def test_candidates_and_exclude_are_those_of_python(model, run, folder, events):
     histories = to_histories(events, user="user", item="item", time="time")
     expected = load(model).recommend(histories, candidates=[3, 5, 9], exclude=[5, 11])
     assert rows["item"].to_numpy().reshape(80, 2).tolist() == expected.tolist() and set(rows["item"]) == {3, 9}
+    many = ",".join(map(str, [3, *range(40, 5000)]))  # longer than a path may be
+    assert set(rows_of(run, model, "log.csv", "--candidates", many)[0]["item"]) == {3}
     one = rows_of(run, model, "log.csv", "--candidates", "9", "--users", "3", "-k", "500")[0]
     assert one[["user", "rank", "item", "name"]].to_numpy().tolist() == [[3, 1, 9, "Thing [red] <b>9</b>"]]
 
@@ -226,6 +228,8 @@ def test_lists_have_at_most_some_of_a_kind(model, run, kinds, source):
     assert (plain.assign(kind=plain["item"].map(kinds)).value_counts(["user", "kind"]) > 2).any()
     first = plain.loc[plain["rank"] == 1, "item"].tolist()
     assert rows.loc[rows["rank"] == 1, "item"].tolist() == first
+    alone, _ = rows_of(run, model, *words, "-k", "6", "--include-seen", "--users", "3")  # batch is one by one
+    assert alone["item"].tolist() == rows.loc[rows["user"] == 3, "item"].tolist()
     _, out = rows_of(run, model, *words, "-k", "9", "--include-seen")
     assert "80 of 80 users have more than 2 of one 'kind', since too few others are among their best." in out
 
