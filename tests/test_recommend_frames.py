@@ -123,7 +123,7 @@ def test_polars_in_polars_out(model):
         assert isinstance(frame, pl.DataFrame) and frame.columns == list(expected.columns)
         assert frame.drop("name").rows() == list(expected.drop(columns="name").itertuples(index=False, name=None))
         if isinstance(X, pl.DataFrame):
-            joined = frame.join(X.with_row_index("user"), on="user")
+            joined = frame.join(X.with_row_index("user"), on="user").sort("user", "rank")
             assert joined["customer"].to_list() == [user for user in "abcd" for _ in range(6)]
         assert frame["name"].null_count() == 20 and frame.schema["name"] == pl.String
     unnamed = model.recommend(X, 1, as_frame=True, names={"tea": None})
