@@ -2,13 +2,14 @@
 
 import shlex
 from dataclasses import replace
+from typing import Any
 
 from ..advice._suggest import NEEDS
 from ._advice import next_command
 from ._data import facts, say_facts
 from ._dates import kind_of_time, say_baskets
 from ._large_log import check_memory
-from ._log import read_log
+from ._log import as_options, read_log
 from ._options import Log, check_choice
 from ._screen import Screen, UserError
 
@@ -39,6 +40,8 @@ def run(
     if exclude_seen is not None and need in ("repeats", "new", "cold") and exclude_seen == (need == "repeats"):
         option = "--exclude-seen" if exclude_seen else "--include-seen"
         raise UserError(f"{option} contradicts --need {need}: leave one of them out")
+    if not {"user", "item"} <= log.columns.keys():
+        log = _guessed(screen, log)
     histories, names = read_log(screen, log, check=True, memory=memory)
     say_facts(screen, facts(histories))
     for sentence in say_baskets(kind_of_time(histories)):
@@ -65,6 +68,24 @@ def run(
     screen.say(_evaluate_command(log, chosen, seen))
     screen.say(f"To fit {advice.index[0]}:")
     screen.say(next_command(log, advice.index[0], {}, 10, seen))
+
+
+def _guessed(screen: Screen, log: Log) -> Log:
+    """Return the log with the columns and the options of reading that `skrec check` guesses, and print them."""
+    from ..advice import check_log
+
+    if "-" in log.paths:
+        raise UserError("a pipe is read once, so its columns cannot be guessed: give --user and --item")
+    how: dict[str, Any] = {name: getattr(log, name) for name in ("where", "time_format", "time_unit", "encoding")}
+    with screen.working("Guessing the columns"), as_options(log):
+        found = check_log(list(log.paths), **log.columns, **how)
+    wrong = found.loc[found["level"] == "error", "text"]
+    if len(wrong):
+        raise UserError(f"{wrong.iloc[0].rstrip('.')}: see `skrec check {shlex.join(log.paths)}`")
+    sessions = log.sessions or found.attrs["sessions"]
+    guessed = replace(log, columns=dict(found.attrs["columns"]), **found.attrs["reading"], sessions=sessions)
+    screen.say(f"Guessed: {shlex.join(guessed.arguments()[len(log.paths) :])}.")
+    return guessed
 
 
 def _show(screen: Screen, advice) -> None:

@@ -9,7 +9,6 @@ from ._parameters import (
     DropMissing,
     Encoding,
     Event,
-    Item,
     Name,
     Paths,
     Quiet,
@@ -18,7 +17,6 @@ from ._parameters import (
     Time,
     TimeFormat,
     TimeUnit,
-    User,
     Verbose,
     Weight,
     Where,
@@ -28,8 +26,8 @@ from ._parameters import (
 def suggest(
     context: typer.Context,
     log: Paths,
-    user: User,
-    item: Item,
+    user: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that says who; else guessed.")] = None,
+    item: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that says what; else guessed.")] = None,
     time: Time = None,
     weight: Weight = None,
     event: Event = None,
@@ -58,7 +56,10 @@ def suggest(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Suggest models for a log, with reasons and expected cost, before any is fitted."""
+    """Suggest models for a log, with reasons and expected cost, before any is fitted.
+
+    Without --user or --item the columns are guessed as by skrec check.
+    """
     from ._suggest import run
 
     columns = named_columns(user=user, item=item, time=time, weight=weight, event=event, name=name)
