@@ -1,6 +1,7 @@
 """The steps of `skrec evaluate`, some of which the demo takes as well."""
 
 import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from sklearn.utils import Bunch
 
 from ..recipes import recipe_grid
 from ..utils._histories import read_histories
-from ._advice import next_command, say_conclusion
+from ._advice import check_of, next_command, say_conclusion
 from ._data import TABLES, check_output, facts, say_facts, say_seen, write_table
 from ._dates import echo, kind_of_time, parse_moment, say_baskets
 from ._hold_out import hold_out, known_names
@@ -20,6 +21,7 @@ from ._screen import Screen, UserError
 
 # columns of the leaderboard that fit in a terminal
 _SHOWN = ("model", "NDCG", "interval", "p vs best", "Hit rate", "Coverage", "fit s", "request ms", "peak MiB")
+_LEFT_OUT = ("peak", "Coverage")  # in this order where the terminal is too narrow
 _SPLITS = ("time", "last", "basket")
 _SPLIT_OF = {"date": "time", "number": "time", "basket": "basket", None: "last"}  # by what the times are
 
@@ -106,8 +108,14 @@ def run(
 
         part = {"leaderboard": leaderboard, "details": details, "X": question.X, "y": question.y}
         counts = popularity(question.X)
-        write_report({"Result": part}, report, data=described, split=question.sentences, names=names, rows=rows,
-                     popularity=counts, drift=drift_of(histories), random_state=0)  # fmt: skip
+        more: dict[str, Any] = {
+            "names": names,
+            "rows": rows,
+            "check": check_of(screen, log),
+            "drift": drift_of(histories),
+        }
+        write_report({"Result": part}, report, data=described, split=question.sentences, popularity=counts,
+                     random_state=0, **more)  # fmt: skip
         screen.say(f"Wrote the report to {report}.")
     best = say_conclusion(screen, leaderboard, details, rows).model
     found = {}
@@ -180,11 +188,20 @@ def show_leaderboard(screen: Screen, leaderboard, title: str = "") -> None:
     header, rows = leaderboard_rows(leaderboard)
     columns = [number for number, name in enumerate(header) if any(word in name for word in _SHOWN)]
     rows = [[row[number] for number in columns] for row in rows]
-    numbers = range(1, len(columns))
     header = ["\n".join(header[number].replace("Coverage@", "Coverage @").rsplit(" ", 1)) for number in columns]
-    screen.table(header, rows, numbers=numbers, bold=0, title=title)
+    for name in _LEFT_OUT:  # rather than break the names of models
+        if _width(header, rows) > shutil.get_terminal_size().columns:
+            keep = [number for number, text in enumerate(header) if name not in text]
+            header, *rows = [[row[number] for number in keep] for row in (header, *rows)]
+    screen.table(header, rows, numbers=range(1, len(header)), bold=0, title=title)
     for name, error in leaderboard.loc[leaderboard["error"] != "", "error"].items():
         screen.show(f"{name} failed: {error}")
+
+
+def _width(header, rows) -> int:
+    """Return how many characters a table takes: its columns, and two for each between and around them."""
+    cells = [[*name.split("\n"), *column] for name, column in zip(header, zip(*rows, strict=True), strict=True)]
+    return sum(max(map(len, column)) + 2 for column in cells)
 
 
 def popularity(histories) -> tuple[np.ndarray, np.ndarray]:

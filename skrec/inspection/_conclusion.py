@@ -230,7 +230,7 @@ class _Words:
 
 
 def _ratio(first: float, other: float, unit: str, less: str, more: str) -> str:
-    """Say how many times less or more `other` takes; nothing below a factor of 1.5 by the written numbers, or 1 unit."""
+    """Say how many times less or more `other` takes; nothing below a factor of 1.5 or below one unit."""
     if np.isnan(first) or np.isnan(other) or max(first, other) < _LEAST:
         return ""
     texts = [amount(first), amount(other)]

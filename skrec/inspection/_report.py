@@ -171,8 +171,6 @@ def write_report(
     if data:
         page.heading("The data")
         page.table((), data.items())
-    if check is not None:
-        add_check(page, check)
     if split:
         page.heading("What was asked, and what the models could learn from")
         for sentence in split:
@@ -188,6 +186,8 @@ def write_report(
         if can_plot:
             add_plots(page, question, popularity)
         _add_users(page, question, names, categories, rows, MOST_BYTES // len(asked))
+    if check is not None:
+        add_check(page, check)
     if drift is not None:
         add_drift(page, drift, plot=can_plot)
     if examples:

@@ -8,6 +8,7 @@ from ._html import Page
 from ._report_question import Question
 
 MOST_LINES = 6
+_LONGEST = 28  # characters of a name
 _LEAST = 0.01  # seconds or milliseconds: less is drawn there
 
 
@@ -21,13 +22,14 @@ def add_plots(page: Page, question: Question, popularity) -> None:
     few = few_models(question)
     # in the order of the models, not of the result, so that a model has one color in all plots
     models = [name for name in question.details or good.index if name in few]
+    short = short_names(good.index)
     rest = f" {len(models)} of {len(good)} models; the others are in the table." if len(models) < len(good) else ""
     _draw(page, 1.3 + 0.38 * len(good), "Points are means, bars their intervals. Two models can differ although their "
           "intervals overlap: the table's p-values compare them user by user.",
           f"{metric} of {len(good)} models with intervals, the best first: {listed(good.index[:6])}.",
-          lambda ax: ComparisonDisplay.from_comparison(leaderboard, ax=ax))  # fmt: skip
-    _add_cost(page, leaderboard, models, rest)
-    predictions = {name: question.details[name].recommendations for name in models if name in question.details}
+          lambda ax: ComparisonDisplay.from_comparison(leaderboard.rename(index=short), ax=ax))  # fmt: skip
+    _add_cost(page, leaderboard, {name: short[name] for name in models}, rest)
+    predictions = {short[name]: question.details[name].recommendations for name in models if name in question.details}
     if not predictions:
         return
     if question.truth is not None:
@@ -46,7 +48,21 @@ def few_models(question: Question) -> list[str]:
     return list(names)[:MOST_LINES]
 
 
-def _add_cost(page: Page, leaderboard, models: list[str], rest: str) -> None:
+def short_names(names) -> dict:
+    """Return a text of at most 28 characters for each name, no two alike: longer ones leave no room for the plot."""
+    texts: dict = {}
+    for name in names:
+        text = str(name) if len(str(name)) <= _LONGEST else f"{str(name)[: _LONGEST - 6]}…"
+        taken = set(texts.values())
+        texts[name] = (
+            text
+            if text not in taken
+            else next(numbered for number in range(2, len(taken) + 3) if (numbered := f"{text} {number}") not in taken)
+        )
+    return texts
+
+
+def _add_cost(page: Page, leaderboard, models: dict[str, str], rest: str) -> None:
     costs = [("fit_seconds", "seconds to fit"), ("request_ms", "milliseconds per request")]
     costs = [(name, label) for name, label in costs if name in leaderboard and leaderboard[name].notna().any()]
     if not costs:
@@ -57,20 +73,20 @@ def _add_cost(page: Page, leaderboard, models: list[str], rest: str) -> None:
           lambda axes: draw_cost(axes, leaderboard, models, costs), n_columns=len(costs))  # fmt: skip
 
 
-def draw_cost(axes, leaderboard, models: list[str], costs) -> None:
-    """Draw the NDCG against each cost, a point per model with its interval; `models` have names."""
+def draw_cost(axes, leaderboard, models: dict[str, str], costs) -> None:
+    """Draw the NDCG against each cost, a point per model with its interval; `models` have names in the legend."""
     from matplotlib import ticker
 
     good, key = judged(leaderboard), main_metric(leaderboard)
-    others = good.drop(models)
+    others = good.drop(list(models))
     for ax, (column, label) in zip(np.atleast_1d(axes), costs, strict=True):
         if len(others):
             ax.plot(
                 others[column].clip(lower=_LEAST), others[key], "o", color="0.6", markersize=4, label="other models"
             )
-        for number, name in enumerate(models):
+        for number, (name, text) in enumerate(models.items()):
             row = good.loc[name]
-            look = {**style(number), "linestyle": "none", "markersize": 8, "label": str(name)}
+            look = {**style(number), "linestyle": "none", "markersize": 8, "label": text}
             reach = None
             if f"{key}_low" in row and np.isfinite(row[f"{key}_low"]):
                 reach = [[max(row[key] - row[f"{key}_low"], 0)], [max(row[f"{key}_high"] - row[key], 0)]]
@@ -88,8 +104,8 @@ def draw_cost(axes, leaderboard, models: list[str], costs) -> None:
     first.set_ylabel(metric_title(key))
     first.set_title("Quality against cost", loc="left")
     legend = last.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    for written in legend.get_texts():
+        written.set_parse_math(False)
 
 
 def _draw(page: Page, height: float, caption: str, description: str, plot, n_columns: int | None = None) -> None:

@@ -352,7 +352,7 @@ def test_demo(tmp_path, monkeypatch, capsys):
     assert set(board.index) == set(recipe_names(nets=False))
     assert board["ease"] > 0.25 and board["ease"] > 2 * board["popularity"] > board["random"]
     report = (made / "report.html").read_text()
-    assert report.count("data:image/svg+xml") == 6 and "CC BY 4.0" in report
+    assert report.count("data:image/svg+xml") == 8 and "CC BY 4.0" in report
     assert "bought later" in printed and "REGENCY CAKESTAND 3 TIER" in printed
     commands = [line.strip() for line in printed.splitlines() if line.startswith("  skrec ")]
     assert len(commands) == 3

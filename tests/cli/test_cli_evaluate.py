@@ -178,6 +178,6 @@ def test_fit_prints_short_names(folder, run):
     for kind in ("blend", "hybrid"):
         words = ["fit", "log.csv", *TIMED, "--name", "name", "--model", kind, "--set", "session=drop", "-o", "m.skrec"]
         code, out, _ = run(*words)
-        last = out.splitlines()[-1]
+        last = next(line for line in out.splitlines() if line.startswith("Fitted"))
         assert code == 0 and last.startswith(f"Fitted {kind} (session='drop') to 40 items in ")
         assert "Thing" not in out and max(map(len, out.splitlines())) < 130

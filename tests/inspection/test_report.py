@@ -234,3 +234,21 @@ class _Fixed(PopularityRecommender):
 def test_data_of_the_search_must_be_safe():
     with pytest.raises(ValueError, match="without '<'"):
         Page("x").search("</script>", ["a", "b"], "t", "w")
+
+
+def test_the_check_of_the_log_is_in_words(tmp_path, question):
+    rows = [
+        ["log", "events", 1234567, "info", "1,234,567 events", ""],
+        ["log", "share", 0.123456, "info", None, float("nan")],
+        ["ids", "padding", True, "warning", "ids are padded", "strip them"],
+        ["log", "command", "skrec fit <x>", "info", "fits", ""],
+    ]
+    check = pd.DataFrame(rows, columns=CHECK)
+    text = write_report(question["leaderboard"], tmp_path / "r.html", check=check).read_text(encoding="utf-8")
+    assert "<p>Warning: ids are padded. To do: strip them</p>" in text
+    for cells in [("events", "1,234,567 events"), ("share", "0.123"), ("command", "fits: skrec fit &lt;x&gt;"),
+                  ("padding", "warning: ids are padded. To do: strip them")]:  # fmt: skip
+        assert f'<th scope="row">{cells[0]}</th><td>{cells[1]}</td>' in text
+    assert text.count("<caption>Check: log</caption>") == 1
+    text = write_report({}, tmp_path / "r.html", check=check[:2]).read_text(encoding="utf-8")
+    assert "Nothing needs a correction." in text and "Conclusion" not in text

@@ -41,7 +41,7 @@ def text(table, **options):
         ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.01, 8.0)}, "ease", "chance alone does not explain"),
         ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.3, 8.0)}, "ease", "slim; chance alone may explain"),
         ({"ease": (0.5, None, 9.0), "slim": (0.3, 0.3, 1.0)}, "slim", "0.200 below ease, which is 9 times more expens"),
-        ({"ease": (0.5, None, 0.9), "slim": (0.3, 0.3, 0.1)}, "ease", "It is 0.200 above slim; chance alone may explain"),
+        ({"ease": (0.5, None, 0.9), "slim": (0.3, 0.3, 0.1)}, "ease", "0.200 above slim; chance alone may"),
         ({"ease": (0.5, None, 9.0), "popularity": (0.4, 0.3, 8.9)}, "popularity", "No model is clearly better"),
         ({"ease": (0.5, None, 9.0), "popularity": (0.4, 0.01, 8.9)}, "ease", "above popularity, the simplest model he"),
         ({"ease": (0.5, None, 9.0)}, "ease", "compare ease with popularity before you trust it"),
