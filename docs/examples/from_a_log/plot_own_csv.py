@@ -45,13 +45,14 @@ print(path.read_text(encoding="latin-1")[:230])
 # --------------------
 #
 # :func:`~skrec.feature_extraction.check_events` counts what looks wrong. It finds the guests and the negative
-# quantities of cancelled orders.
+# quantities of cancelled orders, and lines that stand in the file twice.
 
 from skrec.feature_extraction import check_events
 
-log = pd.read_csv(path, sep=";", encoding="latin-1", dtype={"Artikel": str})
-columns = {"user": "Kunde", "item": "Artikel"}
-check_events(log, **columns, weight="Stück")
+log = pd.read_csv(path, sep=";", encoding="latin-1", dtype={"Artikel": str, "Kunde": "Int64"})
+log["Zeitpunkt"] = pd.to_datetime(log["Zeitpunkt"], format="%d.%m.%Y %H:%M")
+columns = {"user": "Kunde", "item": "Artikel", "time": "Zeitpunkt", "weight": "Stück"}
+check_events(log, **columns)
 
 # %%
 # Histories
@@ -65,8 +66,6 @@ from skrec.feature_extraction import to_histories
 histories = to_histories(
     path,
     **columns,
-    time="Zeitpunkt",
-    weight="Stück",
     time_format="%d.%m.%Y %H:%M",
     encoding="latin-1",
     where="Stück > 0 and Artikel not in ('POST', 'M', 'D', 'DOT', 'C2', 'BANK CHARGES')",
@@ -104,9 +103,7 @@ leaderboard[["ndcg@10", "ndcg@10_low", "ndcg@10_high", "hit_rate@10"]].round(3)
 
 names = data.item_features["description"].str.capitalize()
 model = models["blend"].fit(histories)
-customer = 12748 if 12748 in histories.index else histories.index[0]
-answer = model.recommend(histories.loc[[customer]], k=5, as_frame=True, names=names)
-answer.round(3)
+model.recommend(histories.iloc[:1], k=5, as_frame=True, names=names).round(3)
 
 # %%
 # The picture

@@ -36,7 +36,7 @@ from skrec.neighbors import BuyAgainRecommender, ContentRecommender
 
 parts = {
     "again": BuyAgainRecommender(),
-    "together": EASE(l2=300, vectorizer=HistoryVectorizer(min_df=5, binary=False)),
+    "together": EASE(l2=300, vectorizer=HistoryVectorizer(min_df=20, binary=False)),
     "words": ContentRecommender(data.item_features[["description"]]),
     "popular": PopularityRecommender(window="30D"),
 }
