@@ -13,8 +13,8 @@ from ..feature_extraction._json_lines import json_array
 from ..feature_extraction._time_units import check_time_unit, read_times, with_unit
 from ..feature_extraction._where import Where
 from ..utils._arguments import check_whole
-from ..utils._commands import printable
-from ..utils._histories import read_histories
+from ..utils._commands import command_line, printable
+from ..utils._histories import read_histories, required
 from ..utils._row_blocks import are_basket_numbers
 from ._check_commands import (
     REPEATS,
@@ -29,6 +29,7 @@ from ._check_facts import Facts, add_event_facts, add_id_facts, add_time_facts, 
 from ._check_log import add_log_facts
 from ._check_read import Source, open_source
 from ._check_time import ISO, TimeForm, guess_time
+from ._check_whole import Whole, count_whole
 from ._columns import (
     ROLES,
     Column,
@@ -41,6 +42,7 @@ from ._columns import (
 )
 
 _HEAD_ROWS, _HEAD_CELLS = 50_000, 2_000_000  # of all columns, by which they are guessed
+_CATALOGUE = 20  # rows from which a table in which each has another item is no log
 _MOST_BAD = 5  # distinct times in no format that a condition leaves out
 _LIKE_DATA = r"\s*(-?\d+([.,]\d+)?|\d{4}-\d\d-\d\d.*|\d\d?[./]\d\d?[./]\d{2,4}.*)\s*"
 
@@ -158,10 +160,12 @@ class _Check:
         self.given = {role: source.position(column, role) for role, column in given.items()}
         self.reading: dict[str, Any] = reading | {"encoding": source.encoding, "drop_missing": False}
         self.facts = Facts()
+        self.columns: list[Column] = []
         self.chosen: dict[str, Column] = {}
         self.used: dict[str, Column] = {}
         self.series: dict[str, Any] = {}
         self.sessions = False
+        self.whole: Whole | None = None  # counts over all rows, where only the first are read
         self.commands: dict[str, str] = {}
         self.conditions = [reading["where"]] if reading["where"] else []  # that of the user first
         self.n_given = len(self.conditions)
@@ -197,6 +201,7 @@ class _Check:
         series, complete = source.read(n_rows)
         rows = f"{len(series[0]) if series else 0:,} rows" if complete else f"the first {n_rows:,} rows"
         columns = [profile_column(*one, values) for one, values in zip(enumerate(source.names), series, strict=True)]
+        self.columns = columns
         facts.add("file", "form", source.kind, f"{source.described}; {len(columns)} columns, guessed by {rows}")
         twice = sorted({str(name) for name in source.names if source.names.count(name) > 1})
         odd = [str(name) for name in source.names if not str(name).isprintable() or str(name) == ""]
@@ -217,7 +222,7 @@ class _Check:
                 "unprintable column names",
                 len(odd),
                 f"{len(odd)} names of columns are empty or have "
-                f"characters that cannot be printed, such as {printable(odd[0])!r}: they are not used",
+                f"characters that cannot be printed, such as {odd[0]!r}: they are not used",
                 "warning",
                 "rename them",
             )
@@ -233,18 +238,31 @@ class _Check:
                     "put a line such as user,item,time before it",
                 )
         self.chosen, others = guess_columns(columns, self.given)
-        for role in ROLES:
-            self._say_column(role, others[role])
+        user, item = self.chosen.get("user"), self.chosen.get("item")
+        guessed = user is not None and "user" not in self.given and not is_sure(user, "user")
+        if guessed and item is not None and item.n_distinct == item.n_there > _CATALOGUE:
+            text = f"each row has another {item.name!r}: this looks like a list of items, not like a log of events"
+            facts.add("file", "no events", item.n_distinct, text, "error", "name the column of users, if it is a log")
+        if not series or not len(series[0]):
+            facts.add("file", "empty", 0, "the log has no rows", "error", "one event is needed at least")
+        else:
+            for role in ROLES:
+                self._say_column(role, others[role])
 
     def _say_column(self, role: str, others: list[Column]) -> None:
         column = self.chosen.get(role)
         option = f"--{role}" if self.source.given else f"{role}="
-        other = " or ".join(f"{option} {one.name}" if self.source.given else f"{option}{one.name!r}" for one in others)
+        if self.source.given:
+            other = " or ".join(command_line([option, str(one.name)]) for one in others)
+        else:
+            other = " or ".join(f"{option}{one.name!r}" for one in others)
         if column is None:
             if role in ("user", "item"):
-                self.facts.add(
-                    "columns", role, "", f"no column of {role}s was found", "error", f"name it with {option}"
-                )
+                unusable = [one for one in self.columns if not one.usable and one.scores[role] >= 0.5]
+                text, action = f"no column of {role}s was found", f"name it with {option}"
+                if unusable:
+                    text, action = f"{text} that can be used: not {str(unusable[0].name)!r}", "rename the column"
+                self.facts.add("columns", role, "", text, "error", action)
             elif role == "time":
                 self.facts.add(
                     "columns",
@@ -259,7 +277,7 @@ class _Check:
         if given:
             text += ", as asked"
         elif not is_sure(column, role) and not (role == "time" and column.kind == "time"):
-            level, text = "warning", text + "; guessed by its content and place, since its name does not say so"
+            level, text = "warning", text + "; guessed by its content, since its name does not say so clearly"
         self.facts.add("columns", role, str(column.name), text, level, f"or {other}" if other and not given else "")
 
     def _read(self) -> bool:
@@ -271,12 +289,7 @@ class _Check:
         series, complete = self.source.read(self.max_rows, positions)
         by_position = dict(zip(positions, series, strict=True))
         n_read = len(series[0])
-        if complete or self.source.n_total is None:
-            text = f"{n_read:,} rows" if complete else f"more than {n_read:,} rows: the first {n_read:,} are checked"
-        else:
-            text = f"{self.source.n_total:,} rows: the first {n_read:,} are checked"
-        action = "" if complete else "what comes later may hold other things: max_rows= takes more"
-        self.facts.add("file", "rows", n_read, text, "info" if complete else "warning", action)
+        self._say_rows(n_read, complete)
         if where is not None:
             keep = where.mask(lambda one: by_position[names.index(one)].rename(one))
             self.facts.add("file", "where", int(keep.sum()), f"{int(keep.sum()):,} rows fulfil {where.text}")
@@ -293,6 +306,25 @@ class _Check:
                     f"name another column of {role}s",
                 )
         return bool(n_read) and all(self.series[role].notna().any() for role in ("user", "item"))
+
+    def _say_rows(self, n_read: int, complete: bool) -> None:
+        """Say how many rows there are; count over all of them where only the first are checked."""
+        facts = self.facts
+        if complete:
+            facts.add("file", "rows", n_read, f"{n_read:,} rows")
+            return
+        columns = {role: str(one.name) for role, one in self.chosen.items() if role not in ("name", "event")}
+        self.whole = whole = count_whole(self.source, columns)
+        n_rows = self.source.n_total if whole is None else whole.n_rows
+        text = f"more than {n_read:,} rows" if n_rows is None else f"{n_rows:,} rows"
+        text = f"{text}: the first {n_read:,} are checked"
+        action = "what comes later may hold other things: --rows, or max_rows= in Python, takes more"
+        facts.add("file", "rows", n_read if n_rows is None else n_rows, text, "warning", action)
+        if whole is not None:
+            lacking = ", ".join(f"{n:,} without a {role}" for role, n in whole.missing.items() if n)
+            text = f"over all rows about {whole.n_users:,} users and {whole.n_items:,} items, and {whole.n_negative:,} "
+            text += f"negative weights; {lacking or 'no value is missing'}"
+            facts.add("file", "all rows", whole.n_rows, text)
 
     def _time(self) -> None:
         """Find out how the times are written; a column whose times cannot be read is not used."""
@@ -383,7 +415,8 @@ class _Check:
         numbers = pd.to_numeric(self.series["weight"], errors="coerce").dropna()
         word = column_in_where(column.name)
         readable = len(numbers) == self.series["weight"].notna().sum()
-        if readable and word and (numbers < 0).any() and (counts_something(column) or "weight" in self.given):
+        negative = (numbers < 0).any() or (self.whole is not None and self.whole.n_negative > 0)
+        if readable and word and negative and (counts_something(column) or "weight" in self.given):
             self.conditions.append(f"{word} > 0")
 
     def _used_columns(self) -> None:
@@ -430,7 +463,9 @@ class _Check:
             where = Where(joined(own))
             keep = where.mask(lambda one: by_name[one].rename(one))
             series = {role: values[keep].reset_index(drop=True) for role, values in series.items()}
-        self.reading["drop_missing"] = any(bool(values.isna().any()) for values in series.values())
+        later = {} if self.whole is None else self.whole.missing
+        lacking = {role: bool(values.isna().any()) or later.get(role, 0) > 0 for role, values in series.items()}
+        self.reading["drop_missing"] = any(lacking.values())
         time_format = self.reading["time_format"]
         columns = {}
         for role, values in series.items():
@@ -457,7 +492,7 @@ class _Check:
         """Describe the log, and make the commands."""
         read, facts = read_histories(histories), self.facts
         kind = None if read.time is None else "date" if read.dated else "number"
-        if kind == "number" and are_basket_numbers(read.indptr, read.time):
+        if kind == "number" and are_basket_numbers(read.indptr, required(read.time, "time")):
             kind = "basket"
             facts.add(
                 "time",

@@ -1,11 +1,12 @@
 """The commands to go on with after a check, such that they run as printed."""
 
 import re
+from typing import Any
 
 import numpy as np
 
 from ..utils._commands import command_line, log_arguments
-from ..utils._histories import Histories
+from ..utils._histories import Histories, read_histories, required
 from ..utils._time import late_moment
 
 REPEATS = 0.05  # share of repeats from which items that a user already has may be recommended again
@@ -50,23 +51,25 @@ def evaluate_split(
     """Return the options with which a log can be split to evaluate models; None where it is too small."""
     from ..model_selection import split_last, split_time
 
-    how = {"exclude_seen": exclude_seen, "verbose": 0}
     first = "last" if sessions else {"date": "time", "number": "time", "basket": "basket", None: "last"}[kind]
+    options: dict[str, Any] = {"exclude_seen": exclude_seen, "verbose": 0}
     for split in dict.fromkeys([first, "last"]):
         try:
             if split == "time":
-                moment = late_moment(read.time, read.dated)
-                if not read.time.min() < moment <= read.time.max():
+                times = required(read.time, "time")
+                moment = late_moment(times, read.dated)
+                if not times.min() < moment <= times.max():
                     continue
                 at = np.datetime64(round(moment * 86_400_000_000), "us") if read.dated else moment
-                X, y = split_time(histories, at, **how)
+                X, y = split_time(histories, at, **options)
             elif (read.lengths > 1).sum() < 2:
                 continue
             else:
-                X, y = split_last(histories, **({"unit": "basket"} if split == "basket" else {}), **how)
+                unit: dict[str, Any] = {"unit": "basket"} if split == "basket" else {}
+                X, y = split_last(histories, **unit, **options)
         except ValueError:  # nothing is held out
             continue
-        if sum(len(one) > 0 for one in y) >= 2 and sum(map(len, X["item"])):
+        if len(read_histories(X).codes) and (read_histories(y).lengths > 0).sum() >= 2:
             return [] if split == first else ["--split", split]
     return None
 

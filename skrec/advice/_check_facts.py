@@ -8,7 +8,7 @@ import numpy as np
 
 from ..feature_extraction import check_events
 from ..utils._commands import printable
-from ..utils._histories import Histories
+from ..utils._histories import Histories, required
 from ..utils._row_blocks import number_baskets, row_blocks
 
 _ABSENT = ("na", "n/a", "nan", "null", "none", "nil", "<na>", "nat", "undefined", "unknown", "-", "?", "#n/a", "")
@@ -48,7 +48,7 @@ class Facts:
 _ACTIONS = (
     ("exact duplicates", "info", "drop them if one event was logged twice; two pieces of one item may be two rows"),
     (": missing value", "warning", "--drop-missing leaves these events out"),
-    (": id says it is absent", "warning", "leave them out with --where, or give the events their ids"),
+    (": id says it is absent", "warning", "the commands leave them out; better is to give the events their ids"),
     (": list in a cell", "error", "write one event for each: events.explode(COLUMN)"),
     (": whole number written as a float", "warning", "the column once had missing values: write integers instead"),
     ("in one cell", "warning", "if these are lists, write one event for each: split the text, then explode"),
@@ -56,7 +56,6 @@ _ACTIONS = (
     ("weight: negative", "warning", "cancelled orders or returns: --where keeps those above 0"),
     ("weight: zero", "info", "gifts, corrections or errors: --where leaves them out"),
     ("time: the same for all", "warning", "the order of the events is lost: find the column of times"),
-    ("time: numbers of unknown unit", "info", "--time-unit says what they count since 1970, if they do"),
 )
 
 
@@ -77,7 +76,7 @@ def add_event_facts(facts: Facts, columns: dict, time_unit, time_format) -> None
     frame = pd.DataFrame(columns)
     found = check_events(frame, **{role: role for role in columns}, time_unit=time_unit, time_format=time_format)
     for row in found.itertuples():
-        if row.check.startswith(("time: before 1990", "time: more than a year", "time: not within", "time: cannot")):
+        if row.check.startswith("time: ") and "the same" not in row.check and "missing" not in row.check:
             continue  # said with the times
         level, action = next(((lv, act) for words, lv, act in _ACTIONS if words in row.check), ("warning", ""))
         if row.check == "exact duplicates" and not {"time", "weight"} & set(columns):
@@ -97,6 +96,8 @@ def add_event_facts(facts: Facts, columns: dict, time_unit, time_format) -> None
 def _such_as(example) -> str:
     text = str(example)
     text = text if len(text) <= 60 else text[:57] + "..."
+    if text.startswith("row "):
+        return f", such as {text}"
     return f", such as {text!r}" if text else ""
 
 
@@ -172,7 +173,7 @@ def add_id_facts(facts: Facts, role: str, values) -> list[str]:
             n,
             f"{n:,} events have a {role} such as {placeholders[0]!r}",
             "warning",
-            "leave them out with --where: many people or things share the id",
+            "many share this id: the commands leave them out",
         )
     return list(words)
 
@@ -212,7 +213,7 @@ def _add_variants(facts: Facts, role: str, texts: list[str], stripped: list[str]
                 "ids",
                 f"{role} with {what}" if what[0] == "u" else f"{role} {what}",
                 n,
-                f"{n:,} events have {role} ids with {what}, such as {printable(example)!r}"
+                f"{n:,} events have {role} ids with {what}, such as {example!r}"
                 if what[0] == "u"
                 else f"{n:,} events have {role} ids such as {example!r}, {what}",
                 "warning",
@@ -319,9 +320,10 @@ def fast_users(read: Histories) -> np.ndarray:
     found = []
     for rows in row_blocks(read.indptr):
         block = read[rows]
-        basket, first = number_baskets(block.indptr, block.time)
+        moments = required(block.time, "time")
+        basket, first = number_baskets(block.indptr, moments)
         begins = np.flatnonzero(np.diff(basket, prepend=-1))
-        times, user = block.time[begins], np.repeat(np.arange(len(block)), np.diff(first))
+        times, user = moments[begins], np.repeat(np.arange(len(block)), np.diff(first))
         if len(times) > _RATE:
             near = (times[_RATE:] - times[:-_RATE] <= 1 / 1440) & (user[_RATE:] == user[:-_RATE])
             found.append(np.unique(user[_RATE:][near]) + rows.start)

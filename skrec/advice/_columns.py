@@ -69,6 +69,7 @@ _SESSIONS = ("session", "sess", "сессия")
 _COUNTS = tuple(_WORDS["weight"][1.0].split())
 _OPINIONS = ("rating", "score", "stars", "bewertung", "puan", "оценка", "评分", "note", "nota")
 _INTEGER, _WHOLE = re.compile(r"\s*[+-]?\d+\s*"), re.compile(r"-?\d+\.0+")
+_NESTED = (list, tuple, dict, set, np.ndarray)
 _SAMPLE = 5_000  # distinct values by which a type is judged
 _NAMED = 0.6  # how much a name must say, so that the guess needs no second look
 
@@ -109,6 +110,8 @@ class Column:
             "time": "dates",
             "empty": "no values",
         }
+        if self.kind in ("list", "empty"):
+            return f"{kinds[self.kind]} in {self.n_rows:,} rows"
         return f"{kinds[self.kind]}, {self.n_distinct:,} distinct in {self.n_there:,} rows"
 
 
@@ -144,6 +147,10 @@ def name_scores(name) -> dict[str, float]:
     if any(word.endswith(_TIME_ENDS) for word in words):
         said["time"] = 1.0
     scores = dict(said)
+    if scores["user"] >= 0.9 and scores["item"] >= 0.9:  # of pairs
+        scores["user"] = scores["item"] = 0.4
+    if any(word in ("type", "kind", "class") for word in words):
+        scores["user"], scores["item"] = 0.2 * scores["user"], 0.2 * scores["item"]
     if any(word.startswith(_SESSIONS) for word in words):
         scores["user"] = min(scores["user"], 0.75)
     if said["name"] >= 1:
@@ -173,11 +180,9 @@ def profile_column(position: int, name, values) -> Column:
     n_missing = len(values) - len(there)
     if not len(there):
         return Column(position, name, "empty", len(values), n_missing, 0, 0.0, 0.0, None)
-    try:
-        distinct = there.drop_duplicates()
-    except TypeError:  # lists and dictionaries
-        distinct = there.iloc[:0]
-    kind = kind_of(there, distinct.iloc[:_SAMPLE])
+    nested = there.dtype == object and there.iloc[:_SAMPLE].map(lambda one: isinstance(one, _NESTED)).any()
+    distinct = there.iloc[:0] if nested else there.drop_duplicates()
+    kind = "list" if nested else kind_of(there, distinct.iloc[:_SAMPLE])
     texts = distinct.iloc[:_SAMPLE].astype(str)
     letters = float(texts.str.contains(r"[^\W\d_]", regex=True).mean()) if len(texts) else 0.0
     length = float(texts.str.len().mean()) if len(texts) else 0.0
@@ -204,8 +209,6 @@ def kind_of(values, distinct) -> str:
     kinds = {type(one) for one in values.iloc[:_SAMPLE]}
     if kinds <= {str}:
         return _kind_of_text(distinct)
-    if kinds & {list, tuple, dict, set, np.ndarray}:
-        return "list"
     if str in kinds:
         return "mixed"
     if kinds <= {bool, np.bool_}:
@@ -263,6 +266,8 @@ def content_scores(column: Column) -> dict[str, float]:
         scores["time"] = said["time"] - 0.1 if said["time"] >= 0.5 and max(said["user"], said["item"]) < 0.7 else -1.0
     else:
         scores["time"] = said["time"] + (0.7 if kind == "date" else 0.6)
+    if column.n_distinct == 1 and column.n_there > 1:
+        scores["time"] -= 0.3
     scores["weight"] = said["weight"] if number and said["weight"] >= 0.5 else -1.0
     events = {str(one).strip().lower() for one in column.values}
     known = len(events & _EVENTS) / max(len(events), 1)

@@ -42,10 +42,11 @@ def _show(screen: Screen, facts) -> None:
     by_group = {group: facts[facts["group"] == group] for group in facts["group"].unique()}
     for row in by_group["file"][by_group["file"]["level"] == "info"].itertuples():
         screen.say(_sentence(row.text))
-    problems = facts[(facts["level"] != "info") | facts["group"].isin(["suspicious", "ids", "time"])]
+    of_events = facts["group"].isin(["suspicious", "ids", "time"])
+    problems = facts[of_events | (facts["level"] != "info")]
     problems = problems.sort_values("level", key=lambda levels: levels.map(_LEVELS.index), kind="stable")
     if not screen.quiet:
-        columns = by_group["columns"]
+        columns = by_group.get("columns", facts[:0])
         cells = [(row.fact, row.text, row.action) for row in columns.itertuples()]
         screen.table(["column", "what was guessed", "what else"], cells, title=_TITLES["columns"])
     if len(problems):
@@ -56,8 +57,8 @@ def _show(screen: Screen, facts) -> None:
     if not screen.quiet:
         described = [row for group in ("log", "character") for row in by_group.get(group, facts[:0]).itertuples()]
         if described:
-            cells = [(row.fact.replace("_", " "), row.text) for row in described]
-            screen.table(["fact", "in words"], cells, title=_TITLES["log"])
+            words = [(row.fact.replace("_", " "), row.text) for row in described]
+            screen.table(["fact", "in words"], words, title=_TITLES["log"])
     _show_commands(screen, facts)
 
 
@@ -66,7 +67,7 @@ def _show_commands(screen: Screen, facts) -> None:
     if not commands:
         screen.say("No command can be printed yet: put right what is marked as an error, and check again.")
         return
-    screen.say("Next: " + " ".join(_sentence(text) for text in ["the commands run as they stand; begin with the first"]))
+    screen.say("Next: the commands run as they stand; begin with the first.")
     texts = facts[facts["group"] == "commands"].set_index("fact")["text"]
     for name, command in commands.items():
         screen.say(f"\n{_sentence(texts[name])}")
