@@ -3,17 +3,9 @@
 from collections.abc import Hashable
 from typing import Any
 
-import numpy as np
-
-from ..feature_extraction._csv import typed
-from ..feature_extraction._event_columns import DROP, drop_missing_events
-from ..feature_extraction._grouping import group_events
-from ..feature_extraction._history_frames import pandas_frame
-from ..feature_extraction._json_lines import json_array
-from ..feature_extraction._time_units import check_time_unit, read_times, with_unit
+from ..feature_extraction._time_units import check_time_unit
 from ..feature_extraction._where import Where
 from ..utils._arguments import check_whole
-from ..utils._commands import command_line, printable
 from ..utils._histories import read_histories, required
 from ..utils._row_blocks import are_basket_numbers
 from ._check_commands import (
@@ -25,26 +17,18 @@ from ._check_commands import (
     ready_commands,
     to_histories_call,
 )
-from ._check_facts import Facts, add_event_facts, add_id_facts, add_time_facts, add_user_facts, suspicious_numbers
+from ._check_facts import Facts, add_event_facts, add_time_facts, add_user_facts
+from ._check_guess import guess, say_time
+from ._check_histories import make_histories
+from ._check_ids import add_id_facts, suspicious_numbers
 from ._check_log import add_log_facts
 from ._check_read import Source, open_source
 from ._check_time import ISO, TimeForm, guess_time
 from ._check_whole import Whole, count_whole
-from ._columns import (
-    ROLES,
-    Column,
-    are_orders,
-    are_sessions,
-    counts_something,
-    guess_columns,
-    is_sure,
-    profile_column,
-)
+from ._column_names import are_orders, are_sessions, counts_something
+from ._columns import Column
 
-_HEAD_ROWS, _HEAD_CELLS = 50_000, 2_000_000  # of all columns, by which they are guessed
-_CATALOGUE = 20  # rows from which a table in which each has another item is no log
 _MOST_BAD = 5  # distinct times in no format that a condition leaves out
-_LIKE_DATA = r"\s*(-?\d+([.,]\d+)?|\d{4}-\d\d-\d\d.*|\d\d?[./]\d\d?[./]\d{2,4}.*)\s*"
 
 
 def check_log(
@@ -160,7 +144,6 @@ class _Check:
         self.given = {role: source.position(column, role) for role, column in given.items()}
         self.reading: dict[str, Any] = reading | {"encoding": source.encoding, "drop_missing": False}
         self.facts = Facts()
-        self.columns: list[Column] = []
         self.chosen: dict[str, Column] = {}
         self.used: dict[str, Column] = {}
         self.series: dict[str, Any] = {}
@@ -172,7 +155,7 @@ class _Check:
 
     def run(self) -> None:
         """Take the steps; stop where no model can be fitted."""
-        self._guess()
+        self.chosen = guess(self.source, self.given, self.facts, self.max_rows)
         if not {"user", "item"} <= set(self.chosen) or not self._read():
             return
         self._time()
@@ -191,94 +174,6 @@ class _Check:
             )
             return
         self._describe(histories)
-
-    def _guess(self) -> None:
-        """Choose the columns, and say how sure that is."""
-        import re
-
-        source, facts = self.source, self.facts
-        n_rows = max(1_000, min(_HEAD_ROWS, _HEAD_CELLS // max(len(source.names), 1), self.max_rows))
-        series, complete = source.read(n_rows)
-        rows = f"{len(series[0]) if series else 0:,} rows" if complete else f"the first {n_rows:,} rows"
-        columns = [profile_column(*one, values) for one, values in zip(enumerate(source.names), series, strict=True)]
-        self.columns = columns
-        facts.add("file", "form", source.kind, f"{source.described}; {len(columns)} columns, guessed by {rows}")
-        twice = sorted({str(name) for name in source.names if source.names.count(name) > 1})
-        odd = [str(name) for name in source.names if not str(name).isprintable() or str(name) == ""]
-        for column in columns:
-            column.usable = source.names.count(column.name) == 1 and str(column.name) not in ("", *odd)
-        if twice:
-            facts.add(
-                "file",
-                "columns of one name",
-                len(twice),
-                f"several columns have the name {twice[0]!r}: they are not used",
-                "warning",
-                "rename them apart",
-            )
-        if odd:
-            facts.add(
-                "file",
-                "unprintable column names",
-                len(odd),
-                f"{len(odd)} names of columns are empty or have "
-                f"characters that cannot be printed, such as {odd[0]!r}: they are not used",
-                "warning",
-                "rename them",
-            )
-        if source.kind == "csv" and source.names:
-            like_data = sum(re.fullmatch(_LIKE_DATA, name) is not None for name in source.names)
-            if like_data >= max(1, len(source.names) / 2):
-                facts.add(
-                    "file",
-                    "no header",
-                    like_data,
-                    f"the first line looks like an event, not like names of columns: {', '.join(source.names[:5])}",
-                    "error",
-                    "put a line such as user,item,time before it",
-                )
-        self.chosen, others = guess_columns(columns, self.given)
-        user, item = self.chosen.get("user"), self.chosen.get("item")
-        guessed = user is not None and "user" not in self.given and not is_sure(user, "user")
-        if guessed and item is not None and item.n_distinct == item.n_there > _CATALOGUE:
-            text = f"each row has another {item.name!r}: this looks like a list of items, not like a log of events"
-            facts.add("file", "no events", item.n_distinct, text, "error", "name the column of users, if it is a log")
-        if not series or not len(series[0]):
-            facts.add("file", "empty", 0, "the log has no rows", "error", "one event is needed at least")
-        else:
-            for role in ROLES:
-                self._say_column(role, others[role])
-
-    def _say_column(self, role: str, others: list[Column]) -> None:
-        column = self.chosen.get(role)
-        option = f"--{role}" if self.source.given else f"{role}="
-        if self.source.given:
-            other = " or ".join(command_line([option, str(one.name)]) for one in others)
-        else:
-            other = " or ".join(f"{option}{one.name!r}" for one in others)
-        if column is None:
-            if role in ("user", "item"):
-                unusable = [one for one in self.columns if not one.usable and one.scores[role] >= 0.5]
-                text, action = f"no column of {role}s was found", f"name it with {option}"
-                if unusable:
-                    text, action = f"{text} that can be used: not {str(unusable[0].name)!r}", "rename the column"
-                self.facts.add("columns", role, "", text, "error", action)
-            elif role == "time":
-                self.facts.add(
-                    "columns",
-                    role,
-                    "",
-                    "no column of times was found: the order of the rows is taken for that of the events",
-                    "warning",
-                    f"name it with {option}",
-                )
-            return
-        given, level, text = role in self.given, "info", f"{column.name!r}: {column.described}"
-        if given:
-            text += ", as asked"
-        elif not is_sure(column, role) and not (role == "time" and column.kind == "time"):
-            level, text = "warning", text + "; guessed by its content, since its name does not say so clearly"
-        self.facts.add("columns", role, str(column.name), text, level, f"or {other}" if other and not given else "")
 
     def _read(self) -> bool:
         """Read the chosen columns of the first rows, and apply the condition of the user."""
@@ -331,50 +226,18 @@ class _Check:
         column = self.chosen.get("time")
         if column is None:
             return
-        how, facts = self.reading, self.facts
-        values = self.series["time"].dropna()
+        values, how = self.series["time"].dropna(), self.reading
         if how["time_format"] or how["time_unit"]:
             text = how["time_format"] or f"numbers of the unit {how['time_unit']}"
             form = TimeForm("given", f"{text}, as asked", how["time_format"], how["time_unit"])
         else:
             form = guess_time(values, named=True)
-        action = "or " + " or ".join(f"--time-format {one!r}" for one in form.others) if form.others else ""
-        if form.kind == "none":
-            facts.add(
-                "time",
-                "form",
-                "none",
-                f"{column.name!r} has {form.text}: no times, so that it is not used",
-                "error" if "time" in self.given else "warning",
-                "name another column of times, or the format of these with --time-format",
-            )
+        condition = not_among(column.name, form.bad) if 0 < len(form.bad) <= _MOST_BAD else None
+        say_time(self.facts, column, form, values, given="time" in self.given, left_out=condition is not None)
+        if form.kind == "none" or (form.bad and condition is None):
             self._forget("time")
             return
-        if form.kind == "excel":
-            action = f"pandas.to_datetime(events[{column.name!r}], unit='D', origin='1899-12-30') makes dates of them"
-        facts.add(
-            "time",
-            "form",
-            form.time_format or form.time_unit or form.kind,
-            f"{column.name!r}: {form.text}",
-            "warning" if form.warn else "info",
-            action,
-        )
-        if form.bad:
-            n_bad = int(values.astype(str).isin(form.bad).sum())
-            condition = not_among(column.name, form.bad) if len(form.bad) <= _MOST_BAD else None
-            facts.add(
-                "time",
-                "not a time",
-                n_bad,
-                f"{n_bad:,} times cannot be read, such as {form.bad[0]!r}",
-                "warning",
-                "they are left out with --where" if condition else "correct them: the times are not used",
-            )
-            if condition is None:
-                self._forget("time")
-                return
-            self.conditions.append(condition)
+        self.conditions += [] if condition is None else [condition]
         how["time_format"], how["time_unit"] = form.time_format, form.time_unit
         if form.kind == "iso" and self.source.kind in ("table", "parquet"):
             how["time_format"] = ISO
@@ -416,7 +279,7 @@ class _Check:
         word = column_in_where(column.name)
         readable = len(numbers) == self.series["weight"].notna().sum()
         negative = (numbers < 0).any() or (self.whole is not None and self.whole.n_negative > 0)
-        if readable and word and negative and (counts_something(column) or "weight" in self.given):
+        if readable and word and negative and (counts_something(column.name) or "weight" in self.given):
             self.conditions.append(f"{word} > 0")
 
     def _used_columns(self) -> None:
@@ -439,54 +302,29 @@ class _Check:
                     action = f"--where \"{word} == '{kinds.index[-1]}'\" takes one kind alone"
                 self.facts.add("columns", f"{role} in the commands", str(self.chosen[role].name), what, "info", action)
         user = self.chosen["user"]
-        self.sessions = are_sessions(user) or are_orders(user)
+        self.sessions = are_sessions(user.name) or are_orders(user.name)
         if self.sessions:
             self.facts.add(
                 "columns",
                 "rows",
                 "sessions",
                 f"{user.name!r} names visits or orders, not people: each counts as a session",
-                "info" if are_sessions(user) else "warning",
+                "info" if are_sessions(user.name) else "warning",
                 "name a column of customers with --user, if there is one",
             )
 
     def _histories(self):
         """Return histories as the commands will read them."""
-        import pyarrow as pa
-
         self.reading["where"] = joined(self.conditions)
         series = {role: values for role, values in self.series.items() if role in self.used and role != "name"}
-        names = {role: self.used[role].name for role in series}
-        own = self.conditions[self.n_given :]
-        if own:
+        if own := joined(self.conditions[self.n_given :]):
             by_name = {column.name: self.series[role] for role, column in self.chosen.items()}
-            where = Where(joined(own))
-            keep = where.mask(lambda one: by_name[one].rename(one))
+            keep = Where(own).mask(lambda one: by_name[one].rename(one))
             series = {role: values[keep].reset_index(drop=True) for role, values in series.items()}
         later = {} if self.whole is None else self.whole.missing
         lacking = {role: bool(values.isna().any()) or later.get(role, 0) > 0 for role, values in series.items()}
         self.reading["drop_missing"] = any(lacking.values())
-        time_format = self.reading["time_format"]
-        columns = {}
-        for role, values in series.items():
-            if self.source.kind == "csv":
-                array = pa.array(values, type=pa.string(), from_pandas=True)
-                array = array if role == "time" and time_format else typed(array, role, names[role])
-            elif self.source.kind == "json":
-                cells = [None if missing else one for one, missing in zip(values, values.isna(), strict=True)]
-                array = json_array([_plain(one) for one in cells], role, names[role])
-            else:
-                array = _arrow(values, role, names[role])
-            columns[role] = array
-        label = f"time column {names.get('time')!r}"
-        if time_format:
-            columns["time"] = read_times(columns["time"], time_format, label)
-        if self.reading["drop_missing"]:
-            columns = drop_missing_events(columns, names, [])
-        users, indptr, flat = group_events(columns, names, DROP["files"])
-        if "time" in flat:
-            flat["time"], _ = with_unit(flat["time"], self.reading["time_unit"], label)
-        return pandas_frame(users, indptr, flat, "user")
+        return make_histories(self.source.kind, series, {role: self.used[role].name for role in series}, self.reading)
 
     def _describe(self, histories) -> None:
         """Describe the log, and make the commands."""
@@ -540,17 +378,3 @@ class _Check:
         ):
             self.commands[name] = command
             self.facts.add("commands", name, command, text)
-
-
-def _plain(value):
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _arrow(values, role: str, name):
-    """Return a column of a table as an Arrow array; values of several types are an error."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, OverflowError) as error:
-        raise TypeError(f"{role} column {name!r} has values of several types ({error}): bring them to one") from error
