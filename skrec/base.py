@@ -27,6 +27,7 @@ from .utils._histories import Histories, as_passed, is_frame, read_histories
 from .utils._legacy import accept_matrix_methods
 from .utils._list_columns import is_matrix
 from .utils._prepared import item_order
+from .utils._progress import CallbackSupportMixin
 from .utils._requests import Request, check_matrix, column_ids
 from .utils._row_blocks import BLOCK
 from .utils._search import InnerProduct
@@ -42,7 +43,7 @@ from .utils._users import Users, read_only
 from .utils._validation import as_kind
 
 
-class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, BaseEstimator):
+class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, CallbackSupportMixin, BaseEstimator):
     """Base of all recommenders: learns `items_` as a classifier learns `classes_`, and answers with item ids.
 
     A row of `X` is one user, given by a history; nothing about a user is stored, so a new user, or one more click,

@@ -15,6 +15,7 @@ import numpy as np
 from .utils._archive import BROKEN, CompactArchive, RefusedArchive, check_members, default_limit
 from .utils._arguments import check_path
 from .utils._files import replacing
+from .utils._frame_parameter import shallow
 from .utils._model_state import build_tree, check_protocol, write_tree
 from .utils._model_tree import UntrustedTypes, check_tree, unknown_types
 
@@ -110,6 +111,9 @@ def save(estimator, path: str | os.PathLike, *, metadata: dict | None = None) ->
 
 
 def _write(estimator, archive: CompactArchive) -> None:
+    if "_skl_callbacks" in getattr(estimator, "__dict__", {}):  # they belong to the process, not to the model
+        estimator = shallow(estimator)
+        del estimator._skl_callbacks
     try:
         tree = write_tree(estimator, archive)
     except (OSError, MemoryError):

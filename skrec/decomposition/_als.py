@@ -12,6 +12,7 @@ from ..base import BaseRecommender
 from ..utils._csr import are_ones, ones, transposed
 from ..utils._fast_als import conjugate_gradients
 from ..utils._prepared import prepared
+from ..utils._progress import Progress
 from ..utils._search import Products
 from ..utils._sklearn import Interval, StrOptions, least_squares_rows, least_squares_steps
 from ..utils._threads import drain, single_threaded_blas
@@ -78,7 +79,7 @@ class ALS(EmbeddingMixin, BaseRecommender):
         Whether `implicit` fits on a CUDA GPU, which needs ``l2_exponent=0`` and its conjugate gradients. Asking stays
         on the processor. The tests have no GPU: they run this against a stand-in only.
     verbose : int, default=0
-        1 prints a line per sweep.
+        1 prints the progress and the time left at intervals, 2 a line for each sweep.
 
     Attributes
     ----------
@@ -212,15 +213,14 @@ class ALS(EmbeddingMixin, BaseRecommender):
         by_item = _transposed(by_user)
         solve_users = self._solver(by_user, user_factors, self.solver)
         solve_items = self._solver(by_item, item_factors, self.solver)
-        with single_threaded_blas():
-            for sweep in range(self.max_iter):
+        with single_threaded_blas(), Progress(self, "sweep", self.max_iter) as progress:
+            for _ in range(self.max_iter):
                 try:
                     solve_users(item_factors)
                     solve_items(user_factors)
                 except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:  # of LAPACK
                     raise ValueError(_DIVERGED) from error
-                if self.verbose:
-                    print(f"[ALS] sweep {sweep + 1} of {self.max_iter}")
+                progress.step()
         self._keep(item_factors)
         del by_item, solve_users, solve_items, user_factors
         self._learn_users(by_user)

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from ..base import BaseRecommender
 from ..utils._prepared import prepared
+from ..utils._progress import Progress
 from ..utils._sklearn import Interval
 from ..utils._threads import single_threaded_blas
 from ._embedding import EmbeddingMixin, gpu_solver
@@ -67,7 +68,7 @@ class BPR(EmbeddingMixin, BaseRecommender):
         Whether `implicit` fits on a CUDA GPU, where a seed does not make the result reproducible. Asking stays on the
         processor. The tests have no GPU: they run this against a stand-in only.
     verbose : int, default=0
-        1 shows the progress bar of `implicit`.
+        1 prints the progress and the time left at intervals, 2 a line for each epoch.
 
     Attributes
     ----------
@@ -178,8 +179,11 @@ class BPR(EmbeddingMixin, BaseRecommender):
         if entries.nnz:  # the solver draws from the entries
             solver = self._solver(kind, self.max_iter, threads)
             try:
-                with single_threaded_blas():
-                    solver.fit(entries, show_progress=bool(self.verbose))
+                with single_threaded_blas(), Progress(self, "epoch", self.max_iter) as progress:
+                    if self.use_gpu:
+                        solver.fit(entries, show_progress=bool(self.verbose))
+                    else:
+                        solver.fit(entries, show_progress=False, callback=lambda *_: progress.step())
             except ModelFitError as error:
                 raise ValueError(f"BPR diverged: lower learning_rate={self.learning_rate} or l2={self.l2}") from error
             factors, trained = solver.item_factors, solver.user_factors
@@ -227,7 +231,7 @@ class BPR(EmbeddingMixin, BaseRecommender):
         for _ in range(_UPDATE_EPOCHS):
             solver.random_state = int(rng.randint(2**31 - 1))
             with single_threaded_blas():
-                solver.fit(entries, show_progress=bool(self.verbose))
+                solver.fit(entries, show_progress=False)
             solver.item_factors[:n_known] = known
         self._keep(solver.item_factors)
 

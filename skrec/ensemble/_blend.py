@@ -8,6 +8,7 @@ from sklearn.utils import Bunch, check_random_state
 from ..base import BaseRecommender
 from ..utils._fitting import fit_context
 from ..utils._histories import Histories, as_passed
+from ..utils._progress import Progress
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._topk import map_blocks, popularity_order
 from ..utils._validation import type_name
@@ -76,6 +77,8 @@ class BlendRecommender(PartsRecommender):
         Whether a user's own items come last, whatever the parts say.
     random_state : int, RandomState instance or None, default=None
         Draws the users for ``weights="auto"``. The parts have their own.
+    verbose : int, default=0
+        1 prints the progress and the time left at intervals, counted by fitted parts.
 
     Attributes
     ----------
@@ -143,6 +146,7 @@ class BlendRecommender(PartsRecommender):
         "prefit": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -160,6 +164,7 @@ class BlendRecommender(PartsRecommender):
         k=10,
         exclude_seen=True,
         random_state=None,
+        verbose=0,
     ):
         self.recommenders = recommenders
         self.normalization = normalization
@@ -173,6 +178,7 @@ class BlendRecommender(PartsRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
         self.random_state = random_state
+        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None) -> "BlendRecommender":
@@ -195,9 +201,11 @@ class BlendRecommender(PartsRecommender):
         self._normalizations = self._chosen_normalizations(parts)
         weights = self._given_weights(names)
         self._record_choice()
-        if weights is None:
-            weights = self._learn_weights(X, histories, names, parts)
-        self._fit_parts(X, histories, names, parts)
+        n_fits = len(parts) * (1 if weights is not None else self.n_holdouts + 1)
+        with Progress(self, "part", 0 if self.prefit else n_fits) as progress:
+            if weights is None:
+                weights = self._learn_weights(X, histories, names, parts, progress)
+            self._fit_parts(X, histories, names, parts, progress)
         self.weights_ = weights
         return self
 
@@ -220,13 +228,13 @@ class BlendRecommender(PartsRecommender):
             raise ValueError(f"weights must be finite, at least 0 and not all 0, got {weights.tolist()}")
         return weights / weights.sum()
 
-    def _learn_weights(self, X, histories: Histories, names, parts) -> np.ndarray:
+    def _learn_weights(self, X, histories: Histories, names, parts, progress) -> np.ndarray:
         """Return the weights chosen on held-out items, of the best part alone, equal ones and learned ones."""
         rng = check_random_state(self.random_state)
         held_out = []
 
         def learn(known, asked, held, number):
-            self._fit_parts(known, self._read(known), names, parts)
+            self._fit_parts(known, self._read(known), names, parts, progress)
             held_out.append(self._held_out_pairs(asked, held, rng))
 
         self._step_back(X, learn)

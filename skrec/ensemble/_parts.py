@@ -16,6 +16,7 @@ from ..utils._arguments import as_list
 from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, ReadHistories, as_passed
 from ..utils._prepared import id_table
+from ..utils._progress import Progress
 from ..utils._selection import dense
 from ..utils._single import EnsembleUser, codes_of, dense_single, encode_single
 from ..utils._single_rows import row_values
@@ -132,7 +133,7 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
                 logger.warning("n_holdouts=%d, but only %d can be learned from: %s", self.n_holdouts, number, error)
                 return
 
-    def _fit_parts(self, X, histories: Histories, names, parts) -> None:
+    def _fit_parts(self, X, histories: Histories, names, parts, progress: Progress) -> None:
         """Fit clones of the parts and of the fallback on histories, and learn the items of all."""
         X = ReadHistories(X, histories)
         if self.prefit:
@@ -141,7 +142,10 @@ class PartsRecommender(PartUpdatesMixin, _BaseComposition, BaseRecommender):
             jobs = (
                 delayed(_fit_part)(self._parts_name, name, part, X) for name, part in zip(names, parts, strict=True)
             )
-            fitted = Parallel(n_jobs=self.n_jobs)(jobs)
+            fitted = []
+            for part in Parallel(n_jobs=self.n_jobs, return_as="generator")(jobs):
+                fitted.append(part)
+                progress.step()
         fallback = PopularityRecommender() if self.fallback is None else self.fallback
         if not hasattr(fallback, "items_") or not self.prefit:
             fallback = _fit_part("fallback", None, fallback, X)

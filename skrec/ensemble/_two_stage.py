@@ -14,6 +14,7 @@ from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter
 from ..utils._histories import as_passed
 from ..utils._prepared import item_order
+from ..utils._progress import Progress
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._threads import single_threaded_openmp
 from ..utils._topk import map_blocks
@@ -99,6 +100,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         items are candidates too: one list joins buying again and discovery.
     random_state : int, RandomState instance or None, default=None
         Draws the users and seeds the default ranker. The retrievers have their own.
+    verbose : int, default=0
+        1 prints the progress and the time left at intervals, counted by fitted retrievers.
 
     Attributes
     ----------
@@ -183,6 +186,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         "prefit": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
     _parts_name = "retrievers"
 
@@ -207,6 +211,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         k=10,
         exclude_seen=True,
         random_state=None,
+        verbose=0,
     ):
         self.retrievers = retrievers
         self.ranker = ranker
@@ -226,6 +231,7 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
         self.random_state = random_state
+        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None) -> "TwoStageRecommender":
@@ -250,13 +256,15 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         blocks, self.repeats_ = [], False
 
         def learn(known, asked, held, number):
-            self._fit_first_stage(known, self._read(known), names, parts)
+            self._fit_first_stage(known, self._read(known), names, parts, progress)
             blocks.extend(self._training_pairs(asked, held, number, rng))
 
-        self._step_back(X, learn, self.n_last)
-        self._fit_second_stage(ranker, TrainingPairs.join(blocks), rng)
-        weights = self.weights_
-        self._fit_first_stage(X, histories, names, parts)
+        n_fits = 0 if self.prefit else len(parts) * (self.n_holdouts + 1)
+        with Progress(self, "retriever", n_fits) as progress:
+            self._step_back(X, learn, self.n_last)
+            self._fit_second_stage(ranker, TrainingPairs.join(blocks), rng)
+            weights = self.weights_
+            self._fit_first_stage(X, histories, names, parts, progress)
         self.weights_, self.n_updates_ = weights, 0
         return self
 
@@ -285,11 +293,11 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
             "classifier without probabilities in CalibratedClassifierCV"
         )
 
-    def _fit_first_stage(self, X, histories, names, parts) -> None:
+    def _fit_first_stage(self, X, histories, names, parts, progress) -> None:
         """Fit all that does not need the held-out part."""
         self._normalizations = self._chosen_normalizations(parts)
         self.weights_ = np.full(len(parts), 1 / len(parts))
-        self._fit_parts(X, histories, names, parts)
+        self._fit_parts(X, histories, names, parts, progress)
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
         dated = histories.dated if histories.time is not None and len(histories.time) else None
         own_time, repeats = by_row(self.holdout), not self.exclude_seen

@@ -14,6 +14,7 @@ from ..utils._arguments import check_path, check_verbose, check_whole
 from ..utils._containers import count_rows, is_stored, take_rows
 from ..utils._files import replacing
 from ..utils._histories import read_histories
+from ..utils._progress import duration
 from ..utils._requests import check_k
 from ..utils._row_blocks import row_blocks
 from ..utils._time import logger
@@ -227,7 +228,7 @@ def _progress(n_users: int, done: int, verbose: int) -> Callable[[int], None]:
     def report(stop: int) -> None:
         if verbose:
             left = (time.perf_counter() - started) / (stop - done) * (n_users - stop)
-            text = f"{left / 60:.0f} min" if left >= 120 else f"{left:.0f} s"
-            print(f"Recommended to {stop:,} of {n_users:,} users, {text} left", file=sys.stderr, flush=True)
+            text = f"Recommended to {stop:,} of {n_users:,} users, {duration(left)} left"
+            print(text, file=sys.stderr, flush=True)
 
     return report

@@ -70,6 +70,8 @@ class EASE(BaseRecommender):
         Number of items to recommend.
     exclude_seen : bool, default=True
         Whether a user's own items come last. Say False where people buy again.
+    verbose : int, default=0
+        1 prints the progress and the time left at intervals with the sparse method.
 
     Attributes
     ----------
@@ -145,6 +147,7 @@ class EASE(BaseRecommender):
         "length_exponent": [Interval(Real, 0, None, closed="left")],
         "popularity_exponent": [Interval(Real, 0, None, closed="left")],
         "incremental": ["boolean"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -161,6 +164,7 @@ class EASE(BaseRecommender):
         vectorizer=None,
         k=10,
         exclude_seen=True,
+        verbose=0,
     ):
         self.l2 = l2
         self.method = method
@@ -173,6 +177,7 @@ class EASE(BaseRecommender):
         self.vectorizer = vectorizer
         self.k = k
         self.exclude_seen = exclude_seen
+        self.verbose = verbose
 
     def _count(self, users):
         matrix = users.matrix.astype(np.float32, copy=False)
@@ -203,7 +208,8 @@ class EASE(BaseRecommender):
             advice = "leave out rare items (min_df of HistoryVectorizer), or fit on fewer users or shorter histories"
             gram.check_room(8 * (1 if targets is None else 2), "EASE with method='sparse'", advice)
             share, wanted = self._diagonal_share(), None if targets is None else targets.tocsr()
-            weights = neighborhood_weights(gram.tocsr(), self.l2, self.n_neighbors, self._id_rank(), share, wanted)
+            rank = self._id_rank()
+            weights = neighborhood_weights(gram.tocsr(), self.l2, self.n_neighbors, rank, share, wanted, self)
             if self.popularity_exponent:
                 weights.data /= self._damping()[weights.indices]
             self.similarity_ = weights

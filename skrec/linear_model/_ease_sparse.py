@@ -23,6 +23,7 @@ def neighborhood_weights(
     rank: np.ndarray | None = None,
     share: float = 0.0,
     targets: sp.csr_array | None = None,
+    owner="EASE",
 ) -> sp.csr_array:
     """Solve the regression of each item on the items most similar to it.
 
@@ -42,6 +43,8 @@ def neighborhood_weights(
         Share of the diagonal of `products` that is added to the penalty, for dropout.
     targets : CSR array of shape (n_items, n_items), default=None
         Products of the items that predict with those that are predicted, symmetric; None is `products`.
+    owner : estimator or str, default="EASE"
+        Whose progress it is.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def neighborhood_weights(
         return _regress(gram, wanted, item, l2, n_neighbors, rank, share)
 
     _warn_of_time(solve, gram.norms, n_neighbors)
-    return solve_columns(solve, len(gram.norms), n_threads())
+    return solve_columns(solve, len(gram.norms), n_threads(), owner)
 
 
 def _warn_of_time(solve: Callable, norms: np.ndarray, n_neighbors: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 
+from ..utils._progress import Progress
 from ..utils._threads import drain, single_threaded_blas
 
 _DENSE_SHARE = 0.25  # above this share of stored entries a dense matrix takes little more memory than a sparse one
@@ -90,7 +91,7 @@ def largest(values: np.ndarray, n: int, rank: np.ndarray | None = None) -> np.nd
     return np.sort(order[:n])
 
 
-def solve_columns(solve: Callable, n_items: int, threads: int) -> sp.csr_array:
+def solve_columns(solve: Callable, n_items: int, threads: int, owner) -> sp.csr_array:
     """Put the columns of a sparse weight matrix together.
 
     Parameters
@@ -101,6 +102,8 @@ def solve_columns(solve: Callable, n_items: int, threads: int) -> sp.csr_array:
         Number of columns and rows.
     threads : int
         Number of threads.
+    owner : estimator
+        Whose progress it is.
 
     Returns
     -------
@@ -109,12 +112,15 @@ def solve_columns(solve: Callable, n_items: int, threads: int) -> sp.csr_array:
     """
     solved: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
+    pieces = [(start, min(start + _PIECE, n_items)) for start in range(0, n_items, _PIECE)]
+
     def work(start, stop):
         for item in range(start, stop):
             solved[item] = solve(item)
+        progress.step(stop - start)
 
-    with single_threaded_blas():
-        drain([(start, min(start + _PIECE, n_items)) for start in range(0, n_items, _PIECE)], work, threads)
+    with single_threaded_blas(), Progress(owner, "item", n_items, n_tasks=len(pieces)) as progress:
+        drain(pieces, work, threads)
     columns = [solved[item] for item in range(n_items)]
     indptr = np.concatenate([[0], np.cumsum([len(rows) for rows, _ in columns])])
     rows, weights = (np.concatenate(parts) for parts in zip(*columns, strict=True))

@@ -56,6 +56,8 @@ class SLIM(BaseRecommender):
         Whether a user's own items come last. Say False where people buy again.
     n_jobs : int, default=-1
         Number of threads; -1 uses all processors. The result does not depend on it.
+    verbose : int, default=0
+        1 prints the progress and the time left at intervals.
 
     Attributes
     ----------
@@ -109,6 +111,7 @@ class SLIM(BaseRecommender):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "n_jobs": [Integral],
+        "verbose": ["verbose"],
         "incremental": ["boolean"],
     }
 
@@ -126,6 +129,7 @@ class SLIM(BaseRecommender):
         k=10,
         exclude_seen=True,
         n_jobs=-1,
+        verbose=0,
     ):
         self.l1 = l1
         self.l2 = l2
@@ -138,6 +142,7 @@ class SLIM(BaseRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _count(self, users):
         matrix = users.matrix.astype(np.float32, copy=False)
@@ -157,7 +162,7 @@ class SLIM(BaseRecommender):
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # one for all columns follows
-            self.similarity_ = solve_columns(solve, self.n_items_, effective_n_jobs(self.n_jobs))
+            self.similarity_ = solve_columns(solve, self.n_items_, effective_n_jobs(self.n_jobs), self)
         if unfinished:
             warnings.warn(
                 f"SLIM stopped at max_iter={self.max_iter} in {len(unfinished)} of {self.n_items_} columns: "

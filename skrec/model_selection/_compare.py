@@ -15,6 +15,7 @@ from ..metrics._scores import metric_names
 from ..utils._arguments import check_flags, check_seed, check_share, check_verbose, check_whole, shown
 from ..utils._containers import count_rows, take_rows
 from ..utils._histories import read_histories
+from ..utils._progress import duration
 from ..utils._resources import measure_resources
 from ..utils._sklearn import is_search
 from ..utils._split import split_last
@@ -81,7 +82,7 @@ def compare(
     random_state : int, RandomState instance or None, default=0
         Seed of the bootstrap. That of a model is its own parameter.
     verbose : int, default=0
-        Print a line per model.
+        1 prints a line per model, with the time left if the others take as long as those before.
     return_per_user : bool, default=False
         Return what each model recommended and the score of each user as well.
     return_estimator : bool, default=False
@@ -162,7 +163,7 @@ def compare(
     pair = read_pair(logs, off_policy, X)
     n_users, n_items = count_rows(X_test, "X_test"), len(read_histories(X).ids)
 
-    rows, details = {}, {}
+    rows, details, started = {}, {}, time.perf_counter()
     for number, (name, model) in enumerate(models.items(), 1):
         try:
             row, detail = _evaluate(model, X, y, X_test, k, metrics, n_items, validation)
@@ -173,7 +174,9 @@ def compare(
             row = {"error": f"{type(error).__name__}: {error}"}
         rows[name] = row
         if verbose:
-            print(f"[{number}/{len(models)}] {name}: {_summary(row, k)}")
+            left = (time.perf_counter() - started) / number * (len(models) - number)
+            ending = f", about {duration(left)} left" if number < len(models) else ""
+            print(f"[{number}/{len(models)}] {name}: {_summary(row, k)}{ending}", flush=True)
     if not details:
         name, row = next(iter(rows.items()))
         raise ValueError(f"every model failed, {name} with {row['error']}")

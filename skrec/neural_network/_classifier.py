@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrec.neural_network._inputs import count, take
-from skrec.neural_network._keras import NetMixin, load_keras, with_callbacks
+from skrec.neural_network._keras import NetMixin, load_keras
 
 from ..utils._fitting import fit_context
 from ..utils._sklearn import StrOptions, _check_sample_weight
@@ -71,7 +71,6 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
         """Return (inputs, target, weight) as `_fit_net` takes them."""
         return inputs, target, weight
 
-    @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Train the net.
@@ -92,12 +91,7 @@ class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
         self : object
             The fitted estimator.
         """
-        if hasattr(self, "_init_callback_context"):
-            self._init_callback_context(max_subtasks=self.epochs).call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self._learn(X, y, sample_weight)
-        if hasattr(self, "_callback_fit_ctx"):
-            self._callback_fit_ctx.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return self
+        return self._learn(X, y, sample_weight)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, classes: Iterable | None = None, sample_weight=None):

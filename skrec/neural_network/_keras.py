@@ -19,20 +19,9 @@ from skrec.neural_network._nets._optimizers import alone, lazy_adam, make_optimi
 from skrec.utils._keras_archive import check_keras
 from skrec.utils._optional import import_optional
 
+from ..utils._progress import CallbackSupportMixin, Progress
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._state import fill_parameters
-
-try:  # scikit-learn 1.9 and later
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """scikit-learn before 1.9 has no callbacks."""
-
-    def with_callbacks(method):
-        """Leave the method as it is."""
-        return method
-
 
 BLOCK = 1024  # rows that go through a net at once when it answers
 _REGISTERED = frozenset(
@@ -125,6 +114,18 @@ def _judge(function, net):
         logs["val_score"] = function(net.model_)
 
     return look
+
+
+def _reporter(keras, progress: Progress):
+    """Return a callback that reports each epoch."""
+
+    def begin(epoch, logs=None):
+        progress.begin()
+
+    def end(epoch, logs=None):
+        progress.step(**(logs or {}))
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
 
 
 def _reseed(net):
@@ -256,6 +257,8 @@ class NetMixin(CallbackSupportMixin):
         net.shuffle = not is_data
         judge = _judge(how["judge"], net) if how.get("judge") else None
         net.callbacks = [*(self.callbacks or ()), *self._keras_callbacks(keras, validation is not None, judge)]
+        progress = Progress(self, "epoch", epochs)
+        net.callbacks.append(_reporter(keras, progress))
         if net.initialized_:
             net._initialize_callbacks()
         n_before = self.n_iter_
@@ -263,7 +266,8 @@ class NetMixin(CallbackSupportMixin):
             self._undo = _restorer(net)  # fit_context calls it where the fit does not end well
         try:
             arguments = {} if validation is None else {"validation_data": validation}
-            net.fit(inputs, target, weight, epochs=epochs, initial_epoch=n_before, **arguments)
+            with progress:
+                net.fit(inputs, target, weight, epochs=epochs, initial_epoch=n_before, **arguments)
             log = {name: [float(value) for value in values] for name, values in net.model_.history.history.items()}
             if bad := next((name for name, values in log.items() if not np.isfinite(values).all()), None):
                 raise ValueError(
@@ -289,24 +293,13 @@ class NetMixin(CallbackSupportMixin):
         return net
 
     def _keras_callbacks(self, keras, held_out, judge):
-        """Return the callbacks of one training: stopping early, and scikit-learn's own callbacks."""
+        """Return the callbacks that stop a training early."""
         callbacks, stopping = [], {"patience": self.patience, "restore_best_weights": True}
         if judge is not None:
             callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=judge))
             callbacks.append(keras.callbacks.EarlyStopping("val_score", mode="max", **stopping))
         elif held_out:
             callbacks.append(keras.callbacks.EarlyStopping("val_loss", **stopping))
-        if getattr(self, "_skl_callbacks", None):
-            context, tasks = self._callback_fit_ctx, []
-
-            def begin(epoch, logs=None):
-                task = context.subcontext(task_name="epoch")
-                tasks.append(task.call_on_fit_task_begin(estimator=self))
-
-            def end(epoch, logs=None):
-                tasks.pop().call_on_fit_task_end(estimator=self, metadata=dict(logs or {}))
-
-            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end))
         return callbacks
 
     def _outputs(self, inputs, layer=None):

@@ -4,6 +4,7 @@ import functools
 
 from ._frame_parameter import shallow
 from ._prepared import drop_prepared
+from ._progress import root_task
 from ._sklearn import _fit_context
 
 
@@ -20,7 +21,7 @@ def fit_context(*, prefer_skip_nested_validation: bool):
     """
 
     def decorate(method):
-        validated = _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)(method)
+        validated = _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)(root_task(method))
 
         @functools.wraps(method)
         def fit(self, *args, **kwargs):

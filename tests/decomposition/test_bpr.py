@@ -68,7 +68,7 @@ def test_names_out_progress_and_errors(capsys):
     assert capsys.readouterr() == ("", "")
     assert list(model.get_feature_names_out()) == ["bpr0", "bpr1"]
     BPR(2, max_iter=2, random_state=0, verbose=1).fit(HISTORIES)
-    assert "2/2" in capsys.readouterr().err
+    assert "[BPR] epoch 2 of 2" in capsys.readouterr().out
     with pytest.raises(ValueError, match="The 'learning_rate' parameter of BPR must be a float"):
         BPR(2, learning_rate=0).fit(HISTORIES)
 

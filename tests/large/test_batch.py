@@ -125,7 +125,7 @@ def test_progress_and_errors(histories, tmp_path, capsys):
     model = ItemKNN(k=4).fit(histories)
     write_recommendations(model, histories, tmp_path / "a.csv", block_events=2000, verbose=1)
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) > 1 and lines[-1] == "Recommended to 300 of 300 users, 0 s left"
+    assert len(lines) > 1 and lines[-1] == "Recommended to 300 of 300 users, 0.0 s left"
     with pytest.raises(ValueError, match="must end in"):
         write_recommendations(model, histories, tmp_path / "a.txt")
     with pytest.raises(TypeError, match="exclude must be"):
