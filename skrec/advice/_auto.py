@@ -16,6 +16,7 @@ from ..utils._arguments import as_list
 from ..utils._fitting import fit_context, snapshot
 from ..utils._frame_parameter import FrameParameter, shallow
 from ..utils._histories import Histories, as_passed
+from ..utils._resources import free_bytes
 from ..utils._row_blocks import are_basket_numbers
 from ..utils._sklearn import Interval, StrOptions
 from ..utils._suggest import did_you_mean
@@ -23,6 +24,9 @@ from . import _auto_search
 from ._auto_question import draw_question
 from ._auto_search import FLOOR, Candidate, Search, interval
 from ._suggest import suggest
+
+
+_NO_LIMIT = 1e9  # GiB
 
 
 def _winner_has(name: str):
@@ -51,7 +55,7 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     ----------
     budget : float, default=60.0
         Seconds for the search and the last fit. A fit that has begun is not stopped, so that one that takes longer than
-        expected exceeds it. Where it allows no comparison, popularity is fitted, or without it the candidate that costs
+        expected exceeds it; the last fit then may exceed it by a quarter. Where it allows no comparison, popularity is fitted, or without it the candidate that costs
         least, with a warning.
     recipes : list of str, default=None
         Names of the candidates, see :func:`~skrec.recipes.recipe_names`; None takes all but the random
@@ -113,7 +117,8 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     What is held out follows from the data: the last 10 % of the time; the last basket with ``time="basket"``; the last
     event of each user without times; with ``rows="sessions"`` an event of the newest tenth of the sessions. No
     candidate learns it, and item names that only it has are hidden. Users with something held out are divided at
-    random: at most 2,000 choose, and at most 1,000 others tell `score_`. So the winner is not measured on the users
+    random: at most 2,000 choose, fewer with budgets below 50 seconds, and
+    at most half as many others tell `score_`. So the winner is not measured on the users
     that it was chosen by. The scores in `leaderboard_` are those of the choosing users, and the best of many is
     optimistic there. The users of both parts live in the same time, so `score_` does not tell how the choice ages.
 
@@ -226,6 +231,7 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         search = None
         try:
             how = {"time": self._time, "rows": self.rows, "exclude_seen": self.exclude_seen, "seed": self._seed}
+            how["budget"] = self.budget
             question = draw_question(X, histories, **how)
         except ValueError as error:
             reason = f"nothing can be compared: {error}"
@@ -235,7 +241,8 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
             grids = {name: recipe_grid(name) for name in names} if self.grids else {}
             options = {"budget": self.budget, "started": started, "k": self.k, "verbose": self.verbose}
             search = Search(question, self._build, grids, **options)
-            every = search.run(every)
+            too_large = [one for one in every if one.why]
+            every = [*search.run([one for one in every if not one.why]), *too_large]
             reason = f"budget={self.budget:g} allows no comparison"
         self._fit_winner(X, every, search, reason)
         return self
@@ -286,16 +293,18 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         return model.set_params(**changes)
 
     def _candidates(self, names: list[str], question) -> list[Candidate]:
-        """Return the candidates, the most promising first."""
+        """Return the candidates, the most promising first; those that do not fit into memory are marked."""
         options = {"exclude_seen": self.exclude_seen, "rows": self.rows, "item_names": self.item_names}
-        advice = suggest(question.known, n=len(recipe_names()), **options)
-        known = [name for name in advice.index if name in names]
-        expected = {name: (advice.loc[name, "fit_seconds"], advice.loc[name, "latency_ms"] / 1000) for name in known}
-        most = (advice["fit_seconds"].max(), advice["latency_ms"].max() / 1000)
+        advice = suggest(question.known, memory=_NO_LIMIT, n=len(recipe_names()), **options)
+        costs, free = advice[["fit_seconds", "latency_ms", "memory_gib"]], free_bytes() / 2**30
+        known, quickest = [name for name in advice.index if name in names], 0.9 * costs.min()  # little but reading
         found = []
-        for name in [*known, *(name for name in names if name not in known)]:
-            fit_seconds, request_seconds = expected.get(name, most)
-            found.append(Candidate(name, {}, names.index(name), float(fit_seconds), float(request_seconds)))
+        for name in [*known, *(name for name in names if name not in known)]:  # what was not measured costs most
+            seconds, milliseconds, memory = costs.loc[name] if name in known else [*costs.max()[:2], 0.0]
+            seconds, milliseconds = seconds - quickest["fit_seconds"], milliseconds - quickest["latency_ms"]
+            found.append(Candidate(name, {}, names.index(name), float(seconds), float(milliseconds) / 1000))
+            if memory > free:
+                found[-1].why = f"it is expected to take {memory:.2g} GiB, and {free:.2g} GiB are free"
         return found
 
     def _fit_winner(self, X, every: list[Candidate], search: Search | None, reason: str) -> None:

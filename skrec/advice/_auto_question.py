@@ -11,7 +11,8 @@ from ..utils._histories import Histories, ReadHistories, read_histories
 from ..utils._statistics import history_keys
 
 _HOLDOUT = {None: "last", "basket": "basket"}  # by what the times are; with others the last 10 % of the time
-_MOST_CHOOSING, _MOST_REPORTING = 2000, 1000  # users
+_LEAST_CHOOSING, _MOST_CHOOSING = 500, 2000  # users who are asked at most, by the budget; half as many report
+_CHOOSING = 40  # users for each second of the budget
 _LEAST_SAMPLE = 1000  # users to whom a candidate is fitted at least, where there are as many
 _GROWTH = 3
 
@@ -70,7 +71,9 @@ class Question:
         return sizes
 
 
-def draw_question(X, read: Histories, *, time: str | None, rows: str, exclude_seen: bool, seed: int) -> Question:
+def draw_question(
+    X, read: Histories, *, time: str | None, rows: str, exclude_seen: bool, budget: float, seed: int
+) -> Question:
     """Hold out what candidates are asked, and draw users for the choice and for the report.
 
     Users are drawn by a hash of their histories, so that neither the order of the rows matters nor who else is there.
@@ -90,8 +93,9 @@ def draw_question(X, read: Histories, *, time: str | None, rows: str, exclude_se
     first, second = (history_keys(read, read.ids, rows=np.full(len(read), seed + step)) for step in (0, 1))
     users = np.flatnonzero(n_held)
     users = users[np.argsort(first[users], kind="stable")]
-    n_reporting = min(_MOST_REPORTING, len(users) // 3)
-    groups = users[:n_reporting], users[n_reporting : n_reporting + _MOST_CHOOSING]
+    n_choosing = int(np.clip(_CHOOSING * budget, _LEAST_CHOOSING, _MOST_CHOOSING))
+    n_reporting = min(n_choosing // 2, len(users) // 3)
+    groups = users[:n_reporting], users[n_reporting : n_reporting + n_choosing]
     reporting, choosing = (
         Asked(take_rows(asked, np.sort(group)), take_rows(held, np.sort(group)), len(group)) for group in groups
     )

@@ -18,12 +18,12 @@ clock = time.perf_counter
 FLOOR = "popularity"
 _KEPT = 3  # one of so many goes on to the next sample
 _N_TUNED = 3  # recipes whose settings are varied
-_POWER = 1.1  # seconds of a fit grow with this power of the number of users
-_BATCHED = 0.3  # seconds of asking many users, as a share of what as many single requests take
+_LEAST_POWER, _MOST_POWER = 0.7, 1.5  # of the number of users, with which the seconds of a fit grow
+_BATCHED = 0.15  # seconds of asking many users, as a share of what as many single requests take
 _TOLD = 0.02  # seconds from which the time of a fit tells how fast the machine is
-_CONTENDER = 0.9  # share of the best score from which the users of the report are asked as well
 _CHANCE = 0.05  # p-value from which a difference counts as chance
-SMALL = 0.01  # share of the best score that a simpler candidate may lack, where chance explains it
+_SMALL = 0.01  # share of the best score that a simpler candidate may lack, where chance explains it
+_OVERRUN = 0.25  # share of the budget by which the last fit may exceed it where others took longer than expected
 
 
 @dataclass
@@ -101,7 +101,7 @@ class Search:
         self, question: Question, build: Callable, grids: dict, *, budget: float, started: float, k: int, verbose: int
     ):
         self.question, self.build, self.grids, self.k, self.verbose = question, build, grids, k, verbose
-        self.deadline = started + budget
+        self.budget, self.deadline = budget, started + budget
         self._ratios = [1.0, 1.0]  # seconds of fits over what was expected; as if two had taken just that
 
     # ---- cost ------------------------------------------------------------------------------------------------
@@ -110,11 +110,25 @@ class Search:
         """Return the seconds that are left of the budget."""
         return self.deadline - clock()
 
+    @property
+    def speed(self) -> float:
+        """Seconds of a fit for each that is expected, by the fits so far."""
+        return float(np.median(self._ratios))
+
     def fit_cost(self, one: Candidate, n_users: float) -> float:
-        """Return the expected seconds of a fit: by what was measured of the candidate, else of all so far."""
-        if one.measured is not None:
-            return one.measured[1] * (n_users / one.measured[0]) ** _POWER
-        return one.fit_seconds * n_users / len(self.question.order) * float(np.median(self._ratios))
+        """Return the expected seconds of a fit.
+
+        What was measured of the candidate grows with a power of the number of users, by which it comes to what is
+        expected for all users; a candidate that was not measured grows in proportion.
+        """
+        n_all, expected = len(self.question.order), one.fit_seconds * self.speed
+        if one.measured is None:
+            return expected * n_users / n_all
+        n_before, seconds, _ = one.measured
+        power = 1.0
+        if n_before < n_all:
+            power = np.log(max(expected, 1e-6) / seconds) / np.log(n_all / n_before)
+        return seconds * float((n_users / n_before) ** np.clip(power, _LEAST_POWER, _MOST_POWER))
 
     def cost(self, one: Candidate, n_users: int) -> float:
         """Return the expected seconds of a fit and of asking; none where it is measured on as many users."""
@@ -123,8 +137,7 @@ class Search:
         if one.measured is not None:
             return self.fit_cost(one, n_users) + one.measured[2]
         n_asked = self.question.choosing.n + self.question.reporting.n
-        asking = _BATCHED * n_asked * one.request_seconds * float(np.median(self._ratios))
-        return self.fit_cost(one, n_users) + asking
+        return self.fit_cost(one, n_users) + _BATCHED * n_asked * one.request_seconds * self.speed
 
     def last_cost(self, one: Candidate) -> float:
         """Return the expected seconds of the last fit, on the whole log."""
@@ -144,16 +157,20 @@ class Search:
         if len(sizes) == 1 and any(self.grids.get(one.recipe) for one in every):
             sizes = sizes * 2  # settings are varied once the recipes are measured
         tuned = max(1, len(sizes) - 2)
-        alive = sorted(every, key=lambda one: one.recipe != FLOOR)
+        alive, last = sorted(every, key=lambda one: one.recipe != FLOOR), (1, sizes[0])
         for rung, n_users in enumerate(sizes, 1):
             if rung > 1:
                 alive = self._survivors(alive, rung - 1)
                 if rung == tuned + 1:
                     varied = self._varied(alive)
                     alive, every = [*alive, *varied], [*every, *varied]
-            alive = self._measure_all(alive, rung, n_users, len(sizes) - rung + 1)
+            limit = self._share(alive, n_users, len(sizes) - rung + 1)
+            alive = self._measure_all(alive, rung, n_users, limit)
             if not alive:
                 break
+            last = (rung, n_users)
+        never = [one for one in candidates if one.scores is None and not one.failed]
+        self._measure_all(never, *last, self.left() - self._reserve(every))
         return every
 
     def _survivors(self, alive: list[Candidate], rung: int) -> list[Candidate]:
@@ -177,47 +194,60 @@ class Search:
                     found.append(one.with_setting(name, value))
         return found
 
-    def _plan(self, alive: list[Candidate], n_users: int, n_rungs: int) -> tuple[list[Candidate], float] | None:
-        """Return the candidates that fit into a rung, the most promising first, and the seconds that it may take.
+    def _share(self, alive: list[Candidate], n_users: int, n_rungs: int) -> float:
+        """Return the seconds that a rung may take, 0 where so few candidates fit in that it decides nothing.
 
-        None where so few fit in that the rung decides nothing. A rung may take an equal share of what is left besides
-        the last fit of the best candidate so far, or all of it where too few fit into the share.
+        It is an equal share of what is left besides the last fit of the best candidate so far, or all of that where too
+        few fit into the share.
         """
-        measured = [one for one in alive if one.scores is not None]
-        left = self.left()
-        usable = left - (self.last_cost(max(measured, key=lambda one: one.mean)) if measured else 0.0)
-        needed = min(2 if measured else 1, sum(one.recipe != FLOOR for one in alive))
+        usable = self.left() - self._reserve(alive)
+        needed = min(
+            2 if any(one.scores is not None for one in alive) else 1, sum(one.recipe != FLOOR for one in alive)
+        )
         for limit in (usable / n_rungs, usable):
-            spent, planned = 0.0, []
-            for one in alive:
-                cost = self.cost(one, n_users)
-                if spent + cost <= limit and spent + cost + self.last_cost(one) <= left:
-                    spent += cost
-                    planned.append(one)
-            if limit > 0 and sum(one.recipe != FLOOR for one in planned) >= needed:
-                return planned, limit
-        return None
+            fitting = self._fitting(alive, n_users, limit, self._reserve(alive))
+            if limit > 0 and sum(one.recipe != FLOOR for one in fitting) >= needed:
+                return limit
+        return 0.0
 
-    def _measure_all(self, alive: list[Candidate], rung: int, n_users: int, n_rungs: int) -> list[Candidate]:
-        """Measure what fits into a rung, what costs least first, and return it; nothing where the rung is left out."""
-        plan = self._plan(alive, n_users, n_rungs)
-        planned, limit = plan or ([], 0.0)
-        started, sample = clock(), None
-        measured: list[Candidate] = []
-        for one in sorted(planned, key=lambda one: self.cost(one, n_users)):
+    def _reserve(self, alive: list[Candidate]) -> float:
+        """Return the expected seconds of the last fit of the best candidate so far."""
+        measured = [one for one in alive if one.scores is not None]
+        return self.last_cost(max(measured, key=lambda one: one.mean)) if measured else 0.0
+
+    def _fitting(self, alive: list[Candidate], n_users: int, limit: float, reserve: float) -> list[Candidate]:
+        """Return the most promising candidates that fit into a limit of seconds together, and leave the last fit."""
+        spent, fitting, left = 0.0, [], self.left()
+        for one in alive:
             cost = self.cost(one, n_users)
-            if cost > min(limit - (clock() - started), self.left() - self.last_cost(one)):
-                continue
-            if cost > 0:
+            if spent + cost <= limit and spent + cost + max(reserve, self.last_cost(one)) <= left:
+                spent += cost
+                fitting.append(one)
+        return fitting
+
+    def _measure_all(self, alive: list[Candidate], rung: int, n_users: int, limit: float) -> list[Candidate]:
+        """Measure what fits into the seconds of a rung, and return it.
+
+        In the first rung what costs less than half of an equal share is promising enough. Of what fits in, that which
+        costs least comes first, since its time tells more of the other costs; then follows what fits in still.
+        """
+        small, until, reserve = limit / 2 / max(1, len(alive)), clock() + limit, self._reserve(alive)
+        waiting = sorted(alive, key=lambda one: rung == 1 and self.cost(one, n_users) > small)
+        measured: list[Candidate] = []
+        sample = None
+        while fitting := self._fitting(waiting, n_users, until - clock(), reserve) if limit > 0 else []:
+            one = min(fitting, key=lambda one: self.cost(one, n_users))
+            waiting = [other for other in waiting if other is not one]
+            if one.n_users != n_users:
                 sample = self.question.sample(n_users) if sample is None else sample
                 self._measure(one, sample, rung, n_users, max((other.mean for other in measured), default=0.0))
             if not one.failed:
                 one.rung = rung
                 measured.append(one)
-        for one in alive:
-            if one.rung < rung and not one.failed:
-                costs = f"{self.cost(one, n_users):.2g} s and {self.last_cost(one):.2g} s for the last fit"
-                one.why = f"rung {rung} has no time for it: it is expected to take {costs}"
+                reserve = self._reserve(measured)
+        for one in waiting:
+            costs = f"{self.cost(one, n_users):.2g} s and {self.last_cost(one):.2g} s for the last fit"
+            one.why = f"rung {rung} has no time for it: it is expected to take {costs}"
         return measured
 
     def _measure(self, one: Candidate, sample, rung: int, n_users: int, best: float) -> None:
@@ -226,7 +256,7 @@ class Search:
             model = _fit_part("recipes", one.recipe, self.build(one, sample[1]), sample[0])
             fitted = clock()
             scores = self._ndcg(model, self.question.choosing)
-            if one.recipe == FLOOR or np.mean(scores) >= _CONTENDER * best:
+            if one.recipe == FLOOR or np.mean(scores) >= (1 - _SMALL) * best:
                 one.reported = self._ndcg(model, self.question.reporting)
         except Exception as error:
             self.fail(one, error)
@@ -235,7 +265,7 @@ class Search:
         one.seconds += now - started
         if scores is not None:
             if one.measured is None and fitted - started > _TOLD:
-                self._ratios.append((fitted - started) / max(expected, 1e-6) * float(np.median(self._ratios)))
+                self._ratios.append((fitted - started) / max(expected, 1e-6) * self.speed)
             one.scores, one.n_users, one.rung = scores, n_users, rung
             one.measured = (n_users, max(fitted - started, 1e-6), now - fitted)
         if self.verbose:
@@ -256,12 +286,12 @@ class Search:
         Where there is none it is popularity, or what costs least, without a reason if nothing was measured.
         """
         measured = [one for one in able if one.scores is not None]
-        affordable, left = [], self.left()
+        affordable, left = [], self.left() + _OVERRUN * self.budget
         for one in measured:
             if (cost := self.last_cost(one)) <= left:
                 affordable.append(one)
             else:
-                one.why = f"its last fit is expected to take {cost:.2g} s, and {left:.2g} s are left"
+                one.why = f"its last fit is expected to take {cost:.2g} s, and {self.left():.2g} s are left"
         if affordable:
             return choose(affordable, self.k)
         best = min(able, key=lambda one: (one.recipe != FLOOR, self.last_cost(one)))
@@ -287,7 +317,7 @@ def choose(candidates: list[Candidate], k: int) -> tuple[Candidate, str]:
     floor = next((one for one in equal if one.recipe == FLOOR), None)
     if floor is not None and floor is not best:
         return floor, f"chance explains the lead of the best candidate, {best.name}, over popularity"
-    near = [one for one in equal if one.mean >= (1 - SMALL) * best.mean]
+    near = [one for one in equal if one.mean >= (1 - _SMALL) * best.mean]
     chosen = min(near, key=lambda one: one.level)
     for one in last:
         if one is not chosen:

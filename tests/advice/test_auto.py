@@ -155,7 +155,7 @@ def test_question_holds_out_what_nobody_learns(time, rows, how, exclude_seen):
         X = X.assign(time=[list(np.arange(len(row)) // 2 + 1) for row in X["item"]])
     X = X[["item"]] if time is None else X
     read = read_histories(X)
-    question = draw_question(X, read, time=time, rows=rows, exclude_seen=exclude_seen, seed=3)
+    question = draw_question(X, read, time=time, rows=rows, exclude_seen=exclude_seen, budget=60, seed=3)
     assert question.how == how
     choosing, reporting = question.choosing, question.reporting
     assert choosing.n == len(choosing.X) > reporting.n == len(reporting.X) > 0
@@ -297,7 +297,7 @@ def test_what_does_not_fit_into_the_budget_is_not_begun(budget, histories, monke
     monkeypatch.setattr(_auto_search, "clock", clock)
     monkeypatch.setattr(_auto_question, "_LEAST_SAMPLE", 24)
     monkeypatch.setattr(_auto, "suggest", lambda X, **_: pd.DataFrame(
-        {"fit_seconds": {name: 240 * cost for name, cost in costs.items()}, "latency_ms": 0.0}
+        {"fit_seconds": {name: 240 * cost for name, cost in costs.items()}, "latency_ms": 0.0, "memory_gib": 0.0}
     ).loc[["slim", "ease", "item-knn", "popularity"]])  # fmt: skip
     model = AutoRecommender(budget=budget, recipes=list(costs), grids=False, random_state=0).fit(histories)
     assert clock.now <= budget
