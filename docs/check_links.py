@@ -1,4 +1,6 @@
-"""Check the links to other hosts: ``python docs/check_links.py [FILE ...]``; offline it says so and ends.
+"""Links: those between built pages, which the build checks, and those to other hosts.
+
+Check the latter with ``python docs/check_links.py [FILE ...]``; offline it says so and ends.
 
 Reads README.md, the pages and the docstrings. The exit code is 1 where a page is gone (404 or 410); hosts that refuse
 scripts or do not answer are named.
@@ -9,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.parse import unquote
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +29,22 @@ def find_links(paths):
             if not any(own in url for own in OWN) and re.search(r"//[\w-]+(\.[\w-]+)+", url):
                 links.setdefault(url, []).append(path.relative_to(ROOT).as_posix())
     return links
+
+
+def broken_links(folder):
+    """Return the links of built pages to files or places that do not exist, each as page and link."""
+    pages = {page: page.read_text(encoding="utf-8") for page in folder.rglob("*.html") if "_static" not in page.parts}
+    places = {page.resolve(): set(re.findall(r'\bid="([^"]+)"', text)) for page, text in pages.items()}
+    broken = []
+    for page, text in pages.items():
+        for link in set(re.findall(r'<a\b[^>]*\bhref="([^"]+)"', text)):
+            path, _, place = unquote(link).partition("#")
+            if re.match(r"\w+:|//", link) or link == "#":
+                continue
+            target = (page.parent / path.partition("?")[0]).resolve() if path else page.resolve()
+            if not target.exists() or (place and place not in places.get(target, {place})):
+                broken.append(f"{page.relative_to(folder)} links to {link}")
+    return broken
 
 
 def status(url):

@@ -13,6 +13,7 @@ import skrec
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
+from check_links import broken_links  # noqa: E402
 from guide_links import guide_pages, with_guide_link  # noqa: E402
 from public_api import api_pages, public_names  # noqa: E402
 
@@ -139,10 +140,17 @@ def _check_offline(app, exception):
             raise ExtensionError(f"{page.name} loads from another host: {found[0]}")
 
 
+def _check_links(app, exception):
+    """Fail the build if a page links to a page, a file or a place in a page that does not exist."""
+    if not exception and app.builder.format == "html" and (broken := broken_links(Path(app.outdir))):
+        raise ExtensionError("\n".join(["broken links:", *broken]))
+
+
 def setup(app):
     """Connect the above to the build."""
     app.add_html_math_renderer("mathml", (_inline_math, None), (_display_math, None))
     app.connect("build-finished", _check_offline)
+    app.connect("build-finished", _check_links)
     app.connect("autodoc-skip-member", _skip_foreign)
     app.connect("autodoc-process-docstring", _escape_initials, priority=600)  # after numpydoc
     app.connect("autodoc-process-docstring", _link_guide, priority=601)

@@ -97,12 +97,12 @@ def picture(rows, *, is_narrow):
         for row, (customer, history, best) in enumerate(rows):
             y = 26 + step * row
             parts += card(1, y, f"Customer {customer} bought", [(name(item), False) for item in history])
-            parts += arrow(WIDTH + 8, y + HEIGHT / 2, middle - 60, y + HEIGHT / 2)
-            parts += arrow(middle + 58, y + HEIGHT / 2, WIDTH + 242, y + HEIGHT / 2)
+            parts += arrow(WIDTH + 8, y + HEIGHT / 2, middle - 68, y + HEIGHT / 2)
+            parts += arrow(middle + 66, y + HEIGHT / 2, WIDTH + 242, y + HEIGHT / 2)
             ranked = [(f"{i}. {name(item)}", hit) for i, (item, hit) in enumerate(best, 1)]
             parts += card(WIDTH + 249, y, "Ranking", ranked)
         body = height - 26
-        parts.append(f'<rect x="{middle - 54}" y="26" width="108" height="{body}" rx="6" class="model"/>')
+        parts.append(f'<rect x="{middle - 62}" y="26" width="124" height="{body}" rx="6" class="model"/>')
         for line, words in enumerate(("EASE", ".fit(histories)", ".predict(rows)")):
             place = f'x="{middle}" y="{26 + body / 2 - 18 + 22 * line}" text-anchor="middle" class="model-text"'
             parts.append(f"<text {place}>{words}</text>")
