@@ -431,7 +431,19 @@ def _functions() -> Iterator[Target]:
         "write_report",
         _report,
         lambda: {"questions": {"next": {"leaderboard": leaderboard, "note": "x"}}, "title": "T", "random_state": 0},
-        ("questions", "title", "data", "split", "examples", "popularity", "random_state"),
+        (
+            "questions",
+            "title",
+            "data",
+            "split",
+            "names",
+            "categories",
+            "rows",
+            "examples",
+            "popularity",
+            "check",
+            "random_state",
+        ),
         _parameters(write_report),
     )
     yield Target("save", _save, lambda: {"estimator": fitted(EASE)}, ("estimator", "metadata"), _parameters(save))

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from ..utils._arguments import as_list, check_path, check_text, shown
 from ..utils._deprecation import _message
+from ..utils._validation import is_missing
 from ._conclusion import FEW, decimals
 from ._drift_report import add_drift
 from ._html import Page, has_matplotlib
@@ -232,7 +233,7 @@ def _texts(values, name: str) -> dict:
         values = dict(zip(values.index.tolist(), values.tolist(), strict=True))
     if not isinstance(values, Mapping):
         raise TypeError(f"{name} must be a dict or a Series of item id to text, got {shown(values)}")
-    return {item: text for item, text in values.items() if text is not None and text == text}
+    return {item: text for item, text in values.items() if not is_missing(text)}
 
 
 def _add_conclusions(page: Page, asked: list[Question], rows: str) -> None:

@@ -1,6 +1,7 @@
 """The section of a report on the log: facts, what is suspicious, and what to do."""
 
 from ..utils._arguments import shown
+from ..utils._validation import is_missing
 from ._html import Page
 
 COLUMNS = ("group", "fact", "value", "level", "text", "action")
@@ -38,7 +39,7 @@ def _in_words(value: str, level: str, text: str, action: str) -> str:
 
 def _text(value) -> str:
     """Write a value: numbers with thousands, or with three digits; nothing for what is missing."""
-    if value is None or value != value:
+    if is_missing(value):
         return ""
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         return str(value)

@@ -14,6 +14,7 @@ from ._report_question import Question
 
 MOST_BYTES = 2_000_000  # of the data for the search, of all questions of a report together
 _LONGEST = 80  # characters of a name
+_MOST_LISTED = 20  # recommendations of a user
 _SHOWN = 8  # items of a history, and of what came later
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
@@ -72,7 +73,7 @@ def user_rows(question: Question, model: str, row: int, names: Names) -> list[tu
         lists.append(("had, the latest first", _items(had, set(), names) if had else "nothing"))
     right = set(later) & set(recommended)
     later = [item for item in later if item in right] + [item for item in later if item not in right]
-    lists.append((f"{model} recommends", _items(recommended, right, names, shown=len(recommended), ordered=True)))
+    lists.append((f"{model} recommends", _items(recommended, right, names, shown=_MOST_LISTED, ordered=True)))
     lists.append(("took later", _items(later, right, names)))
     return lists
 
@@ -118,7 +119,8 @@ class Search:
         self._count()
         scored = question.scored
         self.of_users, self.of_items = len(scored), len(self.ids)
-        n_users, n_items = self.of_users, self.of_items
+        # none takes fewer bytes than this
+        n_users, n_items = min(self.of_users, most_bytes // 40), min(self.of_items, most_bytes // 20)
         while True:
             data = self._data(spaced(scored, n_users), n_items)
             self.text = _UNSAFE.sub(_escaped, json.dumps(data, ensure_ascii=False, separators=(",", ":")))

@@ -33,6 +33,12 @@ def question():
     return {"leaderboard": board, "details": details, "X": X, "y": y, "note": EVIL}
 
 
+@pytest.fixture
+def no_plots(monkeypatch):
+    """The plots take most of the time."""
+    monkeypatch.setattr("skrec.inspection._report.has_matplotlib", lambda: False)
+
+
 class Tags(HTMLParser):
     """Reads a page: tags, links, text, and whether all is closed."""
 
@@ -115,7 +121,7 @@ def test_report_without_matplotlib(tmp_path, question, monkeypatch):
 
 
 @pytest.mark.parametrize("form", ["frame", "pair", "dict", "question"])
-def test_what_compare_returned_is_a_question(tmp_path, question, form):
+def test_what_compare_returned_is_a_question(no_plots, tmp_path, question, form):
     board, details = question["leaderboard"], question["details"]
     given = {"frame": board, "pair": (board, details), "dict": {"Q": (board, details)}, "question": question}[form]
     text = write_report(given, tmp_path / "report.html").read_text(encoding="utf-8")
@@ -123,7 +129,7 @@ def test_what_compare_returned_is_a_question(tmp_path, question, form):
     assert (">Q</h2>" in text) == (form == "dict") and (">Result</h2>" in text) == (form != "dict")
 
 
-def test_the_old_order_works_with_a_warning(tmp_path, question):
+def test_the_old_order_works_with_a_warning(no_plots, tmp_path, question):
     board = {"Q": {"leaderboard": question["leaderboard"]}}
     for name, call in enumerate([lambda p: write_report(p, board), lambda p: write_report(p, questions=board)]):
         with pytest.warns(FutureWarning, match=r"use write_report\(questions, path\) instead") as warned:
@@ -139,7 +145,7 @@ def test_the_old_order_works_with_a_warning(tmp_path, question):
         write_report(board, board)
 
 
-def test_wrong_parts_are_named(tmp_path, question):
+def test_wrong_parts_are_named(no_plots, tmp_path, question):
     board, path = question["leaderboard"], tmp_path / "r.html"
     twice = pd.concat([board, board])
     for given, error, text in [
@@ -164,7 +170,7 @@ def test_wrong_parts_are_named(tmp_path, question):
     assert not path.exists()
 
 
-def test_boards_on_which_nothing_can_be_judged(tmp_path, question):
+def test_boards_on_which_nothing_can_be_judged(no_plots, tmp_path, question):
     board = question["leaderboard"]
     failed = board[board["error"] != ""]
     text = write_report(failed, tmp_path / "failed.html").read_text(encoding="utf-8")
@@ -176,7 +182,7 @@ def test_boards_on_which_nothing_can_be_judged(tmp_path, question):
     assert "Find a" not in write_report(two, tmp_path / "two.html").read_text(encoding="utf-8")
 
 
-def test_numbers_of_the_conclusion_stand_in_the_table(tmp_path, question):
+def test_numbers_of_the_conclusion_stand_in_the_table(no_plots, tmp_path, question):
     text = write_report(question, tmp_path / "r.html").read_text(encoding="utf-8")
     board = question["leaderboard"]
     header, rows = leaderboard_rows(board)
@@ -236,10 +242,10 @@ def test_data_of_the_search_must_be_safe():
         Page("x").search("</script>", ["a", "b"], "t", "w")
 
 
-def test_the_check_of_the_log_is_in_words(tmp_path, question):
+def test_the_check_of_the_log_is_in_words(no_plots, tmp_path, question):
     rows = [
         ["log", "events", 1234567, "info", "1,234,567 events", ""],
-        ["log", "share", 0.123456, "info", None, float("nan")],
+        ["log", "share", 0.123456, "info", pd.NA, float("nan")],
         ["ids", "padding", True, "warning", "ids are padded", "strip them"],
         ["log", "command", "skrec fit <x>", "info", "fits", ""],
     ]

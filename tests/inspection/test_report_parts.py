@@ -8,6 +8,7 @@ import pytest
 
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
+from skrec.feature_extraction import to_histories
 from skrec.inspection import write_report
 from skrec.inspection._conclusion import FEW
 from skrec.inspection._report_customers import Names, Search, choose, spaced, user_rows
@@ -27,6 +28,12 @@ def parts():
 @pytest.fixture(scope="module")
 def question(parts):
     return read_questions(parts, "customers")[0]
+
+
+@pytest.fixture(autouse=True)
+def no_plots(monkeypatch):
+    """The plots take most of the time, and are no part of these tests."""
+    monkeypatch.setattr("skrec.inspection._report.has_matplotlib", lambda: False)
 
 
 def number(cell):
@@ -145,3 +152,23 @@ def test_text_ids_rows_without_index_and_one_user(tmp_path):
     whole = dict(zip(("leaderboard", "details"), one, strict=True)) | {"X": X[:1], "y": y[:1]}
     text = write_report(whole, tmp_path / "one.html").read_text(encoding="utf-8")
     assert "1 (few)" in text and "Only one of the customers has a held-out item" in text
+
+
+def test_order_of_rows_and_storage_change_no_number(parts, tmp_path):
+    def groups(X, y):
+        models = {"EASE": EASE(l2=10), "popularity": PopularityRecommender()}
+        board, details = compare(models, X, y, return_per_user=True, n_resamples=10)
+        whole = {"leaderboard": board, "details": details, "X": X, "y": y}
+        (question,) = read_questions(whole, "customers")
+        found = [*by_history(question, 3, "customers"), by_category(question, {1: "one"}, 3, "customers")]
+        write_report(whole, tmp_path / "r.html")
+        return [[[cell.split(" (0.")[0] for cell in row] for row in part.rows] for part in found]
+
+    X, y = parts["X"], parts["y"]
+    expected = groups(X, y)
+    order = np.random.default_rng(0).permutation(len(X))
+    assert groups(X.iloc[order], y.iloc[order]) == expected
+    events = X.explode(["item", "time"]).reset_index().dropna()
+    stored = to_histories(events, user="user", item="item", time="time", store=tmp_path / "log")
+    there = np.flatnonzero(X["item"].map(len) > 0)
+    assert groups(stored, y.iloc[there]) == groups(X.iloc[there], y.iloc[there])
