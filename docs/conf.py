@@ -15,7 +15,7 @@ sys.path.insert(0, str(DOCS))
 
 from check_links import broken_links  # noqa: E402
 from guide_links import guide_pages, with_guide_link  # noqa: E402
-from public_api import api_pages, public_names  # noqa: E402
+from public_api import api_pages  # noqa: E402
 
 project = "skrec"
 author = "The skrec developers"
@@ -81,7 +81,6 @@ html_theme_options = {
 html_sidebars = {"index": [], "getting_started": []}
 
 
-_PUBLIC = public_names()
 _GUIDE = guide_pages()
 
 
@@ -107,9 +106,8 @@ def _skip_foreign(app, what, name, obj, skip, options):
 
 def _link_guide(app, what, name, obj, options, lines):
     """Add a link to the page of the guide that says most about a public class or function."""
-    module, _, last = name.rpartition(".")
-    if last in _PUBLIC.get(module, ()) and last in _GUIDE:
-        lines[:] = with_guide_link(lines, _GUIDE[last])
+    if name in _GUIDE:
+        lines[:] = with_guide_link(lines, _GUIDE[name])
 
 
 def _escape_initials(app, what, name, obj, options, lines):
