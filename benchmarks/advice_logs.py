@@ -226,7 +226,7 @@ def _real() -> list[Log]:
     logs = [
         ("online retail, repeats", "online retail", partial(_shop, "online_retail", False), (None, 1000, 300), DATED,
          None, retail),
-        ("online retail, new", "online retail", partial(_shop, "online_retail", True), (None, 1000), DATED,
+        ("online retail, new", "online retail", partial(_shop, "online_retail", True), (None, 1000, 300), DATED,
          _retail_names, retail),
         ("online retail, baskets", "online retail", partial(_baskets, "online_retail"), (None,), {"time": "basket"},
          None, retail),

@@ -96,7 +96,7 @@ def run(path: Path, recipes: list[str] | None, logs: list[str] | None, limit: fl
     if os.environ.get("OMP_NUM_THREADS") != "1":
         raise SystemExit("needs OMP_NUM_THREADS=1 in the environment: processor seconds are measured on one thread")
     started = _processor_seconds()
-    chosen = [log for log in advice_logs.all_logs() if not logs or any(log.name.startswith(one) for one in logs)]
+    chosen = [log for log in advice_logs.all_logs() if not logs or {log.name, log.group} & set(logs)]
     for logs_now, recipes_now in (
         ([log for log in chosen if log.largest], lambda name: name != LAST),
         ([log for log in chosen if not log.largest], lambda name: name != LAST),

@@ -42,7 +42,7 @@ def kinds_of(measured: Measurements) -> np.ndarray:
 def by_kind(measured: Measurements) -> dict[str, np.ndarray]:
     """Return the mean NDCG relative to the best of each recipe by kind, each set counted once; (n_recipes,)."""
     kinds, groups = kinds_of(measured), np.array(measured.groups)
-    relative = np.where(advice_tables.plain(measured), measured.relative, np.nan)
+    relative = np.where(measured.plain, measured.relative, np.nan)
     found = {}
     for kind in KINDS:
         rows = [relative[(kinds == kind) & (groups == group)] for group in dict.fromkeys(groups[kinds == kind])]
@@ -65,7 +65,7 @@ def _table(header: list[str], rows: list[list[str]], texts: int = 1) -> str:
 def quality_table(measured: Measurements) -> str:
     """Return the table of recipes against kinds of data."""
     found, kinds, groups = by_kind(measured), kinds_of(measured), np.array(measured.groups)
-    chosen = [row for row, name in enumerate(measured.recipes) if advice_tables.plain(measured)[row]]
+    chosen = [row for row, name in enumerate(measured.recipes) if measured.plain[row]]
     rows = []
     for recipe in chosen:
         cells = []
@@ -84,13 +84,13 @@ def cost_table(measured: Measurements) -> str:
     errors = advice_tables.cost_errors(measured)
     rows = []
     for recipe, name in enumerate(measured.recipes):
-        if not advice_tables.plain(measured)[recipe]:
+        if not measured.plain[recipe]:
             continue
         costs = [np.nanmedian(measured.costs[kind][:, recipe]) for kind in advice_tables.COSTS]
         shares = [_within(errors[kind][:, recipe]) for kind in advice_tables.COSTS]
         cells = [f"{cost:.2g} | {share}" for cost, share in zip(costs, shares, strict=True)]
         rows.append([f"`{name}`", *" | ".join(cells).split(" | ")])
-    every = [_within(errors[kind][:, advice_tables.plain(measured)].ravel()) for kind in advice_tables.COSTS]
+    every = [_within(errors[kind][:, measured.plain].ravel()) for kind in advice_tables.COSTS]
     rows.append(["*all*", *(cell for share in every for cell in ("", share))])
     within = "within 1.5 times"
     return _table(["recipe", "fit, s", within, "fit, MiB", within, "request, ms", within], rows)
@@ -116,7 +116,7 @@ def error_table(measured: Measurements) -> str:
 def log_table(measured: Measurements) -> str:
     """Return the table of the logs: what they are like, and their best recipe."""
     rows = []
-    able = advice_tables.plain(measured)
+    able = measured.plain
     for row, name in enumerate(measured.logs):
         character = measured.characters[row]
         scores = np.where(able, measured.ndcg[row], np.nan)

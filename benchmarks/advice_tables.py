@@ -5,11 +5,9 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-import advice_logs
 import numpy as np
 from advice_measure import K, read_rows
 
-from skrec.advice import log_character
 from skrec.advice._cost import CostModel
 from skrec.advice._suggest_data import COSTS, NAMED, Measurements, from_dict
 from skrec.advice._suggest_neighbours import NearestLogs
@@ -25,23 +23,20 @@ def summarise(raw: Path, path: Path = DATA) -> None:
     order = [*recipe_names(), *(f"{name}{NAMED}" for name in recipe_names())]
     found = {row["recipe"] for row in rows}
     logs = []
-    for log in advice_logs.all_logs():
-        of_log = {row["recipe"]: row for row in rows if row["log"] == log.name}
+    for log in dict.fromkeys(row["log"] for row in rows):
+        of_log = {row["recipe"]: row for row in rows if row["log"] == log}
         scored = {name: row for name, row in of_log.items() if "ndcg" in row}
-        if not scored:
-            continue
-        best = max(scored, key=lambda name: float(np.mean(scored[name]["ndcg"])))
+        best = max(filter(_is_plain, scored), key=lambda name: float(np.mean(of_log[name]["ndcg"])))
         first = of_log[best]
-        task = advice_logs.build(log)
-        character = {name: _rounded(value) for name, value in log_character(task.X_train).items()}
+        character = {name: _rounded(value) for name, value in first["character"].items()}
         recipes = {name: _summary(row, first) for name, row in of_log.items()}
         logs.append(
             {
-                "name": log.name,
-                "group": log.group,
-                "time": log.said.get("time"),
-                "rows": log.said.get("rows", "users"),
-                "exclude_seen": task.exclude_seen,
+                "name": log,
+                "group": first["group"],
+                "time": first["said"].get("time"),
+                "rows": first["said"].get("rows", "users"),
+                "exclude_seen": first["exclude_seen"],
                 "n_questions": first["n_questions"],
                 "character": character,
                 "recipes": {name: recipes[name] for name in order if name in recipes},
@@ -60,6 +55,10 @@ def summarise(raw: Path, path: Path = DATA) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(data, indent=None, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
     print(f"wrote {len(logs)} logs and {len(data['recipes'])} recipes, {path.stat().st_size / 1024:.0f} KiB")
+
+
+def _is_plain(recipe: str) -> bool:
+    return not recipe.endswith(NAMED)
 
 
 def _summary(row: dict, best: dict) -> dict:
@@ -92,11 +91,6 @@ def print_tables(measured: Measurements) -> None:
     _print_costs(measured)
 
 
-def plain(measured: Measurements) -> np.ndarray:
-    """Return which recipes `suggest` names without names of items, shape (n_recipes,), dtype bool."""
-    return np.array([not name.endswith(NAMED) for name in measured.recipes])
-
-
 def _print_quality(measured: Measurements) -> None:
     print(f"# NDCG at {measured.about['k']} on {measured.about['part']}, measured {measured.about['measured']}")
     width = max(map(len, measured.logs)) + 1
@@ -111,7 +105,7 @@ def choices(measured: Measurements) -> dict[str, np.ndarray]:
 
     Nothing of the log's own set is known to any of them.
     """
-    groups, able = np.array(measured.groups), plain(measured)
+    groups, able = np.array(measured.groups), measured.plain
     found: dict[str, list] = {"suggest": [], "best on average": []}
     always = [name for name in ("blend", "ease", "session-knn", "item-knn", "popularity") if name in measured.recipes]
     for row, expected in left_out(measured):
@@ -131,8 +125,7 @@ def choices(measured: Measurements) -> dict[str, np.ndarray]:
 
 def errors(measured: Measurements, order: np.ndarray, rows=slice(None)) -> dict[str, float]:
     """Return how often the best is among the first three, and what the first and the best of three lose."""
-    relative = np.where(plain(measured), measured.relative, np.nan)
-    relative = relative / np.nanmax(relative, axis=1, keepdims=True)
+    relative = np.where(measured.plain, measured.relative, np.nan)
     first = np.take_along_axis(relative, order[:, :3], axis=1)
     behind = np.take_along_axis(measured.below, order[:, :3], axis=1)
     best = np.nanmax(first, axis=1)
@@ -184,7 +177,7 @@ def _print_costs(measured: Measurements) -> None:
     for recipe, name in enumerate([*measured.recipes, "all"]):
         cells = []
         for kind in COSTS:
-            error = found[kind][:, plain(measured)].ravel() if name == "all" else found[kind][:, recipe]
+            error = found[kind][:, measured.plain].ravel() if name == "all" else found[kind][:, recipe]
             error = error[np.isfinite(error)]
             far = np.exp(np.quantile(np.abs(error), 0.9)) if len(error) else np.nan
             cells.append(f"{100 * within(error):14.0f} %{far:8.2f}")

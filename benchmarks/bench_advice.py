@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, default=Path("advice.jsonl"))
     parser.add_argument("--limit", type=float, default=2700, help="processor seconds")
     parser.add_argument("--recipes", nargs="*")
-    parser.add_argument("--logs", nargs="*", help="beginnings of their names")
+    parser.add_argument("--logs", nargs="*", help="names of logs or of sets")
     given = parser.parse_args()
     if given.small:
         small()

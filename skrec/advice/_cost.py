@@ -14,15 +14,23 @@ _SORTED = 200_000
 _REPEATS = 7
 
 
-def sizes(character: dict[str, float]) -> np.ndarray:
-    """Return the terms of which costs are sums, shape (n_terms,).
+def fit_terms(character: dict[str, float]) -> np.ndarray:
+    """Return the terms of which the costs of a fit are sums, shape (8,).
 
-    One, events, users, items; pairs of events of one user; the pairs of items that can occur together, at most all
-    pairs and at most the pairs of events; all pairs of items; and the cube of the items.
+    One, events, users, items; the sum over users of their squared number of events, and this where it is less than all
+    pairs of items, else that; all pairs of items; and the cube of the items.
     """
     events, users, items = (character[f"n_{kind}"] for kind in ("events", "users", "items"))
     pairs = users * character["events_per_user_rms"] ** 2
     return np.array([1.0, events, users, items, pairs, min(pairs, items**2), items**2, items**3])
+
+
+def request_terms(character: dict[str, float]) -> np.ndarray:
+    """Return the terms of which the time of a request is a sum: one, whether there are times, items, length, users."""
+    return np.array([1.0, *(character[name] for name in ("has_times", "n_items", "events_per_user_mean", "n_users"))])
+
+
+_TERMS = {name: request_terms if name == "latency_ms" else fit_terms for name in COSTS}
 
 
 class CostModel:
@@ -38,9 +46,11 @@ class CostModel:
     """
 
     def __init__(self, measured: Measurements):
-        terms = np.array([sizes(character) for character in measured.characters])
-        self.measured, self._scale = measured, terms.max(axis=0)
-        self._coefficients = {name: self._fit(terms / self._scale, measured.costs[name]) for name in COSTS}
+        self.measured, self._scale, self._coefficients = measured, {}, {}
+        for name, terms_of in _TERMS.items():
+            terms = np.array([terms_of(character) for character in measured.characters])
+            self._scale[name] = np.maximum(terms.max(axis=0), 1e-9)
+            self._coefficients[name] = self._fit(terms / self._scale[name], measured.costs[name])
 
     def _fit(self, terms: np.ndarray, costs: np.ndarray) -> np.ndarray:
         """Return the coefficients, shape (n_recipes, n_terms); NaN for a recipe without a measurement."""
@@ -54,8 +64,10 @@ class CostModel:
 
     def predict(self, character: dict[str, float]) -> dict[str, np.ndarray]:
         """Return the costs of each recipe on a log, on the machine that measured; each of shape (n_recipes,)."""
-        terms = sizes(character) / self._scale
-        return {name: coefficients @ terms for name, coefficients in self._coefficients.items()}
+        return {
+            name: coefficients @ (_TERMS[name](character) / self._scale[name])
+            for name, coefficients in self._coefficients.items()
+        }
 
 
 @cache

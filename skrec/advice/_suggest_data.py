@@ -52,8 +52,13 @@ class Measurements:
 
     @property
     def relative(self) -> np.ndarray:
-        """NDCG relative to the best recipe of the log, shape (n_logs, n_recipes)."""
-        return self.ndcg / np.nanmax(self.ndcg, axis=1, keepdims=True)
+        """NDCG relative to the best recipe of the log without names of items, shape (n_logs, n_recipes)."""
+        return self.ndcg / np.nanmax(self.ndcg[:, self.plain], axis=1, keepdims=True)
+
+    @property
+    def plain(self) -> np.ndarray:
+        """Whether a recipe was measured without names of items, shape (n_recipes,), dtype bool."""
+        return np.array([not name.endswith(NAMED) for name in self.recipes])
 
     def take(self, rows: np.ndarray) -> "Measurements":
         """Return the measurements on some logs."""

@@ -20,9 +20,9 @@ _SHARES = (
 )
 _WEIGHTS = np.array([0.5] * len(_SIZES) + [1.0] * (len(_LOGARITHMIC) + len(_SHARES)))
 _UNKNOWN = 0.5  # squared difference where one of two logs does not tell
-_QUESTION = 1.0  # what another question adds to the mean square of the differences
-_BANDWIDTH = 0.6
-_PRIOR = 0.05  # weight of the mean over all logs
+_QUESTION = 8.0  # what another question adds to the mean square of the differences
+_BANDWIDTH = 0.7
+_PRIORS = (0.5, 0.5)  # weights of the mean over the sets with the same question, and over all, that of the nearest 1
 _FAR = 3.0  # standard deviations that a difference counts at most
 
 
@@ -38,7 +38,7 @@ class NearestLogs:
 
     The distance of two logs is the root of the weighted mean square of their standardised characters, with a penalty
     where one excludes items that users have and the other does not, or one has sessions. Parts of one set are weighted
-    down by the root of their number.
+    down by the root of their number. Since sets are few, all with the same question, and all there are, count a little.
 
     Parameters
     ----------
@@ -67,11 +67,13 @@ class NearestLogs:
         squared += _QUESTION * (self.measured.exclude_seen != exclude_seen)
         squared += _QUESTION * (self.measured.sessions != sessions)
         weights = self._share * np.exp((squared.min() - squared) / (2 * _BANDWIDTH**2))
-        relative = self.measured.relative
-        known = ~np.isnan(relative)
-        relative = np.where(known, relative, 0)
-        prior = relative.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        expected = (weights @ relative + _PRIOR * prior) / (weights @ known + _PRIOR)
+        same = (self.measured.exclude_seen == exclude_seen) & (self.measured.sessions == sessions)
+        known = ~np.isnan(self.measured.relative)
+        relative = np.where(known, self.measured.relative, 0)
+        weights = weights / weights.max() + _PRIORS[0] * same * self._share / max((same * self._share).sum(), 1e-9)
+        weights += _PRIORS[1] * self._share / self._share.sum()
+        total = weights @ known
+        expected = np.where(total > 0, weights @ relative / np.where(total > 0, total, 1), 0)
         return Estimate(expected, weights / weights.sum())
 
 
@@ -92,7 +94,7 @@ def gain_of_names(measured: Measurements, recipe: str, weights: np.ndarray) -> d
         table = measured.ndcg if kind == "ndcg" else measured.costs[kind]
         ratio = table[:, with_names] / table[:, without]
         known = ~np.isnan(ratio)
-        found[kind] = float(np.exp(np.average(np.log(ratio[known]), weights=weights[known] + _PRIOR)))
+        found[kind] = float(np.exp(np.average(np.log(ratio[known]), weights=weights[known])))
     return found
 
 

@@ -3,23 +3,27 @@
 import numpy as np
 import pytest
 
-from skrec.advice._cost import CostModel, machine_unit, sizes
+from skrec.advice._cost import CostModel, fit_terms, machine_unit, request_terms
 from skrec.advice._suggest_data import COSTS, Measurements, measurements
 
 
-def character(n_events, n_users, n_items):
+def character(n_events, n_users, n_items, has_times=1.0):
+    length = n_events / n_users
     return {
         "n_events": n_events,
         "n_users": n_users,
         "n_items": n_items,
-        "events_per_user_rms": 1.2 * n_events / n_users,
+        "events_per_user_mean": length,
+        "events_per_user_rms": 1.2 * length,
+        "has_times": has_times,
     }
 
 
 def planted(cost_of, n_logs=30, noise=0.0):
     """Return measurements of one recipe with a known cost."""
     rng = np.random.default_rng(0)
-    characters = [character(*10 ** rng.uniform([4, 2, 2], [6, 4, 4])) for _ in range(n_logs)]
+    sizes = 10 ** rng.uniform([4, 2, 2], [6, 4, 4], (n_logs, 3))
+    characters = [character(*of_log, has_times=float(log % 2)) for log, of_log in enumerate(sizes)]
     costs = np.array([[cost_of(one)] for one in characters]) * np.exp(noise * rng.normal(size=(n_logs, 1)))
     blank = np.full((n_logs, 1), 0.1)
     flags = np.zeros(n_logs, dtype=bool)
@@ -36,8 +40,17 @@ def test_planted_costs_are_found():
     model = CostModel(planted(cost))
     for sizes_of_log in ((5e4, 3e3, 2e3), (1e6, 5e4, 1e5)):  # the second far beyond what was measured
         log = character(*sizes_of_log)
-        for found in model.predict(log).values():
-            assert found[0] == pytest.approx(cost(log), rel=1e-3)
+        for name in ("fit_seconds", "memory_mib"):
+            assert model.predict(log)[name][0] == pytest.approx(cost(log), rel=1e-3)
+
+
+def test_the_planted_time_of_a_request_is_found():
+    def cost(log):
+        return 0.2 + 0.1 * log["has_times"] + 1e-5 * log["n_items"]
+
+    model = CostModel(planted(cost))
+    log = character(1e6, 1e4, 1e6, has_times=0.0)
+    assert model.predict(log)["latency_ms"][0] == pytest.approx(cost(log), rel=1e-3)
 
 
 def test_noisy_costs_are_found_within_a_factor():
@@ -53,7 +66,8 @@ def test_noisy_costs_are_found_within_a_factor():
 
 def test_terms_never_lower_a_cost():
     small, large = character(1e4, 1e3, 1e2), character(1e7, 1e5, 1e5)
-    assert (sizes(small) <= sizes(large)).all()
+    for terms in (fit_terms, request_terms):
+        assert (terms(small) <= terms(large)).all()
     for found in (CostModel(measurements()).predict(log) for log in (small, large)):
         assert all((values[np.isfinite(values)] >= 0).all() for values in found.values())
 
