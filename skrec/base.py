@@ -34,7 +34,7 @@ from .utils._search import InnerProduct
 from .utils._selection import best_items, dense, stack
 from .utils._single import SingleUser, agrees, encode_few, plain_user, recommend_single
 from .utils._single_rows import product_single
-from .utils._sklearn import HasMethods, Interval, StrOptions, _get_feature_names
+from .utils._sklearn import DocumentationLinkMixin, HasMethods, Interval, StrOptions, _get_feature_names
 from .utils._state import CompactIdState
 from .utils._statistics import Statistics
 from .utils._tags import RecommenderTags
@@ -43,7 +43,9 @@ from .utils._users import Users, read_only
 from .utils._validation import as_kind
 
 
-class BaseRecommender(UpdatableMixin, SimilarItemsMixin, CompactIdState, CallbackSupportMixin, BaseEstimator):
+class BaseRecommender(
+    UpdatableMixin, SimilarItemsMixin, CompactIdState, CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
+):
     """Base of all recommenders: learns `items_` as a classifier learns `classes_`, and answers with item ids.
 
     A row of `X` is one user, given by a history; nothing about a user is stored, so a new user, or one more click,

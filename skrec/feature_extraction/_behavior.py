@@ -10,14 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from ..utils._arguments import as_list
 from ..utils._fitting import fit_context
 from ..utils._histories import Histories, is_frame, read_histories, required
-from ..utils._sklearn import StrOptions
+from ..utils._sklearn import DocumentationLinkMixin, StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import are_dates, as_days, as_duration, as_moment, latest_time
 from ..utils._validation import type_name
 from ._behavior_groups import GROUPS, Past
 
 
-class BehaviorFeatures(CompactIdState, TransformerMixin, BaseEstimator):
+class BehaviorFeatures(CompactIdState, DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Turn histories into a table of numbers: recency, frequency, spend, rhythm, variety.
 
     The input of a classifier that asks who buys in the next month, of a clustering of customers, or of a ranker. Each

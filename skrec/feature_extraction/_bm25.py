@@ -9,10 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..utils._fitting import fit_context
 from ..utils._requests import read_matrix
-from ..utils._sklearn import Interval
+from ..utils._sklearn import DocumentationLinkMixin, Interval
 
 
-class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class BM25Transformer(DocumentationLinkMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Weight a user x item matrix by BM25: frequency that saturates, long histories damped, rare items raised.
 
     Users are the documents and items the terms. An entry :math:`f` of user :math:`u` and item :math:`i`

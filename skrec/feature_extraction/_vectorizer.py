@@ -13,14 +13,14 @@ from ..utils._fitting import fit_context
 from ..utils._histories import Histories, read_histories, required
 from ..utils._row_blocks import number_baskets
 from ..utils._single_rows import row_values
-from ..utils._sklearn import Interval, StrOptions
+from ..utils._sklearn import DocumentationLinkMixin, Interval, StrOptions
 from ..utils._state import CompactIdState
 from ..utils._time import as_duration, far_limit
 from ..utils._validation import as_id_list, as_weights, join_ids, lookup
 from ._gather import event_blocks, gather, kept, take_columns
 
 
-class HistoryVectorizer(CompactIdState, TransformerMixin, BaseEstimator):
+class HistoryVectorizer(CompactIdState, DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Turn histories into a sparse user x item matrix.
 
     What :class:`~sklearn.feature_extraction.text.CountVectorizer` does for documents and words, this does for

@@ -14,7 +14,7 @@ from skrec.neural_network._inputs import count, take
 from skrec.neural_network._keras import NetMixin, load_keras
 
 from ..utils._fitting import fit_context
-from ..utils._sklearn import StrOptions, _check_sample_weight
+from ..utils._sklearn import DocumentationLinkMixin, StrOptions, _check_sample_weight
 
 
 def classification_head(features, n_classes: int):
@@ -39,7 +39,7 @@ def smoothed(target, n_classes: int, share: float, training: bool = True):
     return target
 
 
-class NetClassifier(ClassifierMixin, NetMixin, BaseEstimator):
+class NetClassifier(ClassifierMixin, NetMixin, DocumentationLinkMixin, BaseEstimator):
     """Base of the nets that classify.
 
     A subclass says how X becomes arrays (`_read`) and which net reads them (`_build`). One that can also learn without

@@ -3,7 +3,10 @@
 `tests/utils/test_sklearn.py` checks what the library relies on and names the versions that were tried.
 """
 
+import os
+import re
 from collections.abc import Callable
+from functools import cache
 from numbers import Integral
 
 import numpy as np
@@ -16,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, _get_feature_names
 from ._validation import LARGEST_WEIGHT
 
 __all__ = [
+    "DocumentationLinkMixin",
     "HasMethods",
     "Interval",
     "StrOptions",
@@ -46,6 +50,42 @@ class Interval(_Interval):
 
     def is_satisfied_by(self, val) -> bool:
         return not isinstance(val, (bool, np.bool_, np.timedelta64)) and super().is_satisfied_by(val)
+
+
+class DocumentationLinkMixin:
+    """Links from an estimator's HTML to its page in the documentation of this project, where its address is known."""
+
+    _doc_link_module = "skrec"
+
+    @property
+    def _doc_link_template(self) -> str:
+        place = documentation_address().replace("{", "{{").replace("}", "}}")
+        return place and place + "/api/generated/{estimator_module}.{estimator_name}.html"
+
+    def _get_doc_link(self) -> str:
+        return super()._get_doc_link() if self._doc_link_template else ""  # type: ignore[misc]
+
+
+def documentation_address() -> str:
+    """Return where the documentation is, without a slash at the end, "" where nothing says.
+
+    It is the environment variable `SKREC_DOCS`, else the address of the documentation in the package's metadata.
+    """
+    place = os.environ.get("SKREC_DOCS")
+    place = _published_documentation() if place is None else place
+    return place.rstrip("/") if re.fullmatch(r"(https?|file)://[^\s\"'<>]+", place) else ""
+
+
+@cache
+def _published_documentation() -> str:
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        named = metadata("skrec-hybrid").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    by_name = dict(entry.split(", ", 1) for entry in named if ", " in entry)
+    return by_name.get("Documentation", "")
 
 
 def gram_descent() -> Callable:
