@@ -1,6 +1,6 @@
 """Tables of all models: ``python docs/models_table.py`` writes them into ``user_guide/models.md``.
 
-What the estimators say of themselves comes from tags, signatures and docstrings, numbers come from
+Abilities come from the tags, signatures and docstrings of the estimators, numbers from
 ``_data/models.json`` (`measure_models.py`). The rest stands in `FACTS`.
 """
 
@@ -158,7 +158,7 @@ def _learns(name: str, kind: type) -> str:
 
 
 def _extra(kind: type) -> str:
-    """Name the extra that a class needs, by what its docstring says."""
+    """Name the extra that a class needs, as in its docstring."""
     found = re.search(r"[Nn]eeds the\s+extra `(\w+)`", inspect.getdoc(kind))
     return f"`{found[1]}`" if found else ""
 
