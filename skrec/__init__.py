@@ -9,7 +9,7 @@ EASE(l2=100)
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _SUBPACKAGES = (
     "advice",
