@@ -4,8 +4,8 @@ A month of a shop, day by day
 ==================================
 
 What does a model lose when it is not updated, and what does an update cost? November 2011 of 700 customers of Online
-Retail is played day by day: each morning the customers who will buy that day are recommended ten items from their histories so
-far, repeats allowed, and in the evening the day's events are learned, or not:
+Retail is played day by day: each morning the customers who will buy that day are recommended ten items from their
+histories so far, repeats allowed, and in the evening the day's events are learned, or not:
 
 - **never**: the model of 31 October answers all the time;
 - **each week**: it is fitted again each Monday on all events so far;

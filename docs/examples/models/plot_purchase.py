@@ -11,8 +11,8 @@ at their word?
 # The visits
 # ----------
 #
-# Online Shoppers comes with the library: 12,330 visits, of which 15.5 % end in a purchase; 4,000 of them are for training
-# here and 3,000 for the test. Seven of the columns are categories, and stay what they are.
+# Online Shoppers comes with the library: 12,330 visits, of which 15.5 % end in a purchase. 4,000 of them are for
+# training here and 3,000 for the test. Seven of the columns are categories, and stay what they are.
 
 from sklearn.model_selection import train_test_split
 
