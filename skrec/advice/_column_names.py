@@ -1,5 +1,6 @@
 """What the names of columns say, in several languages."""
 
+import functools
 import re
 import unicodedata
 
@@ -66,21 +67,31 @@ def words_of(name) -> list[str]:
     return re.sub(r"[\W_]+", " ", text).lower().split()
 
 
+@functools.cache
+def _stems(role: str) -> list[tuple[str, float]]:
+    """Return the words of a role as `words_of` writes them, with what they say."""
+    return [(words_of(stem)[0], strength) for strength, text in _WORDS[role].items() for stem in text.split()]
+
+
 def _said(words: list[str], role: str) -> float:
     """Return how much the words of a name say for a role, 0 to 1."""
     best = 0.0
-    for strength, text in _WORDS[role].items():
-        for stem in text.split():
-            stem = words_of(stem)[0] if words_of(stem) else stem
-            begins = len(stem) >= 4 or not stem.isascii()
-            for word in words:
-                if word == stem or word.removesuffix("s") == stem or word in [stem + end for end in _OF_IDS]:
-                    best = max(best, strength)
-                elif begins and (word.startswith(stem) or (not stem.isascii() and stem in word)):
-                    best = max(best, strength * (0.9 if len(word) > len(stem) + 1 else 1.0))
+    for stem, strength in _stems(role):
+        if strength > best:
+            best = max(best, strength * max((_likeness(word, stem) for word in words), default=0.0))
     return best
 
 
+def _likeness(word: str, stem: str) -> float:
+    """Return 1 where a word is a stem, 0.9 where it begins with it, 0 otherwise."""
+    if word in (stem, stem + "s") or (word.startswith(stem) and word.removeprefix(stem) in _OF_IDS):
+        return 1.0
+    if not (stem in word if not stem.isascii() else len(stem) >= 4 and word.startswith(stem)):
+        return 0.0
+    return 0.9 if len(word) > len(stem) + 1 else 1.0
+
+
+@functools.lru_cache(4096)
 def name_scores(name) -> dict[str, float]:
     """Return how much the name of a column says for each role."""
     words = words_of(name)
