@@ -7,7 +7,7 @@ from pathlib import Path
 import advice_tables
 import numpy as np
 
-from skrec.advice._suggest_data import Measurements
+from skrec.advice._suggest_data import NAMED, Measurements
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PICTURE = DOCS / "user_guide" / "which_model.md", DOCS / "_static" / "which_model.svg"
@@ -42,7 +42,7 @@ def kinds_of(measured: Measurements) -> np.ndarray:
 def by_kind(measured: Measurements) -> dict[str, np.ndarray]:
     """Return the mean NDCG relative to the best of each recipe by kind, each set counted once; (n_recipes,)."""
     kinds, groups = kinds_of(measured), np.array(measured.groups)
-    relative = np.where(measured.plain, measured.relative, np.nan)
+    relative = measured.relative
     found = {}
     for kind in KINDS:
         rows = [relative[(kinds == kind) & (groups == group)] for group in dict.fromkeys(groups[kinds == kind])]
@@ -65,12 +65,12 @@ def _table(header: list[str], rows: list[list[str]], texts: int = 1) -> str:
 def quality_table(measured: Measurements) -> str:
     """Return the table of recipes against kinds of data."""
     found, kinds, groups = by_kind(measured), kinds_of(measured), np.array(measured.groups)
-    chosen = [row for row, name in enumerate(measured.recipes) if measured.plain[row]]
+    chosen = [row for row, name in enumerate(measured.recipes) if not name.endswith(NAMED)]
     rows = []
     for recipe in chosen:
         cells = []
         for kind in KINDS:
-            value, best = found[kind][recipe], np.nanmax(found[kind])
+            value, best = found[kind][recipe], np.nanmax(found[kind][measured.suggestible])
             text = "" if np.isnan(value) else f"{100 * value:.0f}"
             cells.append(f"**{text}**" if value == best else text)
         rows.append([f"`{measured.recipes[recipe]}`", *cells])
@@ -84,13 +84,13 @@ def cost_table(measured: Measurements) -> str:
     errors = advice_tables.cost_errors(measured)
     rows = []
     for recipe, name in enumerate(measured.recipes):
-        if not measured.plain[recipe]:
+        if name.endswith(NAMED):
             continue
         costs = [np.nanmedian(measured.costs[kind][:, recipe]) for kind in advice_tables.COSTS]
         shares = [_within(errors[kind][:, recipe]) for kind in advice_tables.COSTS]
         cells = [f"{cost:.2g} | {share}" for cost, share in zip(costs, shares, strict=True)]
         rows.append([f"`{name}`", *" | ".join(cells).split(" | ")])
-    every = [_within(errors[kind][:, measured.plain].ravel()) for kind in advice_tables.COSTS]
+    every = [_within(errors[kind][:, measured.suggestible].ravel()) for kind in advice_tables.COSTS]
     rows.append(["*all*", *(cell for share in every for cell in ("", share))])
     within = "within 1.5 times"
     return _table(["recipe", "fit, s", within, "fit, MiB", within, "request, ms", within], rows)
@@ -116,7 +116,7 @@ def error_table(measured: Measurements) -> str:
 def log_table(measured: Measurements) -> str:
     """Return the table of the logs: what they are like, and their best recipe."""
     rows = []
-    able = measured.plain
+    able = measured.suggestible
     for row, name in enumerate(measured.logs):
         character = measured.characters[row]
         scores = np.where(able, measured.ndcg[row], np.nan)
@@ -147,10 +147,10 @@ def page(text: str, measured: Measurements) -> str:
     """Return the page with its tables written anew, each between two comments."""
     parts = {**{name: make(measured) for name, make in TABLES.items()}, "facts": facts_line(measured)}
     for name, part in parts.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"the page needs the comments <!-- {name} --> and <!-- end -->, but has none")
-        text = pattern.sub(lambda match, part=part: match[1] + "\n" + part + "\n" + match[2], text)
+        text = pattern.sub(lambda match, part=part: f"{match[1]}\n{part}\n\n{match[2]}", text)
     return text
 
 
@@ -161,7 +161,8 @@ def picture(measured: Measurements) -> str:
     lines = []
     for place, (kind, (question, words)) in enumerate(KINDS.items()):
         y = 16 + place * step
-        order = np.argsort(-np.nan_to_num(found[kind], nan=-1.0), kind="stable")[:3]
+        scores = np.where(measured.suggestible & ~np.isnan(found[kind]), found[kind], -1)
+        order = np.argsort(-scores, kind="stable")[:3]
         best = ", ".join(f"{names[recipe]} {100 * found[kind][recipe]:.0f}" for recipe in order)
         if question:
             lines += [_box(16, y, 290, height, [question], "question"), _arrow(306, y + 35, 396, y + 35, "yes")]

@@ -105,7 +105,7 @@ def choices(measured: Measurements) -> dict[str, np.ndarray]:
 
     Nothing of the log's own set is known to any of them.
     """
-    groups, able = np.array(measured.groups), measured.plain
+    groups, able = np.array(measured.groups), measured.suggestible
     found: dict[str, list] = {"suggest": [], "best on average": []}
     always = [name for name in ("blend", "ease", "session-knn", "item-knn", "popularity") if name in measured.recipes]
     for row, expected in left_out(measured):
@@ -125,7 +125,7 @@ def choices(measured: Measurements) -> dict[str, np.ndarray]:
 
 def errors(measured: Measurements, order: np.ndarray, rows=slice(None)) -> dict[str, float]:
     """Return how often the best is among the first three, and what the first and the best of three lose."""
-    relative = np.where(measured.plain, measured.relative, np.nan)
+    relative = np.where(measured.suggestible, measured.relative, np.nan)
     first = np.take_along_axis(relative, order[:, :3], axis=1)
     behind = np.take_along_axis(measured.below, order[:, :3], axis=1)
     best = np.nanmax(first, axis=1)
@@ -177,7 +177,7 @@ def _print_costs(measured: Measurements) -> None:
     for recipe, name in enumerate([*measured.recipes, "all"]):
         cells = []
         for kind in COSTS:
-            error = found[kind][:, measured.plain].ravel() if name == "all" else found[kind][:, recipe]
+            error = found[kind][:, measured.suggestible].ravel() if name == "all" else found[kind][:, recipe]
             error = error[np.isfinite(error)]
             far = np.exp(np.quantile(np.abs(error), 0.9)) if len(error) else np.nan
             cells.append(f"{100 * within(error):14.0f} %{far:8.2f}")

@@ -11,7 +11,7 @@ from ..utils._histories import read_histories
 from ..utils._resources import free_bytes
 from ._character import log_character
 from ._cost import CostModel, machine_unit
-from ._suggest_data import NAMED, measurements
+from ._suggest_data import measurements
 from ._suggest_neighbours import gain_of_names, nearest_logs
 from ._suggest_reasons import buys_again, changes, contradictions, extrapolations, percent, reason
 
@@ -92,8 +92,8 @@ def suggest(
 
     Notes
     -----
-    Neural networks were not measured and are not suggested. The seconds are scaled by the time that a small fixed
-    piece of work takes on this machine.
+    Neural networks were not measured, and the recipe "hybrid" on too few logs: neither is suggested. The seconds are
+    scaled by the time that a small fixed piece of work takes on this machine.
 
     Examples
     --------
@@ -191,11 +191,11 @@ def _expected(facts, exclude_seen: bool, rows: str, named: bool, *, dated: bool)
     }
     frame = pd.DataFrame(columns, index=pd.Index(measured.recipes, name="recipe"))
     left_out = {_FLOOR, *(() if dated else NEED_DATES)}
-    frame = frame[[name not in left_out and not name.endswith(NAMED) for name in frame.index]]
+    frame = frame[measured.suggestible & ~frame.index.isin(left_out)]
     if named:
         factors = pd.DataFrame({name: gain_of_names(measured, name, weights) for name in ENSEMBLES}).T
         factors = factors.rename(columns={"ndcg": "expected", "memory_mib": "memory_gib"})
-        there = frame.index.intersection(factors.index)
+        there = frame.index.intersection(factors.index, sort=False)
         frame.loc[there] *= factors.loc[there, frame.columns]
     return frame, weights
 
@@ -210,7 +210,8 @@ def _reached(recipe: str, near: np.ndarray) -> list[tuple[str, float]]:
 
 def _neighbour(log: int, weight: float) -> dict:
     measured = measurements()
-    best = measured.recipes[int(np.nanargmax(measured.ndcg[log]))]
+    scores = np.where(measured.suggestible, measured.ndcg[log], np.nan)
+    best = measured.recipes[int(np.nanargmax(scores))]
     return {"log": measured.logs[log], "weight": weight, "best": best}
 
 

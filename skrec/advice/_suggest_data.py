@@ -10,6 +10,8 @@ import numpy as np
 COSTS = ("fit_seconds", "memory_mib", "latency_ms")
 NAMED = ", names"  # end of the name of a recipe that was measured with the names of the items
 
+_ENOUGH = 0.25  # share of the logs on which a recipe must be measured to be suggested
+
 
 @dataclass(frozen=True)
 class Measurements:
@@ -52,13 +54,14 @@ class Measurements:
 
     @property
     def relative(self) -> np.ndarray:
-        """NDCG relative to the best recipe of the log without names of items, shape (n_logs, n_recipes)."""
-        return self.ndcg / np.nanmax(self.ndcg[:, self.plain], axis=1, keepdims=True)
+        """NDCG relative to the best of the recipes that can be suggested, shape (n_logs, n_recipes)."""
+        return self.ndcg / np.nanmax(self.ndcg[:, self.suggestible], axis=1, keepdims=True)
 
     @property
-    def plain(self) -> np.ndarray:
-        """Whether a recipe was measured without names of items, shape (n_recipes,), dtype bool."""
-        return np.array([not name.endswith(NAMED) for name in self.recipes])
+    def suggestible(self) -> np.ndarray:
+        """Whether a recipe was measured without names of items on a quarter of the logs or more, shape (n_recipes,)."""
+        plain = np.array([not name.endswith(NAMED) for name in self.recipes])
+        return plain & (np.mean(~np.isnan(self.ndcg), axis=0) >= _ENOUGH)
 
     def take(self, rows: np.ndarray) -> "Measurements":
         """Return the measurements on some logs."""
