@@ -25,7 +25,6 @@ from ._auto_question import draw_question
 from ._auto_search import FLOOR, Candidate, Search, interval
 from ._suggest import suggest
 
-
 _NO_LIMIT = 1e9  # GiB
 
 
@@ -55,8 +54,8 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     ----------
     budget : float, default=60.0
         Seconds for the search and the last fit. A fit that has begun is not stopped, so that one that takes longer than
-        expected exceeds it; the last fit then may exceed it by a quarter. Where it allows no comparison, popularity is fitted, or without it the candidate that costs
-        least, with a warning.
+        expected exceeds it; the last fit then may exceed it by a quarter. Where it allows no comparison, popularity is
+        fitted, or without it the candidate that costs least, with a warning.
     recipes : list of str, default=None
         Names of the candidates, see :func:`~skrec.recipes.recipe_names`; None takes all but the random
         recommender and the neural networks.
@@ -122,9 +121,9 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     that it was chosen by. The scores in `leaderboard_` are those of the choosing users, and the best of many is
     optimistic there. The users of both parts live in the same time, so `score_` does not tell how the choice ages.
 
-    Where chance explains the lead of the best over popularity (paired bootstrap, p of at least .05), popularity is
-    taken. Of the others a simpler one, a recipe that stands earlier in `recipe_names` or its default settings, is taken
-    where it lacks at most 1 % of the best score and chance explains that.
+    A simpler candidate than the best, which stands earlier in `recipe_names` or has default settings, is taken where it
+    lacks at most 1 % of the best score, popularity at most 5 %, and chance explains that (paired bootstrap, p of at
+    least .05).
 
     With an int as `random_state` the choice is the same each time only if the budget excludes nothing: what is begun
     otherwise depends on the speed of the machine. The draws do not depend on the order of the rows.
@@ -230,8 +229,8 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         names = self._names()
         search = None
         try:
-            how = {"time": self._time, "rows": self.rows, "exclude_seen": self.exclude_seen, "seed": self._seed}
-            how["budget"] = self.budget
+            how = {"time": self._time, "rows": self.rows, "exclude_seen": self.exclude_seen}
+            how |= {"budget": self.budget, "seed": self._seed}
             question = draw_question(X, histories, **how)
         except ValueError as error:
             reason = f"nothing can be compared: {error}"

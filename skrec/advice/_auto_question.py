@@ -11,7 +11,7 @@ from ..utils._histories import Histories, ReadHistories, read_histories
 from ..utils._statistics import history_keys
 
 _HOLDOUT = {None: "last", "basket": "basket"}  # by what the times are; with others the last 10 % of the time
-_LEAST_CHOOSING, _MOST_CHOOSING = 500, 2000  # users who are asked at most, by the budget; half as many report
+_LEAST_CHOOSING, _MOST_CHOOSING = 1000, 2000  # users who are asked at most, by the budget; half as many report
 _CHOOSING = 40  # users for each second of the budget
 _LEAST_SAMPLE = 1000  # users to whom a candidate is fitted at least, where there are as many
 _GROWTH = 3

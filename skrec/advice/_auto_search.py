@@ -23,6 +23,7 @@ _BATCHED = 0.15  # seconds of asking many users, as a share of what as many sing
 _TOLD = 0.02  # seconds from which the time of a fit tells how fast the machine is
 _CHANCE = 0.05  # p-value from which a difference counts as chance
 _SMALL = 0.01  # share of the best score that a simpler candidate may lack, where chance explains it
+_SMALL_OF_FLOOR = 0.05  # the same for popularity
 _OVERRUN = 0.25  # share of the budget by which the last fit may exceed it where others took longer than expected
 
 
@@ -307,18 +308,16 @@ class Search:
 def choose(candidates: list[Candidate], k: int) -> tuple[Candidate, str]:
     """Return the candidate to take, of those that were measured on the largest sample, and why.
 
-    It is the best, a simpler one that lacks at most 1 % of its score where chance explains that, or popularity where
-    chance explains the lead of the best.
+    It is the best, or the simplest that lacks at most 1 % of its score, popularity at most 5 %, where chance explains
+    that.
     """
     n_users = max(one.n_users for one in candidates)
     last = sorted((one for one in candidates if one.n_users == n_users), key=lambda one: (-one.mean, one.level))
     best = last[0]
-    equal = [one for one in last if one is best or _p_value(one, best) >= _CHANCE]
-    floor = next((one for one in equal if one.recipe == FLOOR), None)
-    if floor is not None and floor is not best:
-        return floor, f"chance explains the lead of the best candidate, {best.name}, over popularity"
-    near = [one for one in equal if one.mean >= (1 - _SMALL) * best.mean]
-    chosen = min(near, key=lambda one: one.level)
+    lacking = {True: _SMALL_OF_FLOOR, False: _SMALL}
+    near = [one for one in last if one.mean >= (1 - lacking[one.recipe == FLOOR]) * best.mean]
+    equal = [one for one in near if one is best or _p_value(one, best) >= _CHANCE]
+    chosen = min(equal, key=lambda one: one.level)
     for one in last:
         if one is not chosen:
             one.why = f"{one.mean - chosen.mean:+.4f} from the chosen one, p {_p_value(one, chosen):.2g}"
