@@ -53,6 +53,58 @@ def measure(log: advice_logs.Log, measured: Measurements, share: float, seed: in
     model = AutoRecommender(budget=share * total, **options, **log.said).fit(task.X_train)
     used = time.process_time() - started
     answer = model.recommend(task.X_test, K)
+    reached = float(np.mean(ranking_scores(task.y_test, answer, k=K, metrics=("ndcg",))[f"ndcg@{K}"]))
+    first = model.leaderboard_["recipe"][model.leaderboard_["rung"] > 0]
+    return {
+        "log": log.name,
+        "best by hand": names[int(np.nanargmax(ndcg))],
+        "best": float(np.nanmax(ndcg)),
+        "chosen": f"{model.best_recipe_} {model.best_settings_ or ''}".strip(),
+        "ndcg": reached,
+        "relative": reached / float(np.nanmax(ndcg)),
+        "tried": len(first),
+        "score": model.score_,
+        "all seconds": total,
+        "seconds": used,
+        "share": used / total,
+    }
+
+
+def show(row: dict) -> None:
+    """Print one row of the table."""
+    print(
+        f"{row['log']:32}{row['best by hand']:14}{row['best']:7.4f}  {row['chosen'][:36]:37}{row['ndcg']:7.4f}"
+        f"{100 * row['relative']:7.1f} %{row['tried']:6}{row['all seconds']:9.1f}{row['seconds']:8.2f}"
+        f"{100 * row['share']:7.1f} %",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--share", type=float, default=0.1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--logs", nargs="*", help="beginnings of their names")
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--data", type=Path)
+    given = parser.parse_args()
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        raise SystemExit("needs OMP_NUM_THREADS=1 in the environment: processor seconds are measured on one thread")
+    _auto_search.clock = time.process_time
+    measured = measurements() if given.data is None else from_dict(json.loads(given.data.read_text()))
+    speed = machine_unit() / measured.unit_seconds
+    wanted = SMALL if given.small else given.logs or [""]
+    logs = [log for log in advice_logs.all_logs() if log.largest and log.name in measured.logs]
+    print(
+        f"{'log':32}{'best by hand':14}{'NDCG':>7}  {'chosen':37}{'NDCG':>7}{'relative':>9}{'tried':>6}{'all s':>9}"
+        f"{'auto s':>8}{'share':>9}"
+    )
+    rows = []
+    for log in logs:
+        if any(log.name.startswith(one) for one in wanted):
+            rows.append(measure(log, measured, given.share, given.seed, speed))
+            show(rows[-1])
+    relative, share = np.array([[row["relative"], row["share"]] for row in rows]).T
     print(
         f"{len(rows)} logs, of the best NDCG: {100 * relative.mean():.1f} % on average, "
         f"{100 * np.median(relative):.1f} % in the median, {100 * relative.min():.1f} % at least, "
