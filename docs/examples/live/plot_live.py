@@ -3,9 +3,10 @@
 A month of a shop, day by day
 ==================================
 
-What does a model lose when it is not updated, and what does an update cost? November 2011 of 700 customers of Online
-Retail is played day by day: each morning the customers who will buy that day are recommended ten items from their
-histories so far, repeats allowed, and in the evening the day's events are learned, or not:
+What does a model lose when it is not updated, and what does an update cost? November 2011 of 1,000 customers of Online
+Retail, with the products of at least 100 buyers, is played day by day: each morning the customers who will buy that day
+are recommended ten items from their histories so far, repeats allowed, and in the evening the day's events are learned,
+or not:
 
 - **never**: the model of 31 October answers all the time;
 - **each week**: it is fitted again each Monday on all events so far;
@@ -26,11 +27,14 @@ from sklearn.base import clone
 from skrec.datasets import load_online_retail
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender
-from skrec.feature_extraction import HistoryVectorizer
+from skrec.feature_extraction import HistoryVectorizer, to_histories
 from skrec.metrics import ranking_scores
 from skrec.neighbors import ItemKNN, TransitionRecommender
 
-histories = load_online_retail().histories[["item", "time"]].sample(700, random_state=0)
+events = load_online_retail().events
+buyers = events.groupby("StockCode")["CustomerID"].transform("nunique")
+histories = to_histories(events[buyers >= 100], user="CustomerID", item="StockCode", time="InvoiceDate")
+histories = histories.sample(1000, random_state=0)
 lengths = histories["item"].list.len().to_numpy()
 times = np.concatenate([np.asarray(row, dtype="datetime64[us]") for row in histories["time"]])
 items = np.concatenate([np.asarray(row, dtype=object) for row in histories["item"]])
