@@ -1,8 +1,8 @@
 """The end of a comparison: the conclusion in words, and the command that fits the model to use."""
 
-import shlex
 from typing import Any
 
+from ..utils._commands import command_line
 from ._options import Log
 from ._screen import Screen
 
@@ -40,4 +40,4 @@ def next_command(log: Log, model: str, settings: dict, k: int, exclude_seen: boo
     for name, value in settings.items():
         words += ["--set", f"{name}={value}"]
     words += [] if exclude_seen is None else ["--exclude-seen" if exclude_seen else "--include-seen"]
-    return "  " + shlex.join([*words, *(["-k", str(k)] if k != 10 else []), "-o", "model.skrec"])
+    return "  " + command_line([*words, *(["-k", str(k)] if k != 10 else []), "-o", "model.skrec"])

@@ -110,7 +110,7 @@ def test_the_next_command_sets_what_was_tuned(folder, run):
         assert load("model.skrec").n_neighbors == int(set_of["n_neighbors"])
 
 
-def test_the_conclusion_is_that_of_the_report(folder, run):
+def test_the_conclusion_is_that_of_the_report(folder, run, monkeypatch):
     words = ["evaluate", "log.csv", *TIMED, "--name", "name", "--model", "ease", "--model", "popularity"]
     code, out, _ = run(*words, "--include-seen", "--report", "r.html")
     page = unescape((folder / "r.html").read_text(encoding="utf-8"))
@@ -119,7 +119,10 @@ def test_the_conclusion_is_that_of_the_report(folder, run):
     assert "customers find something they want in ten" in said[0] and "above popularity, the simplest" in said[2]
     assert "Thing [red] <b>" in page and "whom nothing was found" in page and "loyal: 5 days or more" in page
     assert "request" in out and "--report" not in out
+    assert "Coverage" in out and "peak" in out
+    monkeypatch.setenv("COLUMNS", "72")
     code, out, _ = run(*words[:-4], "--sessions", "--model", "popularity")
+    assert "Coverage" not in out and "peak" not in out and "request" in out and "\n popularity " in out
     assert "sessions find something" in out and "With --report report.html it writes sessions by name" in out
     assert out.splitlines()[-1].strip().startswith("skrec fit log.csv")
 
