@@ -113,8 +113,8 @@ class Search:
 
     @property
     def speed(self) -> float:
-        """Seconds of a fit for each that is expected, by the fits so far."""
-        return float(np.median(self._ratios))
+        """Seconds of a fit for each that is expected, by the fits so far, at least 1."""
+        return max(1.0, float(np.median(self._ratios)))
 
     def fit_cost(self, one: Candidate, n_users: float) -> float:
         """Return the expected seconds of a fit.
@@ -287,7 +287,7 @@ class Search:
         Where there is none it is popularity, or what costs least, without a reason if nothing was measured.
         """
         measured = [one for one in able if one.scores is not None]
-        affordable, left = [], self.left() + _OVERRUN * self.budget
+        affordable, left = [], max(0.0, self.left()) + _OVERRUN * self.budget
         for one in measured:
             if (cost := self.last_cost(one)) <= left:
                 affordable.append(one)
