@@ -17,6 +17,7 @@ from ._suggest_reasons import buys_again, changes, contradictions, extrapolation
 
 NEEDS = ("repeats", "new", "session", "cold")
 _EXCLUDES = {"repeats": False, "session": False, "new": True, "cold": True}
+_PARTS = {"users": ("ease", "transition", "session-knn"), "sessions": ("item-knn", "transition", "session-knn")}
 _SHOWN_LOGS = 2  # nearest logs that a reason names
 _FLOOR = "random"  # never suggested
 
@@ -190,6 +191,12 @@ def _expected(facts, exclude_seen: bool, rows: str, named: bool, *, dated: bool)
         "latency_ms": costs["latency_ms"] * speed,
     }
     frame = pd.DataFrame(columns, index=pd.Index(measured.recipes, name="recipe"))
+    parts = frame.loc[[name for name in _PARTS[rows] if name in frame.index]]
+    for name in frame.index.intersection(
+        ENSEMBLES, sort=False
+    ):  # beyond the measured logs: at least what its parts cost
+        frame.loc[name, "fit_seconds"] = max(frame.loc[name, "fit_seconds"], parts["fit_seconds"].sum())
+        frame.loc[name, "memory_gib"] = max(frame.loc[name, "memory_gib"], parts["memory_gib"].max())
     left_out = {_FLOOR, *(() if dated else NEED_DATES)}
     frame = frame[measured.suggestible & ~frame.index.isin(left_out)]
     if named:

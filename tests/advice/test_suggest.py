@@ -109,6 +109,13 @@ def test_extrapolation_is_said(histories):
     assert max(one["n_items"] for one in measured) < 5e6
 
 
+def test_an_ensemble_costs_what_its_parts_cost():
+    wide = suggest([[f"item {user * 30 + place}" for place in range(30)] for user in range(3000)], n=30, memory=1e9)
+    assert wide.loc["ease", "memory_gib"] > 20  # 90,000 items
+    assert wide.loc["blend", "memory_gib"] >= wide.loc["ease", "memory_gib"]
+    assert wide.loc["blend", "fit_seconds"] >= wide.loc["ease", "fit_seconds"]
+
+
 def test_reasons_name_facts(repeats):
     found = suggest(repeats, need="repeats", n=30, memory=1000.0)
     share = 100 * log_character(repeats)["repeat_share"]
