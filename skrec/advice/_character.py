@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..inspection import profile_log
-from ..utils._histories import Histories, read_histories
+from ..utils._histories import Histories, read_histories, required
 from ..utils._row_blocks import BLOCK, number_baskets, row_blocks
 
 _RECENT = 0.1  # share of the events that are the recent part
@@ -164,7 +164,7 @@ def _recent(read: Histories) -> dict[str, float]:
     new_users = recent_users = 0
     for rows in row_blocks(read.indptr):
         block = read[rows]
-        is_recent = block.time >= border
+        is_recent = required(block.time, "time") >= border
         before += _users_of_items(block.rows[~is_recent], block.codes[~is_recent], n_ids)
         after += _users_of_items(block.rows[is_recent], block.codes[is_recent], n_ids)
         events_after += np.bincount(block.codes[is_recent], minlength=n_ids)
@@ -202,16 +202,17 @@ def _calendar(read: Histories) -> dict[str, float]:
     gaps, n_short, n_several = [], 0, 0
     for rows in row_blocks(read.indptr):
         block = read[rows]
-        np.minimum.at(first, block.codes, block.time)
-        day = np.floor(block.time).astype(np.int64)
+        times = required(block.time, "time")
+        np.minimum.at(first, block.codes, times)
+        day = np.floor(times).astype(np.int64)
         weekdays += np.bincount(day % 7, minlength=7)
         months += np.bincount(day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12, minlength=12)
         several = block.lengths > 1
-        ends = block.time[block.indptr[1:][several] - 1] - block.time[block.indptr[:-1][several]]
+        ends = times[block.indptr[1:][several] - 1] - times[block.indptr[:-1][several]]
         n_short, n_several = n_short + int((ends <= 1).sum()), n_several + int(several.sum())
-        basket, first_of_user = number_baskets(block.indptr, block.time)
+        basket, first_of_user = number_baskets(block.indptr, times)
         begins = np.flatnonzero(np.diff(basket, prepend=-1) > 0)
-        between = np.diff(block.time[begins])
+        between = np.diff(times[begins])
         borders = first_of_user[1:-1] - 1  # from the last basket of a user to the first of the next
         gaps.append(np.delete(between, np.unique(borders[(borders >= 0) & (borders < len(between))])))
     every = np.concatenate(gaps)

@@ -110,7 +110,8 @@ def suggest(
     _check_limits(budget_seconds=budget_seconds, memory=memory, latency_ms=latency_ms)
     n = check_whole(n, "n")
     read = read_histories(histories, "histories")
-    facts, notes = log_character(read), []
+    facts = log_character(read)
+    notes: list[str] = []
     exclude_seen, rows = _question(need, exclude_seen, rows, facts, notes)
     named = item_names is not None and item_names is not False
     if named and item_names is not True and not hasattr(item_names, "to_frame"):

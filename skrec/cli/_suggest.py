@@ -78,7 +78,7 @@ def _guessed(screen: Screen, log: Log) -> Log:
         raise UserError("a pipe is read once, so its columns cannot be guessed: give --user and --item")
     how: dict[str, Any] = {name: getattr(log, name) for name in ("where", "time_format", "time_unit", "encoding")}
     with screen.working("Guessing the columns"), as_options(log):
-        found = check_log(list(log.paths), **log.columns, **how)
+        found = check_log(list(log.paths), **(log.columns | how))
     wrong = found.loc[found["level"] == "error", "text"]
     if len(wrong):
         raise UserError(f"{wrong.iloc[0].rstrip('.')}: see `skrec check {shlex.join(log.paths)}`")
