@@ -3,8 +3,7 @@ Four parts, one recommender
 ===========================
 
 Behaviour prediction, picture features, features of texts and histories, and matrix factorisation: here they meet in one
-recommender, which one search tunes and one leaderboard compares with its parts. At the end its lists are ranked by what
-they are expected to earn.
+recommender, which one search tunes and one leaderboard compares with its parts.
 """
 
 # %%
@@ -31,7 +30,6 @@ histories = to_histories(events, user="CustomerID", item="StockCode", time="Invo
 
 X, y = split_time(histories, at="2011-10-01")
 X_validation, y_validation = split_time(X, at="2011-09-01")
-price = before.groupby("StockCode")["UnitPrice"].median().loc[products]
 print(f"{len(X)} customers, {len(products)} products, {(y.list.len() > 0).sum()} customers bought in October")
 
 # %%
@@ -128,8 +126,8 @@ leaderboard, details = compare(models, X, y, return_per_user=True, return_estima
 leaderboard[["ndcg@10", "ndcg@10_low", "ndcg@10_high", "recall@10", "fit_seconds"]].round(3)
 
 # %%
-# What customers bought before says most here. On so few customers no hybrid is above this part alone: the search chose
-# the trees, which are level with it, and the net is a little below. On the whole shop a blend gains over its parts, see
+# What customers bought before says most here. On so few customers the hybrid is not above this part alone: the search
+# chose the trees, whose interval overlaps with that of the part; the net is below. On the whole shop a blend gains over its parts, see
 # :ref:`sphx_glr_auto_examples_models_plot_why_hybrid.py`. Pictures tell the kind of a product, which helps little where
 # there are histories; for a product that nobody has bought yet they are all there is.
 
@@ -149,55 +147,5 @@ importance = pd.Series(best.feature_importances_, index=best.feature_names_)
 importance.nlargest(8).round(4)
 
 # %%
-# From scores to money
-# --------------------
-#
-# :class:`~skrec.ensemble.Reranker` with prices turns scores into probabilities of a purchase, learned on 30 days that
-# are held out of the histories, and ranks by probability times price. Are the probabilities right in October? Of the
-# candidates that are given 20 %, 20 % should be bought.
-
-from sklearn.calibration import CalibrationDisplay
-from sklearn.metrics import brier_score_loss
-
-from skrec.ensemble import Reranker
-
-valued = Reranker(best, prefit=True, value=price, holdout="30D", n_candidates=30, random_state=0, **always).fit(X)
-items, probability = valued.purchase_probability(X, k=30)
-bought = np.array([np.isin(row, list(held)) for row, held in zip(items, y, strict=True)])
-constant = np.full(bought.size, bought.mean())
-print(f"Brier score {brier_score_loss(bought.ravel(), probability.ravel()):.5f}")
-print(f"that of the mean for all {brier_score_loss(bought.ravel(), constant):.5f}")
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
-CalibrationDisplay.from_predictions(
-    bought.ravel(), probability.ravel(), n_bins=10, strategy="quantile", name="candidates", ax=left
-)
-left.set(xlabel="probability that the model gives", ylabel="share that was bought", xlim=(0, 0.3), ylim=(0, 0.3))
-
-# %%
-# The exponent trades relevance against value; with the calibration at hand, nothing is fitted again.
-
-from skrec.metrics import bootstrap_interval, ndcg_at_k, value_at_k
-
-curve = []
-for exponent in (0, 0.5, 1):
-    model = clone(valued).set_params(value_exponent=exponent, calibration=valued.calibration_)
-    lists = model.fit(X).predict(X)
-    revenue = value_at_k(y, lists, value=price, per_user=True)
-    low, high = bootstrap_interval(revenue, random_state=0)
-    curve.append((exponent, ndcg_at_k(y, lists), np.nanmean(revenue), low, high))
-curve = pd.DataFrame(curve, columns=["exponent", "NDCG@10", "revenue@10", "low", "high"]).set_index("exponent")
-
-errors = (curve[["low", "high"]].to_numpy() - curve[["revenue@10"]].to_numpy()).T * [[-1], [1]]
-right.errorbar(curve["NDCG@10"], curve["revenue@10"], yerr=errors, marker="o")
-for exponent, row in curve.iterrows():
-    right.annotate(f" {exponent}", (row["NDCG@10"], row["revenue@10"]), va="bottom")
-right.set(xlabel="NDCG at 10", ylabel="revenue at 10, pounds, with 95 % intervals")
-for axes in (left, right):
-    axes.spines[["top", "right"]].set_visible(False)
-plt.show()
-
-# %%
-# The same as a table.
-
-curve.round(3)
+# How lists are ranked by what they are expected to earn stands in
+# :ref:`sphx_glr_auto_examples_quality_plot_value.py`.

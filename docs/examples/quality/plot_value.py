@@ -66,6 +66,29 @@ axes.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
+# Are the probabilities right?
+# ----------------------------
+#
+# Of the candidates that are given 20 %, 20 % should be bought in October. The Brier score is compared with that of one
+# probability for all.
+
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import brier_score_loss
+
+items, probability = first.purchase_probability(X, k=30)
+bought = np.array([np.isin(row, list(held)) for row, held in zip(items, y, strict=True)]).ravel()
+print(f"Brier score {brier_score_loss(bought, probability.ravel()):.5f}")
+print(f"that of the mean for all {brier_score_loss(bought, np.full(bought.size, bought.mean())):.5f}")
+figure, axes = plt.subplots(figsize=(5, 4.5), layout="constrained")
+CalibrationDisplay.from_predictions(
+    bought, probability.ravel(), n_bins=10, strategy="quantile", name="candidates", ax=axes
+)
+limit = 1.2 * np.quantile(probability, 0.97)
+axes.set(xlabel="probability that the model gives", ylabel="share that was bought", xlim=(0, limit), ylim=(0, limit))
+axes.spines[["top", "right"]].set_visible(False)
+plt.show()
+
+# %%
 # One customer's list
 # -------------------
 #
