@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skrec.datasets import make_histories
 from skrec.decomposition import ALS, PPMISVD, PureSVD
@@ -120,7 +121,9 @@ def test_all_events_of_a_repeated_item_are_left_out():
     [
         BlendRecommender([("ease", EASE(l2=2)), ("next", TransitionRecommender())]),
         BlendRecommender([("pop", PopularityRecommender()), ("ease", EASE(l2=2))], weights=[0.1, 0.9]),
-        TwoStageRecommender([("ease", EASE(l2=2)), ("next", TransitionRecommender())], ranker="auto", random_state=0),
+        TwoStageRecommender(
+            [("ease", EASE(l2=2)), ("next", TransitionRecommender())], ranker=LogisticRegression(), random_state=0
+        ),
         TIFUKNN(20, exclude_seen=True),
         SessionKNN(),
     ],
