@@ -24,7 +24,7 @@ _TEXTS = {
     "density": "{:.3g} % of the pairs of user and item occur",
     "basket_size": "{:.1f} different items in a basket, the events of a user at one time",
     "baskets_per_user": "{:,.0f} baskets per user in the median",
-    "order_gain": "successive items repeat {:.1f} times as often among users as items half a history apart",
+    "order_gain": "other users share pairs of successive items {:.1f} times as often as pairs half a history apart",
     "session_user_share": "{:.0f} % of the users with two events have all of them within a day, as in sessions",
     "median_gap_days": "{:.3g} days between two baskets of a user in the median",
     "new_items_a_week": "{:,.1f} new items a week",
