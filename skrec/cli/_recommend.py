@@ -81,7 +81,7 @@ def run(
     with screen.working(f"Recommending to {len(histories):,} users"):
         rows = model.recommend(histories, **request, as_frame=True, names=names).drop(columns="seen")
         if explain:
-            sentences += add_reasons(rows, estimator, histories, names)
+            sentences += add_reasons(rows, estimator, histories, names, request["at"])
     for sentence in [*sentences, *full_lists(rows, len(histories)), *beyond_cap(rows, kinds, asked)]:
         screen.say(sentence)
     if output is None:
@@ -175,7 +175,7 @@ def short_lists(estimator, histories, items: np.ndarray, k: int | None, n_allowe
     return sentences
 
 
-def add_reasons(rows, estimator, histories, names) -> list[str]:
+def add_reasons(rows, estimator, histories, names, at) -> list[str]:
     """Add the column `because`: the items of the history behind each recommendation, with their share.
 
     Returns what the user must know of them.
@@ -183,7 +183,7 @@ def add_reasons(rows, estimator, histories, names) -> list[str]:
     from ..inspection import explain
 
     width = len(rows) // len(histories)
-    reasons = explain(estimator, histories, items=rows["item"].to_numpy().reshape(-1, width).tolist())
+    reasons = explain(estimator, histories, items=rows["item"].to_numpy().reshape(-1, width).tolist(), at=at)
     known = {} if names is None else dict(zip(names.index.tolist(), names.tolist(), strict=True))
     texts: dict[tuple, list[str]] = {}
     for row in reasons[reasons["share"].astype(float) > 0].itertuples():
