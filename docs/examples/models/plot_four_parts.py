@@ -127,9 +127,9 @@ leaderboard[["ndcg@10", "ndcg@10_low", "ndcg@10_high", "recall@10", "fit_seconds
 
 # %%
 # What customers bought before says most here. On so few customers the hybrid is not above this part alone: the search
-# chose the trees, whose interval overlaps with that of the part; the net is below. On the whole shop a blend gains over its parts, see
-# :ref:`sphx_glr_auto_examples_models_plot_why_hybrid.py`. Pictures tell the kind of a product, which helps little where
-# there are histories; for a product that nobody has bought yet they are all there is.
+# chose the trees, whose interval overlaps with that of the part; the net is below. On the whole shop a blend gains over
+# its parts, see :ref:`sphx_glr_auto_examples_models_plot_why_hybrid.py`. Pictures tell the kind of a product, which
+# helps little where there are histories; for a product that nobody has bought yet they are all there is.
 
 import matplotlib.pyplot as plt
 

@@ -90,6 +90,7 @@ for (title, row), marker in zip(quality.items(), "osD^v", strict=True):
     distance = (table.loc[title] - target).abs().sum() / 2
     right.plot(distance, row["NDCG@10"], marker, markersize=8, label=title)
 right.set(xlabel="distance of the exposure from the purchases", ylabel="NDCG at 10")
+right.locator_params(axis="x", nbins=5)
 right.legend(frameon=False)
 for axes in (left, right):
     axes.spines[["top", "right"]].set_visible(False)
