@@ -114,19 +114,21 @@ def error_table(measured: Measurements) -> str:
 
 
 def log_table(measured: Measurements) -> str:
-    """Return the table of the logs: what they are like, and their best recipe."""
+    """Return the table of the logs: what they are like, their best recipe, and what is suggested from other sets."""
+    order = advice_tables.choices(measured)["suggest"]
     rows = []
-    able = measured.suggestible
     for row, name in enumerate(measured.logs):
         character = measured.characters[row]
-        scores = np.where(able, measured.ndcg[row], np.nan)
+        scores = np.where(measured.suggestible, measured.ndcg[row], np.nan)
         best = int(np.nanargmax(scores))
         cells = [f"{character[key]:,.0f}" for key in ("n_users", "n_items", "n_events")]
         cells += [f"{100 * character['repeat_share']:.0f} %"]
         cells += ["" if np.isnan(value := character[key]) else f"{value:.2f}" for key in _SHOWN]
-        rows.append([name, *cells, f"`{measured.recipes[best]}`", f"{scores[best]:.4f}"])
+        suggested = ", ".join(f"`{measured.recipes[recipe]}`" for recipe in order[row, :3])
+        lost = f"{100 * (1 - scores[order[row, 0]] / scores[best]):.1f} %"
+        rows.append([name, *cells, f"`{measured.recipes[best]}`", f"{scores[best]:.4f}", suggested, lost])
     header = ["log", "users", "items", "events", "repeats", "order gain", "popularity shift", "best", "its NDCG@10"]
-    return _table(header, rows)
+    return _table([*header, "suggested", "lost by the first"], rows)
 
 
 _SHOWN = ("order_gain", "popularity_shift")
