@@ -49,7 +49,7 @@ SETTINGS: dict = {  # of the nets, beside QUICK; chosen on the validation parts
     "diginetica": {"n_components": 128, "epochs": 12},
     "retailrocket": {},
 }
-BLENDS: dict = {  # weight of the net beside SessionKNN: chosen on the validation part of Diginetica, of WEIGHTS
+BLENDS: dict = {  # weight of the net beside SessionKNN: chosen on the validation parts, of WEIGHTS
     "diginetica": {"SASRec": 0.7},
     "retailrocket": {"SASRec": 0.7},
 }
