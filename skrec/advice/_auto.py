@@ -26,6 +26,7 @@ from ._auto_search import FLOOR, Candidate, Search, interval
 from ._suggest import suggest
 
 _NO_LIMIT = 1e9  # GiB
+_UNMEASURED = 10.0  # what a recipe that was never measured is expected to cost, in times of the most expensive other
 
 
 def _winner_has(name: str):
@@ -297,9 +298,9 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         advice = suggest(question.known, memory=_NO_LIMIT, n=len(recipe_names()), **options)
         costs, free = advice[["fit_seconds", "latency_ms", "memory_gib"]], free_bytes() / 2**30
         known, quickest = [name for name in advice.index if name in names], 0.9 * costs.min()  # little but reading
-        found = []
-        for name in [*known, *(name for name in names if name not in known)]:  # what was not measured costs most
-            seconds, milliseconds, memory = costs.loc[name] if name in known else [*costs.max()[:2], 0.0]
+        most, found = _UNMEASURED * costs.max()[:2], []
+        for name in [*known, *(name for name in names if name not in known)]:
+            seconds, milliseconds, memory = costs.loc[name] if name in known else [*most, 0.0]
             seconds, milliseconds = seconds - quickest["fit_seconds"], milliseconds - quickest["latency_ms"]
             found.append(Candidate(name, {}, names.index(name), float(seconds), float(milliseconds) / 1000))
             if memory > free:
