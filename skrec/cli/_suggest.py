@@ -1,5 +1,6 @@
 """The steps of `skrec suggest`."""
 
+import re
 import shlex
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from ._log import as_options, read_log
 from ._options import Log, check_choice
 from ._screen import Screen, UserError
 
+_NEED = re.compile(r"need='(\w+)'")
 _FLOOR = "popularity"  # what every comparison has
 
 
@@ -59,7 +61,7 @@ def run(
             n=number,
         )
     for note in advice.attrs["notes"]:
-        screen.say(f"{note}.".replace("need=", "--need "))
+        screen.say(_NEED.sub(r"--need \1", f"{note}."))
     _show(screen, advice)
     log = replace(log, sessions=advice.attrs["rows"] == "sessions")
     chosen = [*advice.index, *({_FLOOR} - set(advice.index))]

@@ -51,6 +51,7 @@ def test_without_times(folder, run):
 def test_columns_are_guessed(folder, run):
     code, out, err = run("suggest", "log.csv", "--need", "new")
     assert (code, err) == (0, "")
+    assert "; --need repeats would recommend them" in out
     assert "Guessed: --user user --item item --time time" in out
     assert all({"--user", "--item", "--time"} <= set(command) for command in commands_of(out))
 
