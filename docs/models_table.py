@@ -110,7 +110,7 @@ FACTS = {
         "Variety, rules of the shop, value.",
     ),
     "AutoRecommender": (
-        ("recipes", "as the choice", "as the choice", "within `budget`", "the choice"),
+        ("auto", "as the choice", "as the choice", "within `budget`", "the choice"),
         "No time to choose.",
     ),
 }
