@@ -88,7 +88,7 @@ def cost_table(measured: Measurements) -> str:
             continue
         costs = [np.nanmedian(measured.costs[kind][:, recipe]) for kind in advice_tables.COSTS]
         shares = [_within(errors[kind][:, recipe]) for kind in advice_tables.COSTS]
-        cells = [f"{cost:.2g} | {share}" for cost, share in zip(costs, shares, strict=True)]
+        cells = [f"{_short(cost)} | {share}" for cost, share in zip(costs, shares, strict=True)]
         rows.append([f"`{name}`", *" | ".join(cells).split(" | ")])
     every = [_within(errors[kind][:, measured.suggestible].ravel()) for kind in advice_tables.COSTS]
     rows.append(["*all*", *(cell for share in every for cell in ("", share))])
@@ -97,7 +97,12 @@ def cost_table(measured: Measurements) -> str:
 
 
 def _within(error: np.ndarray) -> str:
-    return f"{100 * advice_tables.within(error):.0f} %"
+    share = advice_tables.within(error)
+    return "" if np.isnan(share) else f"{100 * share:.0f} %"
+
+
+def _short(cost: float) -> str:
+    return f"{cost:.0f}" if cost >= 10 else f"{cost:.2g}"
 
 
 def error_table(measured: Measurements) -> str:
