@@ -27,7 +27,7 @@ from skrec.utils._archive import CompactArchive
 
 SHOP = [["tea", "milk"], ["tea", "milk", "sugar"], ["nails", "hammer"], ["hammer", "nails", "saw"]]
 DATA = Path(__file__).parent / "data"
-OLDER = DATA / "saved_0.1.0"
+OLDER = sorted(DATA.glob("saved_*/*.skrec"))
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def writer():
     return module
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in OLDER.glob("*.skrec")))
-def test_files_of_earlier_versions_answer_as_they_did(name):
+@pytest.mark.parametrize("path", OLDER, ids=[f"{path.parent.name}-{path.stem}" for path in OLDER])
+def test_files_of_earlier_versions_answer_as_they_did(path):
     pytest.importorskip("tensorflow")  # the module that wrote them names the nets
-    module, expected = writer(), json.loads((OLDER / "expected.json").read_text())
-    model = skrec.load(OLDER / f"{name}.skrec")
+    name, module, expected = path.stem, writer(), json.loads((path.parent / "expected.json").read_text())
+    model = skrec.load(path)
     if name in module.recommenders():
         assert module.answers(model, module.shop()[:5], "predict") == expected[name]
         return

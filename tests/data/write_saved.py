@@ -2,8 +2,9 @@
 
     python tests/data/write_saved.py FOLDER
 
-The files in ``saved_0.1.0`` were written by the state before `Users` and the moves of classes: the tests load them to
-see that files of earlier versions keep their meaning. Run it again only for a new version, into a new folder.
+The files in ``saved_0.1.0`` were written by the state before `Users` and the moves of classes, those in ``saved_0.2.0``
+before the release: the tests load them to see that files of earlier versions keep their meaning. Run it again only for
+a new version, into a new folder.
 """
 
 import json
@@ -16,8 +17,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import skrec
+from skrec.advice import AutoRecommender
 from skrec.datasets import make_histories
-from skrec.decomposition import ALS, BPR, PureSVD
+from skrec.decomposition import ALS, BPR, PPMISVD, PureSVD
 from skrec.dummy import PopularityRecommender, RandomRecommender
 from skrec.ensemble import BlendRecommender, Reranker, TwoStageRecommender
 from skrec.feature_extraction import BehaviorFeatures, BM25Transformer, HistoryVectorizer
@@ -78,6 +80,8 @@ def recommenders() -> dict:
         "als": ALS(4, random_state=0),
         "bpr": BPR(4, max_iter=3, random_state=0),
         "pure_svd": PureSVD(4),
+        "ppmi_svd": PPMISVD(4, random_state=0),
+        "auto": AutoRecommender(recipes=["popularity", "item-knn"], grids=False, random_state=0),
         "blend": BlendRecommender(pair, weights="auto", random_state=0),
         "two_stage": TwoStageRecommender(pair, item_features=items(), random_state=0),
         "reranker": Reranker(EASE(l2=5), categories=items()["kind"], max_per_category=3, random_state=0),
