@@ -33,6 +33,7 @@ GOALS = {  # processor seconds and GiB at 100 million events, on two cores
     "rp3beta": (150, 6),
     "transition": (120, 6),
     "als": (50, 3.5),
+    "als cg": (50, 3.5),
     "session-knn": (40, 3),
     "session-knn request": (0.005, None),
     "ease": (60, 4),  # 20,000 items, 20 million events
@@ -48,7 +49,8 @@ FORMULAS = {  # processor seconds and GiB: a + b * million events, at 200,000 it
     "item-knn": ((3, 0.52), (0.66, 0.0137)),
     "rp3beta": ((5, 0.62), (1.15, 0.021)),
     "transition": ((1, 0.31), (0.65, 0.034)),
-    "als": ((3, 1.22), (0.35, 0.035)),
+    "als": ((2, 0.95), (0.35, 0.035)),
+    "als cg": ((1, 0.35), (0.4, 0.025)),
     "session-knn": ((0.5, 0.126), (0.4, 0.028)),
 }
 MOST = {"ease": 20}  # million events beyond which a step is not run
@@ -126,6 +128,7 @@ def fit(folder: Path, name: str):
         "rp3beta": RP3beta(),
         "transition": TransitionRecommender(),
         "als": ALS(n_components=64, max_iter=1, random_state=0),
+        "als cg": ALS(n_components=64, max_iter=1, solver="cg", random_state=0),
         "session-knn": SessionKNN(),
         "ease": EASE(vectorizer=HistoryVectorizer(max_items=20_000)),
     }
@@ -199,7 +202,17 @@ STEPS = {
     "matrix": matrix,
     **{
         name: lambda folder, name=name: fit(folder, name) and None
-        for name in ("popularity", "buy-again", "item-knn", "rp3beta", "transition", "als", "session-knn", "ease")
+        for name in (
+            "popularity",
+            "buy-again",
+            "item-knn",
+            "rp3beta",
+            "transition",
+            "als",
+            "als cg",
+            "session-knn",
+            "ease",
+        )
     },
     "session-knn request": request,
     "lists item-knn": lambda folder: lists(folder, "item-knn"),
