@@ -67,7 +67,7 @@ def task_and_model(name: str, seed: int, n_users: int = 0, with_net: bool = Fals
         from skrec.neural_network import SASRec
 
         net = SASRec(random_state=0, exclude_seen=task.exclude_seen, **bench_sequences.SETTINGS.get(name, {}))
-        model.set_params(recommenders=[*model.recommenders, ("net", net)])
+        model.set_params(retrievers=[*model.retrievers, ("net", net)])
     return task, model
 
 

@@ -176,6 +176,9 @@ def evaluate(
     sessions: Sessions = False,
     exclude_seen: Seen = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report, as .html.")] = None,
+    category: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the item's category, for the report.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the table, as .csv or .parquet.")
     ] = None,
@@ -200,6 +203,7 @@ def evaluate(
         k=k,
         exclude_seen=exclude_seen,
         report=report,
+        category=category,
         output=output,
         memory=memory,
     )

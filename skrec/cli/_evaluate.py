@@ -14,6 +14,7 @@ from ._advice import check_of, next_command, say_conclusion
 from ._data import TABLES, check_output, facts, say_facts, say_seen, write_table
 from ._dates import echo, kind_of_time, parse_moment, say_baskets
 from ._hold_out import hold_out, known_names
+from ._item_columns import column_of_log, is_large
 from ._large_log import check_memory
 from ._log import read_log
 from ._options import Log, build, check_choice, check_k, chosen_names, settings_by_model
@@ -39,6 +40,7 @@ def run(
     k: int,
     exclude_seen: bool | None,
     report: Path | None,
+    category: str | None,
     output: Path | None,
     memory: float | None,
 ) -> int:
@@ -47,6 +49,10 @@ def run(
     check_memory(memory)
     check_output(output, "--output", TABLES)
     check_output(report, "--report", (".html",))
+    if category is not None and report is None:
+        raise UserError("--category is for the report: add --report report.html")
+    if category is not None and "-" in log.paths:
+        raise UserError("--category reads the log a second time, which standard input cannot: name a file")
     check_choice(split, "--split", _SPLITS)
     split = split or ("time" if at is not None else "last" if log.sessions else None)
     if "time" not in log.columns and split in ("time", "basket"):
@@ -110,6 +116,7 @@ def run(
         counts = popularity(question.X)
         more: dict[str, Any] = {
             "names": names,
+            "categories": None if category is None else categories_of(log, category, memory),
             "rows": rows,
             "check": check_of(screen, log),
             "drift": drift_of(histories),
@@ -129,6 +136,11 @@ def run(
     if failed:
         screen.error(f"{len(failed)} of {len(leaderboard)} models failed: {', '.join(failed)}")
     return int(bool(failed))
+
+
+def categories_of(log: Log, column: str, memory: float | None):
+    """Return the category of each item, the most frequent where a log has several."""
+    return column_of_log(log, column, "--category", memory, large=is_large(log, memory))
 
 
 def grids_of(fixed: dict[str, dict]) -> dict[str, dict]:

@@ -26,6 +26,7 @@ _ROOM = 4096  # items that a user may have in question
 _USERS = 32  # that are served together
 _PER_SECOND = 2.5e9  # numbers of item vectors that are multiplied in a second, when all are
 _BLOCKS = 2**9  # blocks of items that are coded at a time
+_SMALLEST = 1e-15  # norm from which squares keep their digits in float32
 _LARGEST = 1e15  # norm up to which products are far from the largest float32
 _THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
 
@@ -230,7 +231,7 @@ def _search_sorted(index: SortedItems, queries: np.ndarray, norms: np.ndarray, k
     with single_threaded_blas():
         for row in np.flatnonzero((norms > 0) & (norms <= _LARGEST)).tolist():
             found = search_sorted(index, queries[row], k, hidden[row] if hidden else nothing)
-            answers[row] = found if len(found) <= _ROOM else None
+            answers[row] = found if k <= len(found) <= _ROOM else None
     return answers
 
 
@@ -317,5 +318,10 @@ def products_of(user: np.ndarray, items: np.ndarray, columns: np.ndarray) -> np.
 
 def of_norm_1(vectors: np.ndarray) -> np.ndarray:
     """Return vectors divided by their norm, in float32; zeros stay."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(over="ignore", under="ignore"):
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if (lost := ~((norms > _SMALLEST) & np.isfinite(norms)).ravel()).any():  # squares leave the range of float32
+        vectors = vectors.astype(np.float64)
+        norms = norms.astype(np.float64)
+        norms[lost] = np.linalg.norm(vectors[lost], axis=1, keepdims=True)
     return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)

@@ -120,6 +120,11 @@ def test_the_conclusion_is_that_of_the_report(folder, run, monkeypatch):
     assert "Thing [red] <b>" in page and "whom nothing was found" in page and "loyal: 5 days or more" in page
     assert "request" in out and "--report" not in out
     assert "Coverage" in out and "peak" in out
+    assert "By category" not in page
+    code, out, _ = run(*words, "--include-seen", "--report", "c.html", "--category", "name")
+    assert code == 0 and "By category" in (folder / "c.html").read_text(encoding="utf-8")
+    code, _, err = run(*words, "--category", "name")
+    assert code == 2 and "--category is for the report" in err
     monkeypatch.setenv("COLUMNS", "72")
     code, out, _ = run(*words[:-4], "--sessions", "--model", "popularity")
     assert "Coverage" not in out and "peak" not in out and "request" in out and "\n popularity " in out

@@ -225,3 +225,24 @@ def test_the_search_begins_when_it_pays(monkeypatch):
         states.append(_search.index_of(model, model.item_factors_) is not None)
     assert states[-1]
     assert model.__getstate__().keys() == PureSVD(8, random_state=0).fit(histories).__getstate__().keys()
+
+
+def test_codes_longer_than_the_vector_do_not_hide_it():
+    # zeros are coded as half a level, which lengthens this item's code, and the rounding of the query points along it
+    query = np.full(64, 1 / 30 - 34)
+    query[1:9] -= 1
+    query[0] = 0.499
+    query[-1] = -(32700 - 7.5 * 64) / 15 - query[1:-1].sum()  # with this sum a step is 1
+    query = query.astype(np.float32)
+    best, rival = np.zeros((2, 64), dtype=np.float32)
+    best[0], rival[0] = 7.5, 7.1
+    rival[1], rival[2] = 12, -12 * query[1] / query[2]
+    items = np.stack([rival] * 64 + [best] + [0 * best] * 9)
+    check_complete(items, query, 1, search(build_index(items), query[None], 1)[0])
+
+
+def test_vectors_of_any_size_come_to_norm_1():
+    vectors = np.array([[3e-25, 4e-25], [3e25, 4e25], [3, 4], [0, 0]], dtype=np.float32)
+    unit = _search.of_norm_1(vectors)
+    assert unit.dtype == np.float32
+    np.testing.assert_allclose(unit, [[0.6, 0.8]] * 3 + [[0, 0]], rtol=1e-6)

@@ -78,3 +78,8 @@ def test_a_model_answers_as_with_the_full_product(monkeypatch):
         np.testing.assert_allclose(values, scores, rtol=2e-5, atol=1e-6)
         rows = (found != items).any(axis=1)
         assert rows.mean() <= 0.1 or len(rows) == 1
+
+
+def test_fewer_items_than_wanted_are_left_to_the_full_product():
+    items = vectors("plain", 50, np.random.default_rng(0))
+    assert search(build_index(items), items[:1], 5, [np.arange(47)]) == [None]
