@@ -9,6 +9,7 @@ import numpy as np
 from ._event_columns import DROP, ZONE, check_values, count_missing, first_line, missing_message, mixed_zones, plain
 
 BATCH = 1_000_000  # events
+SPILLED = ".skrec-duckdb-"  # how the name of a folder to spill to begins
 _MEMORY_SHARE = 0.5  # of DuckDB's usual limit; the rest is for the result
 
 
@@ -55,7 +56,7 @@ def opened_duckdb(paths: list[str], *, memory: float | None = None, folder=None)
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="skrec-", dir=folder, ignore_cleanup_errors=True) as spilled:
+    with tempfile.TemporaryDirectory(prefix=SPILLED, dir=folder, ignore_cleanup_errors=True) as spilled:
         # what does not fit into memory goes to the folder, and the folder goes away
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": spilled,

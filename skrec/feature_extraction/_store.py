@@ -17,13 +17,14 @@ from ..utils._files import replacing
 from ..utils._histories import Histories
 from ..utils._row_blocks import BLOCK
 from ..utils._validation import as_ids
+from ._duckdb import SPILLED
 from ._stored import StoredHistories
 from ._stored_times import is_dated
 
 _FORMAT = 1
 _NAME = "histories.json"
 _PART = re.compile(r"part-[0-9a-f]{12}")
-_UNFINISHED = re.compile(rf"{_PART.pattern}|skrec-\w+|\.{_NAME}\..+\.part")  # parts, DuckDB's files, a list of parts
+_UNFINISHED = re.compile(rf"{_PART.pattern}|{re.escape(SPILLED)}\w+|\.{_NAME}\..+\.part")  # parts, DuckDB's files, a list of parts
 _DAMAGES = (KeyError, TypeError, ValueError, AttributeError, NotImplementedError, OSError, EOFError, OverflowError)
 _MOST_IDS = 2**31 - 1
 _HEADER = 128  # bytes before the numbers of an array, whatever its length
@@ -92,6 +93,7 @@ class PartWriter:
         with (self.folder / "part.json").open("w", encoding="utf-8") as text:
             json.dump(facts | {"columns": list(self._files)}, text)
             _sync(text)
+        _sync_folder(self.folder)  # the names of the files too, before the part counts
 
     def abandon(self) -> None:
         """Remove what has been written."""
@@ -122,6 +124,15 @@ def _sync(file) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # not every system lets a folder be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def check_store(path, append: bool = False) -> Path:
@@ -231,10 +242,17 @@ def locked(folder: Path) -> Iterator[None]:
     while True:
         with path.open("a") as file:
             _lock(file.fileno())
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else one who waited less has removed it
-                    yield
-                    return
+            if _is_at(file, path):  # else one who waited less has removed it
+                yield
+                return
+
+
+def _is_at(file, path: Path) -> bool:
+    """Tell whether an open file is the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: int) -> None:

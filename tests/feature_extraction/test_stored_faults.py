@@ -66,13 +66,46 @@ NEW = "to_histories(more, **names, store=store)"
 )
 def test_a_process_that_is_killed_while_it_appends_changes_nothing(store, at):
     wanted = open_histories(store).to_frame()
-    (store / "skrec-abc").mkdir()  # what DuckDB leaves
+    (store / ".skrec-duckdb-abc").mkdir()  # what DuckDB leaves
     killed(APPEND, store, at=at)
     assert len(list(store.glob("part-*"))) == 2
     assert open_histories(store).to_frame().equals(wanted)
     more = to_histories(log(5, 1), **NAMES, store=store, append=True)
     assert more.n_events == 55
     assert sorted(one.name.partition("-")[0] for one in store.iterdir()) == [".lock", "histories.json", "part"]
+
+
+def test_folders_of_others_are_neither_taken_nor_removed(tmp_path, store):
+    for folder in (tmp_path / "trial" / "skrec-demo", store / "skrec-demo"):  # where `skrec demo` writes
+        folder.mkdir(parents=True)
+    with pytest.raises(FileExistsError, match="is no empty folder"):
+        to_histories(log(), **NAMES, store=tmp_path / "trial")
+    to_histories(log(5, 1), **NAMES, store=store, append=True)
+    assert open_histories(store).n_events == 55
+    assert (tmp_path / "trial" / "skrec-demo").is_dir() and (store / "skrec-demo").is_dir()
+
+
+def test_a_missing_file_is_told_from_under_the_lock(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gone"), _store.locked(tmp_path):
+        raise FileNotFoundError("gone")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be opened")
+def test_a_part_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    synced, sync, set_parts = set(), os.fsync, _open_histories.set_parts
+
+    def follow(handle):
+        synced.add(os.fstat(handle).st_ino)
+        sync(handle)
+
+    def check(folder, parts):
+        inside = [folder / parts[-1], *(folder / parts[-1]).iterdir()]
+        assert {one.stat().st_ino for one in inside} <= synced
+        set_parts(folder, parts)
+
+    monkeypatch.setattr(os, "fsync", follow)
+    monkeypatch.setattr(_open_histories, "set_parts", check)
+    assert to_histories(log(), **NAMES, store=tmp_path / "s").n_events == 50
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
