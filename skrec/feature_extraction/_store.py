@@ -24,7 +24,9 @@ from ._stored_times import is_dated
 _FORMAT = 1
 _NAME = "histories.json"
 _PART = re.compile(r"part-[0-9a-f]{12}")
-_UNFINISHED = re.compile(rf"{_PART.pattern}|{re.escape(SPILLED)}\w+|\.{_NAME}\..+\.part")  # parts, DuckDB's files, a list of parts
+_UNFINISHED = re.compile(  # parts, DuckDB's files, a list of parts
+    rf"{_PART.pattern}|{re.escape(SPILLED)}\w+|\.{_NAME}\..+\.part"
+)
 _DAMAGES = (KeyError, TypeError, ValueError, AttributeError, NotImplementedError, OSError, EOFError, OverflowError)
 _MOST_IDS = 2**31 - 1
 _HEADER = 128  # bytes before the numbers of an array, whatever its length

@@ -90,7 +90,8 @@ def _candidates(
                         other = y * b0 + (y >> 4) * b1 + (y >> 8) * b2 + (y >> 12) * b3
                         totals[row] = np.int16(totals[row] + one + other)
                 first = block * BLOCK
-                slack = query_errors[user] * (block_norms[block] + block_errors[block]) + _TINY  # a code may be longer than its item
+                longest = block_norms[block] + block_errors[block]  # of a code, which may be longer than its item
+                slack = query_errors[user] * longest + _TINY
                 needed = least - (slack + length * block_errors[block])
                 hit = False
                 for row in range(BLOCK):
