@@ -26,6 +26,8 @@ _PIECE = 256  # rows that a thread solves in one call
 _LONG = 16  # entries from which matrix products are faster than the solver's sums of outer products
 _UPDATE_SWEEPS = 2  # of an update
 _USERS = 2**16  # whose products are summed at once, in float64
+_RUNS, _RUN = 16, 64  # runs of users who tell whether the sweeps have settled, and the length of a run
+_SETTLED = 0.1  # share by which their Gram matrix may differ from that of their vectors for the final items
 _FLOATS = 2**18  # numbers of a piece of long rows, near the cache
 
 
@@ -108,7 +110,8 @@ class ALS(EmbeddingMixin, BaseRecommender):
     rows of equal count together, the long ones by matrix products. Scoring costs ``n_components`` operations per item.
 
     `partial_fit` is approximate. Of the users the model keeps their number and the :math:`d \times d` matrix
-    :math:`X^\top X` of the last sweep alone. Two sweeps solve the vectors of the users of the update and of the items
+    :math:`X^\top X` of the last sweep alone; where these vectors are not yet about those for the final items, `fit`
+    solves the users once more. Two sweeps solve the vectors of the users of the update and of the items
     they have or had; the other users enter an item's equations by :math:`X^\top X` and by the item's vector so far. A
     new item, which no other user has, gets the minimum of the loss over all users. Other items keep their vectors, and
     `unobserved_weight_` stays that of `fit`. Cost: :math:`O(|S'| d^2 + (|U'| + |I'|) d^3)` a sweep for the entries
@@ -222,7 +225,18 @@ class ALS(EmbeddingMixin, BaseRecommender):
                     raise ValueError(_DIVERGED) from error
                 progress.step()
         self._keep(item_factors)
-        self._learn_users(user_factors)
+        settled = self._have_settled(by_user, user_factors)
+        self._learn_users(user_factors if settled else self._folded(by_user, item_factors))
+
+    def _have_settled(self, by_user: sp.csr_matrix, users: np.ndarray) -> bool:
+        """Tell from some users whether the vectors of the last sweep are about those for the final items."""
+        if len(users) > _RUNS * _RUN:
+            starts = np.linspace(0, len(users) - _RUN, _RUNS).astype(np.int64).tolist()
+            by_user = sp.vstack([by_user[start : start + _RUN] for start in starts], format="csr")
+            users = np.concatenate([users[start : start + _RUN] for start in starts])
+        folded = self._folded(by_user, self.item_factors_).astype(np.float64)
+        gram, before = folded.T @ folded, users.T.astype(np.float64) @ users
+        return bool(np.linalg.norm(gram - before) <= _SETTLED * np.linalg.norm(gram))
 
     def _learn_users(self, users: np.ndarray) -> None:
         """Keep what updates need of the users, who are not stored: their number, and the sum of their products."""

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.pipeline import make_pipeline
 
 from skrec.datasets import make_histories
-from skrec.decomposition import ALS
+from skrec.decomposition import ALS, _als
 from skrec.feature_extraction import BM25Transformer, HistoryVectorizer
 
 HISTORIES = make_histories(200, 50, mean_length=10, random_state=0)
@@ -127,6 +127,33 @@ def test_updates_are_nearer_to_a_refit_than_no_update():
         return np.mean([len(np.intersect1d(*pair)) / 10 for pair in answers])
 
     assert common(model) > common(stale) + 0.05
+
+
+@pytest.mark.parametrize(("max_iter", "solver"), [(1, None), (1, "cg"), (2, None)])
+def test_updates_of_vectors_that_have_not_settled(max_iter, solver):
+    rng = np.random.default_rng(0)
+    whole = [list(dict.fromkeys((user % 4 * 15 + rng.zipf(1.5, 12) % 15).tolist())) for user in range(400)]
+    known = [len(one) - 1 for one in whole]
+    old = [one[:n] for one, n in zip(whole, known, strict=True)]
+    model = ALS(n_components=8, max_iter=max_iter, solver=solver, random_state=0, k=5).fit(old)
+    folded = model.transform(old)
+    np.testing.assert_allclose(model._user_gram, folded.T @ folded, rtol=1e-3, atol=1e-3)
+    length = np.linalg.norm(model.item_factors_)
+    model.partial_fit(whole, since=known)  # with the Gram matrix of the last sweep the vectors became twice as long
+    assert np.linalg.norm(model.item_factors_) < 1.5 * length
+
+
+def test_runs_of_users_tell_whether_vectors_have_settled(monkeypatch):
+    rng = np.random.default_rng(0)
+    histories = [rng.choice(30, 6, replace=False).tolist() for _ in range(300)]
+    monkeypatch.setattr(_als, "_RUNS", 4)
+    monkeypatch.setattr(_als, "_RUN", 16)
+    model = ALS(n_components=4, max_iter=30, random_state=0).fit(histories)
+    matrix = model._confidence(model.vectorizer_.transform(histories))
+    folded = model._folded(matrix, model.item_factors_)
+    assert model._have_settled(matrix, folded)
+    assert not model._have_settled(matrix, 1.2 * folded)
+    np.testing.assert_allclose(model._user_gram, folded.T @ folded, rtol=0.1)
 
 
 def test_updates_without_change_and_of_what_cannot_grow():
