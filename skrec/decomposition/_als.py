@@ -19,6 +19,7 @@ from ..utils._threads import drain, single_threaded_blas
 from ._embedding import EmbeddingMixin, gpu_solver
 
 _DIVERGED = "ALS diverged to infinite vectors: raise l2, or lower alpha or the values of the matrix"
+_SINGULAR = "ALS met a singular system: raise l2, or lower alpha or the values of the matrix"
 _CG_STEPS = 3  # as implicit
 _UNOBSERVED_SHARE = 12  # chosen on the validation parts of Beauty, MovieLens, Online Retail and Complete Journey
 _PARALLEL_WORK = 2**22  # operations that keep two threads busy for about a millisecond
@@ -225,8 +226,11 @@ class ALS(EmbeddingMixin, BaseRecommender):
                     raise ValueError(_DIVERGED) from error
                 progress.step()
         self._keep(item_factors)
-        settled = self._have_settled(by_user, user_factors)
-        self._learn_users(user_factors if settled else self._folded(by_user, item_factors))
+        try:
+            settled = self._have_settled(by_user, user_factors)
+            self._learn_users(user_factors if settled else self._folded(by_user, item_factors))
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:  # of LAPACK, as each request would be
+            raise ValueError(_SINGULAR) from error
 
     def _have_settled(self, by_user: sp.csr_matrix, users: np.ndarray) -> bool:
         """Tell from some users whether the vectors of the last sweep are about those for the final items."""
@@ -438,4 +442,4 @@ def _solve_long(solved: np.ndarray, gram: np.ndarray, other, indices, confidence
     for row in range(len(solved)):
         _, solved[row], failed = lapack.sposv(left[row].T, right[row], overwrite_a=True)
         if failed:
-            raise ValueError("ALS met a singular system: raise l2, or lower alpha or the values of the matrix")
+            raise ValueError(_SINGULAR)

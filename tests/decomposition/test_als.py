@@ -156,6 +156,13 @@ def test_runs_of_users_tell_whether_vectors_have_settled(monkeypatch):
     np.testing.assert_allclose(model._user_gram, folded.T @ folded, rtol=0.1)
 
 
+@pytest.mark.parametrize("max_iter", [1, 16])
+def test_conjugate_gradients_without_penalty_need_as_many_items_as_components(max_iter):
+    model = ALS(n_components=8, l2=0, solver="cg", max_iter=max_iter, random_state=0)
+    with pytest.raises(ValueError, match="met a singular system: raise l2"):
+        model.fit([["a", "b"], ["b", "c"], ["a", "c"], ["b"]])
+
+
 def test_updates_without_change_and_of_what_cannot_grow():
     model = ALS(4, random_state=0).fit(HISTORIES)
     factors = model.item_factors_
