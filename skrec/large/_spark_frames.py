@@ -37,6 +37,11 @@ def check_histories(frame, name: str = "frame") -> None:
             f"{name} is a frame without the list column 'item' (it has {frame.columns[:8]}): build it with "
             "skrec.large.spark.to_histories"
         )
+    if split := [column for column in frame.columns if "." in column or "`" in column]:
+        raise ValueError(
+            f"the columns of {name} may have no dot or backtick in their names, which Spark reads as fields of a "
+            f"column, got {split[0]!r}: rename it, {name}.withColumnRenamed"
+        )
     for column in set(COLUMNS) & set(frame.columns):
         kind = frame.schema[column].dataType
         if not isinstance(kind, ArrayType):

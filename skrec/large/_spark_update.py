@@ -40,6 +40,8 @@ def update_model(model, frame, since):
     known = isinstance(since, str) and since in frame.columns
     if not known and since is not None and np.ndim(since):
         raise TypeError(f"since must be a moment or the name of a column of integers, got {shown(since)}")
+    if known:
+        _check_numbers(frame, since)
     ids, _, _ = count_items(frame, partial(_new_items, without_results(model)))
     old = model.items_
     if len(ids):
@@ -76,6 +78,16 @@ def check_updatable_on_spark(model) -> None:
     check_updatable(model.vectorizer_, name)
 
 
+def _check_numbers(frame, since: str) -> None:
+    from pyspark.sql.types import IntegralType
+
+    if not isinstance(kind := frame.schema[since].dataType, IntegralType):
+        raise TypeError(
+            f"since={since!r} must be a column of integers, the number of events that the model knows of each user, "
+            f"got {kind.simpleString()}: cast it"
+        )
+
+
 def _new_items(model, table) -> tuple:
     histories = read_histories(table)
     if histories.time is not None:
@@ -86,7 +98,10 @@ def _new_items(model, table) -> tuple:
 
 def _count_change(model, since, known: bool, table) -> _Change:
     if known:
-        since = table.column(since).to_numpy().astype(np.int64)
+        numbers = table.column(since)
+        if numbers.null_count:
+            raise ValueError(f"since={since!r} has missing values: fill in 0 for users of whom the model knows nothing")
+        since = numbers.to_numpy().astype(np.int64)
     X = as_frame(table)
     users = model.popularity_
     after, before = model._read_update(ReadHistories(X, read_histories(X)), since)

@@ -365,7 +365,7 @@ def update(model, frame, *, since=None):
     ImportError
         If PySpark is not installed.
     TypeError
-        If the vectorizer has weights that depend on the whole log.
+        If the vectorizer has weights that depend on the whole log, or the column of `since` has no integers.
     ValueError
         If the model keeps no statistics, or the frame has events before `since` that were never learned.
 

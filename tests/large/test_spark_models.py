@@ -347,6 +347,22 @@ def test_update_by_numbers_of_known_events(spark):
     large.update(model, spark.createDataFrame(_arrow(histories)), since="known")
     expected = ItemKNN(incremental=True).fit(before).partial_fit(histories[["item"]], since=[2, 1, 1])
     _assert_same_model(model, expected, [["a"], ["d"]])
+    kept = model.popularity_
+    with pytest.raises(TypeError, match=r"since='known' must be a column of integers.* got double: cast it"):
+        large.update(
+            model, spark.createDataFrame([(["a", "b"], 1.7)], "item array<string>, known double"), since="known"
+        )
+    missing = spark.createDataFrame([(["a", "b"], None)], "item array<string>, known int")
+    with pytest.raises(Exception, match="since='known' has missing values: fill in 0"):
+        large.update(model, missing, since="known")
+    assert model.popularity_ is kept
+
+
+@pytest.mark.parametrize("name", ["user.id", "user`s id"])
+def test_names_that_spark_takes_apart_are_refused(spark, name):
+    frame = spark.createDataFrame([(1, ["a", "b"])], "user int, item array<string>").toDF(name, "item")
+    with pytest.raises(ValueError, match=f"may have no dot or backtick in their names.* got {name!r}: rename it"):
+        large.fit(PopularityRecommender(), frame)
 
 
 def test_update_refuses_what_was_never_learned(spark):
