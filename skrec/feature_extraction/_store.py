@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils._files import replacing
+from ..utils._files import is_at, replacing
 from ..utils._histories import Histories
 from ..utils._row_blocks import BLOCK
 from ..utils._validation import as_ids
@@ -244,17 +244,9 @@ def locked(folder: Path) -> Iterator[None]:
     while True:
         with path.open("a") as file:
             _lock(file.fileno())
-            if _is_at(file, path):  # else one who waited less has removed it
+            if is_at(file, path):  # else one who waited less has removed it
                 yield
                 return
-
-
-def _is_at(file, path: Path) -> bool:
-    """Tell whether an open file is the one at a path."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _lock(file: int) -> None:

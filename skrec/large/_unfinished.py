@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from joblib.hashing import NumpyHasher
 
-from ..utils._files import replacing
+from ..utils._files import is_at, replacing
 from ..utils._histories import COLUMNS, is_frame, read_histories
 from ..utils._row_blocks import BLOCK
 from ..utils._time import logger
@@ -49,23 +49,28 @@ def unfinished(path: Path, mark: str, n_blocks: int) -> Iterator[tuple[list[Path
 @contextlib.contextmanager
 def _alone(lock: Path, path: Path) -> Iterator[None]:
     """Hold a lock on a path; it goes with the process."""
-    with lock.open("a") as file:
-        try:
-            if sys.platform == "win32":
-                import msvcrt
+    while True:
+        with lock.open("a") as file:
+            try:
+                if sys.platform == "win32":
+                    import msvcrt
 
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                else:
+                    import fcntl
 
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BlockingIOError(f"another process is writing {path}: wait for it, or choose another path") from error
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                lock.unlink()
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                text = f"another process is writing {path}: wait for it, or choose another path"
+                raise BlockingIOError(text) from error
+            if not is_at(file, lock):  # a process that has ended meanwhile removed it
+                continue
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    lock.unlink()
+            return
 
 
 def _resume(folder: Path, state: dict) -> int:

@@ -84,6 +84,14 @@ class replacing:
                     other.unlink()
 
 
+def is_at(file, path: Path) -> bool:
+    """Tell whether an open file is the one at a path, where another may have taken its place."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _escaped(name: str) -> str:
     return "".join(f"[{one}]" if one in "*?[" else one for one in name)
 

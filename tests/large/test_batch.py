@@ -1,6 +1,7 @@
 """Recommendations to all users, written block by block."""
 
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from skrec import base
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import to_histories
-from skrec.large import _batch, write_recommendations
+from skrec.large import _batch, _unfinished, write_recommendations
 from skrec.large._unfinished import fingerprint
 from skrec.neighbors import BuyAgainRecommender, ItemKNN
 
@@ -171,6 +172,24 @@ def test_one_process_writes_a_path(histories, tmp_path, monkeypatch):
     monkeypatch.setattr(_batch, "_answers", meanwhile)
     write_recommendations(model, histories, path)
     assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files stay")
+def test_a_lock_that_was_removed_meanwhile_does_not_count(tmp_path, monkeypatch):
+    import fcntl
+
+    lock, flock = tmp_path / ".lock", fcntl.flock
+
+    def slowly(*arguments):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        lock.unlink()  # by the process that had it
+        flock(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", slowly)
+    with _unfinished._alone(lock, tmp_path / "a"):
+        with pytest.raises(BlockingIOError, match="another process is writing"), _unfinished._alone(lock, tmp_path):
+            pass
+        assert lock.exists()
 
 
 def test_names_and_ids_that_are_none(histories, tmp_path):
