@@ -47,7 +47,7 @@ def _table(head: str, rows: list[tuple[str, dict[str, str]]], columns) -> str:
         cells = [_cell(models, model) for _, model in columns]
         best = max(filter(None, cells), key=float)
         lines.append(f"| {label} | " + " | ".join(f"**{cell}**" if cell == best else cell for cell in cells) + " |")
-    return "\n".join(line.replace("|  |", "| |") for line in lines) + "\n"
+    return re.sub(r"\|  (?=\|)", "| ", "\n".join(lines)) + "\n"
 
 
 def _quality_table(result: dict, head: str, labels: dict[str, str], columns) -> str:

@@ -114,7 +114,7 @@ def main() -> None:
         result = execute(run, run.small if given.small else run.whole)
         print(f"{name}: {result['processor_seconds']} s of processor", flush=True)
         if not given.small:
-            kept[name] = result
+            kept = {one: result if one == name else kept[one] for one in RUNS if one == name or one in kept}
             RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     differ = result_tables.fill(FOLDER.parent, kept, write=given.write) if given.write or given.check else []
     if differ and given.check:
