@@ -37,8 +37,6 @@ GOALS = {  # processor seconds and GiB at 100 million events, on two cores
     "session-knn": (40, 3),
     "session-knn request": (0.005, None),
     "ease": (60, 4),  # 20,000 items, 20 million events
-    "als": lambda folder: sweep(folder, "cholesky"),
-    "als cg": lambda folder: sweep(folder, "cg"),
     "lists item-knn": (None, 4),
     "lists als": (None, 4),
     "sasrec": (None, 6),
@@ -216,17 +214,11 @@ STEPS = {
     "matrix": matrix,
     **{
         name: lambda folder, name=name: fit(folder, name) and None
-        for name in (
-            "popularity",
-            "buy-again",
-            "item-knn",
-            "rp3beta",
-            "transition",
-            "session-knn",
-            "ease",
-        )
+        for name in ("popularity", "buy-again", "item-knn", "rp3beta", "transition", "session-knn", "ease")
     },
     "session-knn request": request,
+    "als": lambda folder: sweep(folder, "cholesky"),
+    "als cg": lambda folder: sweep(folder, "cg"),
     "lists item-knn": lambda folder: lists(folder, "item-knn"),
     "lists als": lambda folder: lists(folder, "als"),
     "sasrec": sasrec,
