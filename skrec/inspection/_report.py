@@ -277,7 +277,7 @@ def _add_users(page: Page, question: Question, names: dict, categories: dict, ro
         page.heading(part.title, 3)
         page.table(part.header, part.rows, numbers=range(1, len(part.header)), caption=part.meaning)
     if any(part.few for part in slices):
-        page.text(f"few: fewer than {FEW} {rows}, so that chance may decide.", "note")
+        page.text(f"few: fewer than {FEW} {rows}, too few for an interval; chance may decide.", "note")
 
     found, missed, (n_found, n_missed) = choose(question, model)
     search = Search(question, model, Names(names), rows, most_bytes)
@@ -287,7 +287,7 @@ def _add_users(page: Page, question: Question, names: dict, categories: dict, ro
     page.text(
         f"The model is {model}. Of {n_found + n_missed:,} {rows} with a held-out item, {n_found:,} took something that "
         f"it recommends, and {n_missed:,} nothing. Shown are {len(found)} and {len(missed)} of them, evenly spaced in "
-        f"the order of the log: not picked by the result. ✓ marks what was recommended and taken."
+        f"the order of the rows: not picked by the result. ✓ marks what was recommended and taken."
     )
     for kind, chosen in ((f"{rows} with a hit", found), (f"{rows} for whom nothing was found", missed)):
         for row in chosen.tolist():
@@ -297,8 +297,9 @@ def _add_users(page: Page, question: Question, names: dict, categories: dict, ro
     had = question.past is not None
     header = ["item", "id", *(["had it"] if had else []), "recommended to", "took it later", "of them after a hit"]
     cells = [[*item[:2], *(f"{count:,}" for count in item[2 if had else 3 :])] for item in top]
+    caption = f"Items, in numbers of the {len(question.scored):,} {rows} with a held-out item."
     page.heading(f"What {model} recommends most", 3)
-    page.table(header, cells, numbers=range(2, len(header)), caption=f"Items, in numbers of {rows}.")
+    page.table(header, cells, numbers=range(2, len(header)), caption=caption)
     page.heading(f"Search {rows} and items", 3)
     page.text(
         f"The search holds {_of(search.n_users, search.of_users)} {rows} with a held-out item and "

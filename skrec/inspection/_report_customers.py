@@ -41,7 +41,7 @@ def singular(rows: str) -> str:
 
 
 def choose(question: Question, model: str, n: int = 3) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """Choose users with a hit and without: evenly spaced in the order of the log, so that the answer picks none.
+    """Choose users with a hit and without: evenly spaced in the order of the rows, so that the answer picks none.
 
     Returns
     -------
@@ -132,7 +132,7 @@ class Search:
             n_users, n_items = int(n_users * share), int(n_items * share)
 
     def _count(self) -> None:
-        """Number all items, the most recommended first, and count who had, was recommended, and took each."""
+        """Number all items, the most recommended first; count the scored users who had, were recommended, took each."""
         question = self.question
         lists, truth, past = (
             read_lists(question.details[self.model].recommendations, None),
@@ -148,7 +148,9 @@ class Search:
         scored[question.scored] = True
         hit = question.hits(self.model)
         counts = [
-            np.zeros(len(ids), np.int64) if self.had is None else _users_of(past.rows, self.had, len(ids)),
+            np.zeros(len(ids), np.int64)
+            if self.had is None
+            else _users_of(past.rows[scored[past.rows]], self.had[scored[past.rows]], len(ids)),
             np.bincount(self.listed[scored].ravel(), minlength=len(ids)),
             _users_of(truth.rows, self.taken, len(ids)),
             np.bincount(self.listed[hit], minlength=len(ids)),

@@ -49,7 +49,7 @@ def meanings(leaderboard, rows: str) -> list[tuple[str, str]]:
     lines[1:1] = [
         (
             f"{_percent(leaderboard)} % interval",
-            "where the mean lies if other {rows} of the same kind are asked; a bootstrap over the {rows}",
+            "confidence interval of the mean, by a bootstrap over the {rows}: what chance among the {rows} explains",
         ),
         (
             "p vs best",

@@ -9,6 +9,7 @@ from ..metrics._hits import read_lists
 from ..utils._row_blocks import number_baskets, row_blocks
 from ..utils._validation import lookup
 from ._conclusion import FEW
+from ._report_customers import cut
 from ._report_question import Question
 
 _LENGTHS = (0, 1, 2, 5, 10, 20, 50)
@@ -112,7 +113,7 @@ def by_category(question: Question, categories: dict, decimals: int, rows: str) 
     n_users = np.array([len(np.unique(users[group[codes] == number])) for number in range(len(names))])
     order = np.argsort(-n_users, kind="stable")
     head, tail = order[:_MOST_CATEGORIES], order[_MOST_CATEGORIES:]
-    parts = [(names[number], np.array([number])) for number in head]
+    parts = [(cut(names[number]), np.array([number])) for number in head]
     parts += [(f"{len(tail)} others", tail)] if len(tail) else []
     cells, few = [], False
     for name, numbers in parts:
@@ -143,11 +144,12 @@ def _size(size: int) -> str:
 
 
 def _mean(values: np.ndarray, decimals: int) -> str:
+    """Write a mean with its interval, which for few users holds the mean far less often than 95 times of 100."""
     values = values[~np.isnan(values)]
     if not len(values):
         return ""
     mean = f"{values.mean():.{decimals}f}"
-    if len(values) < 2:
+    if len(values) < FEW:
         return mean
     low, high = bootstrap_interval(values, n_resamples=_RESAMPLES, random_state=0)
     return f"{mean} ({low:.{decimals}f}-{high:.{decimals}f})"

@@ -90,6 +90,16 @@ def test_categories_are_those_of_the_held_out_items(parts, question):
     assert len(many.rows) == 13 and many.rows[-1][0].endswith("others")
 
 
+def test_few_users_have_no_interval_and_long_categories_are_cut(parts, question):
+    """A percentile bootstrap of fewer than 30 users holds the true mean far less often than it says."""
+    categories = dict.fromkeys(range(2), "rare") | dict.fromkeys(range(2, 40), "long name " * 20)
+    slices = [*by_history(question, 3, "customers"), by_category(question, categories, 3, "customers")]
+    cells = [(number(row[1]), cell) for part in slices for row in part.rows for cell in row[2:]]
+    assert {size < FEW for size, _ in cells} == {True, False}
+    assert all(("(" in cell) == (size >= FEW) for size, cell in cells)
+    assert max(len(row[0]) for row in slices[-1].rows) == 80
+
+
 def test_users_are_chosen_by_a_fixed_rule(parts, question):
     found, missed, sizes = choose(question, "EASE")
     hit = parts["details"]["EASE"].scores["hit_rate@10"]
@@ -123,7 +133,7 @@ def test_the_search_holds_what_was_asked(parts, question):
     listed = parts["details"]["EASE"].recommendations[asked]
     for item in (0, 7, 39):
         expected = [
-            sum(item in history for history in parts["X"]["item"]),
+            sum(item in history for history in parts["X"]["item"].iloc[asked]),  # as the other columns
             int((listed == item).sum()),
             sum(item in later for later in parts["y"]),
             sum(item in later and item in some for later, some in zip(parts["y"].iloc[asked], listed, strict=True)),
