@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import selectors
 import ssl
 import threading
 import weakref
@@ -150,9 +151,18 @@ class Connections:
                 self._all.add(held.connection)
         connection = held.connection
         connection.timeout = wait
+        if connection.sock is not None and _is_dropped(connection.sock):
+            connection.close()
         if connection.sock is not None:
             connection.sock.settimeout(wait)
         return connection, connection.sock is not None
+
+
+def _is_dropped(sock) -> bool:
+    """Tell whether the service has closed a kept connection: between requests nothing else can be read from it."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _exchange(connection, method, path, body, headers) -> http.client.HTTPResponse:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import select
 import socket
 import threading
 from datetime import UTC, datetime, timedelta, timezone
@@ -285,6 +286,16 @@ def test_what_is_not_safe_to_repeat_is_not_repeated():
         with pytest.raises(ServiceError, match="does not answer"):
             client.roll_back()
         assert raw.requests == 1
+
+
+def test_a_connection_that_is_seen_to_be_closed_is_replaced_for_every_request():
+    done = http('{"version": 1}')
+    with Raw([done], [done]) as raw, Client(raw.url) as client:
+        client.roll_back()
+        sock = client._connections._local.held.connection.sock
+        select.select([sock], [], [], 5)  # the service has closed it
+        client.roll_back()
+        assert raw.requests == 2
 
 
 def test_an_answer_that_breaks_off(tmp_path):
