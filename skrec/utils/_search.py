@@ -27,6 +27,7 @@ _USERS = 32  # that are served together
 _PER_SECOND = 2.5e9  # numbers of item vectors that are multiplied in a second, when all are
 _BLOCKS = 2**9  # blocks of items that are coded at a time
 _SMALLEST = 1e-15  # norm from which squares keep their digits in float32
+_LEAST_QUERY = 1e-30  # norm of a user's vector below which its steps lose digits
 _LARGEST = 1e15  # norm up to which products are far from the largest float32
 _THREADED = 2**16  # numbers from which BLAS may take several threads for a product with a vector
 
@@ -187,7 +188,7 @@ def search(
     norms = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
     if isinstance(index, SortedItems):
         return _search_sorted(index, queries, norms, k, hidden)
-    if (bad := ~(norms <= _LARGEST)).any():  # NaN too; the others are found as if these were not there
+    if (bad := ~((norms >= _LEAST_QUERY) & (norms <= _LARGEST))).any():  # NaN too; the others are found all the same
         queries, norms = np.where(bad[:, None], 0, queries), np.where(bad, 0, norms)
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     rounded, steps = _rounded(queries)

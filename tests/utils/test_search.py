@@ -241,6 +241,17 @@ def test_codes_longer_than_the_vector_do_not_hide_it():
     check_complete(items, query, 1, search(build_index(items), query[None], 1)[0])
 
 
+def test_vectors_too_small_for_float32_are_left_to_the_full_product():
+    rng = np.random.default_rng(0)
+    items = (rng.standard_normal((300, 8)) * 1e14).astype(np.float32)
+    queries = (rng.standard_normal((20, 8)) * 10.0 ** np.arange(-42, -22)[:, None]).astype(np.float32)
+    found = search(build_index(items), queries, 5)
+    assert found[0] is None and found[-1] is not None
+    for query, some in zip(queries, found, strict=True):
+        if some is not None:
+            check_complete(items, query, 5, some)
+
+
 def test_vectors_of_any_size_come_to_norm_1():
     vectors = np.array([[3e-25, 4e-25], [3e25, 4e25], [3, 4], [0, 0]], dtype=np.float32)
     unit = _search.of_norm_1(vectors)
