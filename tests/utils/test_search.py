@@ -243,13 +243,12 @@ def test_codes_longer_than_the_vector_do_not_hide_it():
 
 def test_vectors_too_small_for_float32_are_left_to_the_full_product():
     rng = np.random.default_rng(0)
-    items = (rng.standard_normal((300, 8)) * 1e14).astype(np.float32)
-    queries = (rng.standard_normal((20, 8)) * 10.0 ** np.arange(-42, -22)[:, None]).astype(np.float32)
+    items = (rng.standard_normal((300, 1)) * 1e14).astype(np.float32)
+    queries = (rng.standard_normal((50, 1)) * 2e-41).astype(np.float32)
+    queries[-1] = 1e-20
     found = search(build_index(items), queries, 5)
-    assert found[0] is None and found[-1] is not None
-    for query, some in zip(queries, found, strict=True):
-        if some is not None:
-            check_complete(items, query, 5, some)
+    assert found[:-1] == [None] * 49
+    check_complete(items, queries[-1], 5, found[-1])
 
 
 def test_vectors_of_any_size_come_to_norm_1():
