@@ -248,11 +248,13 @@ class Search:
                 reserve = self._reserve(measured)
         for one in waiting:
             costs = f"{self.cost(one, n_users):.2g} s and {self.last_cost(one):.2g} s for the last fit"
-            one.why = f"rung {rung} has no time for it: it is expected to take {costs}"
+            left = f"{max(0.0, self.left()):.2g} s are left"
+            one.why = f"rung {rung} has no time for it: it is expected to take {costs}; {left}"
         return measured
 
     def _measure(self, one: Candidate, sample, rung: int, n_users: int, best: float) -> None:
         started, expected = clock(), self.fit_cost(one, n_users)
+        one.reported = None  # that of a smaller sample
         try:
             model = _fit_part("recipes", one.recipe, self.build(one, sample[1]), sample[0])
             fitted = clock()

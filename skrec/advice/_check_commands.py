@@ -31,6 +31,16 @@ def not_among(name, texts: list[str]) -> str | None:
     return f"{column} not in ({', '.join(quoted)})"
 
 
+def among(name, value) -> str | None:
+    """Return the condition that a column has a value, a text or a number; None where it cannot be written."""
+    column, text = column_in_where(name), str(value)
+    if column is None or ("'" in text and '"' in text):
+        return None
+    if not isinstance(value, str):
+        return f"{column} == {text}"
+    return f"{column} == " + (f"'{text}'" if "'" not in text else f'"{text}"')
+
+
 def joined(conditions: list[str]) -> str | None:
     """Join conditions with `and`."""
     if len(conditions) < 2:

@@ -143,8 +143,10 @@ def add_user_facts(facts: Facts, read: Histories, users: list, name: str) -> Non
         "suspicious",
         "one-event users",
         single,
-        f"{single:,} of {n_users:,} users ({100 * single / n_users:.0f} %) "
-        "have one event: nothing can be held out for them",
+        f"{single:,} of {n_users:,} users ({100 * single / n_users:.0f} %) have one event: nothing can be held out for "
+        "them"
+        if single
+        else "no user has one event alone",
         level,
         f"check that {name!r} names people, not visits or orders" if level == "warning" else "",
     )

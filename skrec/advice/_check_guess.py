@@ -117,14 +117,13 @@ def _say_none(source: Source, facts: Facts, role: str, columns: list[Column]) ->
             text, action = f"{text} that can be used: not {str(unusable[0].name)!r}", "rename the column"
         facts.add("columns", role, "", text, "error", action)
     elif role == "time":
-        facts.add(
-            "columns",
-            role,
-            "",
-            "no column of times was found: the order of the rows is taken for that of the events",
-            "warning",
-            f"name it with {option}",
-        )
+        text, action = "no column of times was found", f"name it with {option}"
+        unread = [one for one in columns if one.usable and is_sure(one, "time") and one.kind in ("text", "mixed")]
+        if unread and unread[0].form is not None:
+            text += f" that can be read: {unread[0].name!r} has {unread[0].form.text}"
+            action = "bring its times to one format, or name another column"
+        text += ": the order of the rows is taken for that of the events"
+        facts.add("columns", role, "", text, "warning", action)
 
 
 def say_time(facts: Facts, column: Column, form: TimeForm, values, *, given: bool, left_out: bool) -> None:

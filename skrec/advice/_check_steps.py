@@ -3,10 +3,12 @@
 from typing import Any
 
 from ..feature_extraction._where import Where
+from ..utils._commands import command_line
 from ..utils._histories import read_histories, required
 from ..utils._row_blocks import are_basket_numbers
 from ._check_commands import (
     REPEATS,
+    among,
     column_in_where,
     evaluate_split,
     joined,
@@ -25,6 +27,7 @@ from ._check_whole import Whole, count_whole
 from ._column_names import are_orders, are_sessions, counts_something
 from ._columns import Column
 
+_OF_EACH = 3  # events for each item from which equal times of all of them are no chance
 _MOST_BAD = 5  # distinct times in no format that a condition leaves out
 
 
@@ -124,6 +127,7 @@ class Check:
             form = TimeForm("given", f"{text}, as asked", how["time_format"], how["time_unit"])
         else:
             form = guess_time(values, named=True)
+        self._time_of_items(column)
         condition = not_among(column.name, form.bad) if 0 < len(form.bad) <= _MOST_BAD else None
         say_time(self.facts, column, form, values, given="time" in self.given, left_out=condition is not None)
         if form.kind == "none" or (form.bad and condition is None):
@@ -133,6 +137,29 @@ class Check:
         how["time_format"], how["time_unit"] = form.time_format, form.time_unit
         if form.kind == "iso" and self.source.kind in ("table", "parquet"):
             how["time_format"] = ISO
+
+    def _time_of_items(self, column: Column) -> None:
+        """Warn where a guessed column of times has one value for each item, as a date of release has."""
+        import pandas as pd
+
+        if "time" in self.given:
+            return
+        pairs = pd.DataFrame({"item": self.series["item"], "time": self.series["time"]}).dropna()
+        n_items, n_times = pairs["item"].nunique(), pairs["time"].nunique()
+        if n_times > 1 and len(pairs) >= _OF_EACH * n_items and len(pairs.drop_duplicates()) == n_items:
+            self.facts.add(
+                "time",
+                "one time for each item",
+                n_items,
+                f"all events of an item have the same {column.name!r}: it seems to be a date of the items, such as "
+                "that of their release, and not of the events",
+                "warning",
+                f"if so, name the column of times with {'--time' if self.source.given else 'time='}, or leave it out",
+            )
+
+    def _option(self, name: str, value) -> str:
+        """Return an option of the command as a shell takes it, or of the function for a table in memory."""
+        return command_line([f"--{name}", str(value)]) if self.source.given else f"{name}={value!r}"
 
     def _forget(self, role: str) -> None:
         self.chosen.pop(role, None)
@@ -149,6 +176,7 @@ class Check:
             condition = not_among(column.name, words) if words else None
             if condition is not None:
                 self.conditions.append(condition)
+            name = column_in_where(column.name)
             for one in suspicious_numbers(self.series[role]):
                 count = int((self.series[role].dropna().astype(str).str.strip() == one).sum())
                 self.facts.add(
@@ -157,7 +185,8 @@ class Check:
                     count,
                     f"{count:,} events have the {role} {one}, far more than any other",
                     "warning",
-                    f'if it stands for a missing one: --where "{column_in_where(column.name)} != {one}"',
+                    "if it stands for a missing one: "
+                    + ("leave it out" if name is None else self._option("where", f"{name} != {one}")),
                 )
         self._weights()
 
@@ -188,10 +217,9 @@ class Check:
                 if role == "event":
                     shown = ", ".join(f"{kind} {count:,}" for kind, count in kinds.head(5).items())
                     what = f"all kinds of events count alike: {shown}"
-                word = column_in_where(self.chosen[role].name)
-                action = f"--{role} {self.chosen[role].name} uses them"
-                if role == "event" and word and len(kinds):
-                    action = f"--where \"{word} == '{kinds.index[-1]}'\" takes one kind alone"
+                action = f"{self._option(role, self.chosen[role].name)} uses them"
+                if role == "event" and len(kinds) and (condition := among(self.chosen[role].name, kinds.index[-1])):
+                    action = f"{self._option('where', condition)} takes one kind alone"
                 self.facts.add("columns", f"{role} in the commands", str(self.chosen[role].name), what, "info", action)
         user = self.chosen["user"]
         self.sessions = are_sessions(user.name) or are_orders(user.name)

@@ -133,7 +133,7 @@ def _text_form(texts) -> TimeForm:
     fitting = [one for one, share in shares.items() if share >= _MOSTLY and share == max(shares.values())]
     fitting = _distinct_readings(sample, fitting)
     if not fitting:
-        return TimeForm("none", f"text such as {texts.iloc[0]!r}, in no known format")
+        return TimeForm("none", f"text such as {texts.iloc[0]!r}, and no known format fits all of it")
     fitting = sorted(fitting, key=lambda one: _disorder(texts, one))
     return _checked(distinct, fitting[0], fitting[1:], texts)
 

@@ -53,6 +53,13 @@ _ATTRIBUTE_TEXT = (
 )
 _ATTRIBUTES = tuple(_ATTRIBUTE_TEXT.split())
 _TIME_ENDS = ("datum", "date", "zeit", "time", "timestamp", "fecha", "时间", "日期")
+# words of times that come after the event or are not of it
+_OTHER_TIMES_TEXT = (
+    "ship shipped shipping shipment deliver delivered delivery due estimated expected expire expiry update updated "
+    "modified release released publish published publication liefer versand lieferdatum versanddatum "
+    "entrega livraison"
+)
+_OTHER_TIMES = tuple(_OTHER_TIMES_TEXT.split())
 _OF_IDS = ("id", "ids", "nr", "no", "num", "number", "key", "code", "hash", "numero", "nummer")
 _SESSIONS = ("session", "sess", "сессия")
 _COUNTS = tuple(_WORDS["weight"][1.0].split())
@@ -125,6 +132,8 @@ def name_scores(name) -> dict[str, float]:
         scores["weight"] = 0.0
     if any(word in ("birth", "dob", "since") for word in words):
         scores["time"] *= 0.1
+    if any(word in _OTHER_TIMES for word in words):
+        scores["time"] *= 0.8
     return scores
 
 

@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import shlex
 import time
 from pathlib import Path
 
-from ..utils._containers import row_ids
 from ._advice import next_command
 from ._data import TABLES, check_output, facts, say_facts, say_seen, write_table
 from ._dates import kind_of_time, say_baskets
@@ -14,6 +12,7 @@ from ._fit import in_short
 from ._large_log import check_memory
 from ._log import read_log
 from ._model_files import learned_until, save_model
+from ._next import say_next
 from ._options import Log, check_k, chosen_names
 from ._screen import Screen, UserError
 
@@ -87,7 +86,7 @@ def run(
         notes |= learned_until(histories)
     save_model(model.best_estimator_, output, notes, log, names)
     screen.say(f"Chosen and fitted to {model.n_items_:,} items in {seconds:.1f} s; saved to {output}.")
-    _next(screen, log, output, histories, incremental)
+    say_next(screen, log, output, histories, incremental=incremental)
     screen.say("To fit the same model again without the search:")
     screen.say(next_command(log, model.best_recipe_, settings, k, exclude_seen))
 
@@ -105,14 +104,3 @@ def _show(screen: Screen, board, k: int) -> None:
     screen.table(header, rows, numbers=(1, 2, 3, 4), bold=0)
     if len(board) > _SHOWN:
         screen.say(f"{len(board) - _SHOWN} more candidates are left out; --leaderboard FILE writes all.")
-
-
-def _next(screen: Screen, log: Log, output: Path, histories, incremental: bool) -> None:
-    """Print the commands that use the model."""
-    user = str(row_ids(histories)[0])
-    screen.say("To recommend with it, and to serve it:")
-    screen.say("  " + shlex.join(["skrec", "recommend", str(output), *log.paths, "--users", user]))
-    screen.say("  " + shlex.join(["skrec", "serve", str(output), *(w for path in log.paths for w in ("--log", path))]))
-    if incremental:
-        screen.say("To let it learn what came since:")
-        screen.say("  " + shlex.join(["skrec", "update", str(output), *log.paths]))

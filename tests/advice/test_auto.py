@@ -201,6 +201,21 @@ def test_score_is_not_that_of_a_lucky_winner(monkeypatch):
     assert np.mean(honest) < 1.1 * np.mean(mean)
 
 
+def test_what_is_reported_belongs_to_the_sample_of_the_choice(histories, monkeypatch):
+    question = draw_question(
+        histories, read_histories(histories), time="date", rows="users", exclude_seen=True, budget=1.0, seed=0
+    )
+    search = _auto_search.Search(
+        question, lambda one, items: make_recommender(one.recipe), {}, budget=1.0, started=0.0, k=10, verbose=0
+    )
+    one, n_users = Candidate("popularity", {}, 0, 1.0, 0.001), len(question.order)
+    search._measure(one, question.sample(100), 1, 100, 0.0)
+    assert len(one.reported) == question.reporting.n
+    one.recipe = "item-knn"
+    search._measure(one, question.sample(n_users), 2, n_users, 1.0)  # far behind the best: not asked for the report
+    assert one.n_users == n_users and one.reported is None
+
+
 def test_candidates_see_the_names_of_known_items_alone(histories, monkeypatch):
     given = []
 

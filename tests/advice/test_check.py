@@ -1,6 +1,7 @@
 """check_log: columns by name and by content, times and their unit, what is suspicious, and what is silent."""
 
 import json
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -216,6 +217,44 @@ def test_a_number_that_stands_for_nobody():
     users = np.append(np.arange(2000) % 400, np.full(900, -1))
     found = check_log(pd.DataFrame({"user": users, "item": np.arange(2900) % 70}))
     assert found.set_index("fact").loc["user -1", "value"] == 900
+
+
+def _options(frame):
+    """Return the words of the actions as a shell reads them, from the first option on."""
+    actions = [text for text in frame["action"] if "--where" in text or "--weight" in text]
+    return [shlex.split(text[text.index("--") :])[:2] for text in actions]
+
+
+def test_options_in_actions_are_quoted_for_a_shell(log, tmp_path):
+    kinds = np.where(log.index % 9 == 0, "it's $(touch x)", "view")
+    frame = log.assign(kind=kinds).rename(columns={"kind": "event type", "amount": "order qty"})
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    found = check_log(tmp_path / "log.csv")
+    assert ["--weight", "order qty"] in _options(found)
+    (where,) = [value for option, value in _options(found) if option == "--where"]
+    assert where == '`event type` == "it\'s $(touch x)"'
+    events = to_histories(str(tmp_path / "log.csv"), **{role: role for role in ("user", "item", "time")}, where=where)
+    assert events["item"].list.len().sum() == (log.index % 9 == 0).sum()
+    users = np.append(np.arange(2000) % 400, np.full(900, -1))
+    pd.DataFrame({"User ID": users, "item": np.arange(2900) % 70}).to_csv(tmp_path / "log.csv", index=False)
+    assert ["--where", "`User ID` != -1"] in _options(check_log(tmp_path / "log.csv"))
+    found = check_log(frame)  # a table: parameters of the function
+    assert any("weight='order qty'" in text for text in found["action"]) and not _options(found)
+
+
+def test_times_that_cannot_be_read_are_named(log):
+    text = log["time"].dt.strftime("%Y-%m-%d").where(log.index % 2 == 0, log["time"].dt.strftime("%d/%m/%Y"))
+    row = check_log(log.assign(time=text)).set_index("fact").loc["time"]
+    assert row["level"] == "warning" and "'time' has text such as '2023-01-02'" in row["text"]
+
+
+def test_a_date_of_the_items_is_no_time_of_events(log):
+    found = check_log(log.assign(time=pd.Timestamp("2020-01-01") + pd.to_timedelta(log["item"], "D")))
+    assert found.set_index("fact").loc["one time for each item", "value"] == 15
+    assert "one time for each item" not in set(check_log(log)["fact"])
+    days = log.rename(columns={"time": "order_date"})
+    days.insert(0, "ship_date", days["order_date"] + pd.Timedelta("3D"))
+    assert check_log(days).attrs["columns"]["time"] == "order_date"
 
 
 def test_a_rating_below_zero_is_no_cancelled_order(log):

@@ -96,6 +96,12 @@ def test_notes_and_leaderboard_are_kept(made, folder, run):
     assert json.loads(board["settings"][0]) == {}
 
 
+def test_the_printed_service_has_no_log_without_dates(folder, run):
+    code, out, err = run("auto", "log.csv", *TIMED[:4], *QUICK, "-o", "m.skrec")
+    assert (code, err) == (0, ""), err
+    assert printed_commands(out)[1] == ["skrec", "serve", "m.skrec"] and "no dates" in out
+
+
 def test_a_budget_too_small_is_told(folder, run):
     code, out, err = run("auto", "log.csv", *TIMED, *QUICK, "--budget", "1e-6", "-o", "m.skrec")
     assert code == 0 and "warning: budget=1e-06 allows no comparison, so popularity is fitted" in err
