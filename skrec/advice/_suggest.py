@@ -13,7 +13,7 @@ from ._character import log_character
 from ._cost import CostModel, machine_unit
 from ._suggest_data import measurements
 from ._suggest_neighbours import gain_of_names, nearest_logs
-from ._suggest_reasons import buys_again, changes, contradictions, extrapolations, percent, reason
+from ._suggest_reasons import buys_again, changes, contradictions, extrapolations, gain_in_words, percent, reason
 
 NEEDS = ("repeats", "new", "session", "cold")
 _EXCLUDES = {"repeats": False, "session": False, "new": True, "cold": True}
@@ -134,7 +134,10 @@ def suggest(
     frame = frame.assign(expected=frame["expected"] / best)[fits]
     frame = frame.sort_values("expected", ascending=False, kind="stable").head(n)
     near = np.argsort(-weights, kind="stable")
-    frame["reason"] = [reason(name, facts, _reached(name, near)) for name in frame.index]
+    frame["reason"] = [reason(name, facts, *_reached(name, near, exclude_seen, rows)) for name in frame.index]
+    if named:
+        gains = {name: gain_of_names(measurements(), name, weights)["ndcg"] for name in ENSEMBLES}
+        frame["reason"] = [why + gain_in_words(gains.get(name, 1.0)) for name, why in frame["reason"].items()]
     other = _other_need(facts, exclude_seen, rows, named, frame, limits, dated=read.dated)
     frame["changes"] = [changes(frame, place, other if place == 0 else None) for place in range(len(frame))]
     neighbours = [_neighbour(log, float(weights[log])) for log in near[:3]]
@@ -208,12 +211,17 @@ def _expected(facts, exclude_seen: bool, rows: str, named: bool, *, dated: bool)
     return frame, weights
 
 
-def _reached(recipe: str, near: np.ndarray) -> list[tuple[str, float]]:
-    """Return the nearest logs on which a recipe was measured, and what it reached relative to the best."""
+def _reached(recipe: str, near: np.ndarray, exclude_seen: bool, rows: str) -> tuple[list, tuple[float, int]]:
+    """Return what a recipe reached relative to the best: on the nearest logs, and in the mean of the same question.
+
+    The mean comes with the number of its logs.
+    """
     measured = measurements()
     relative = measured.relative[:, measured.recipes.index(recipe)]
     logs = [log for log in near if not np.isnan(relative[log])][:_SHOWN_LOGS]
-    return [(measured.logs[log], float(relative[log])) for log in logs]
+    same = (measured.exclude_seen == exclude_seen) & (measured.sessions == (rows == "sessions")) & ~np.isnan(relative)
+    mean = float(relative[same].mean()) if same.any() else float("nan")
+    return [(measured.logs[log], float(relative[log])) for log in logs], (mean, int(same.sum()))
 
 
 def _neighbour(log: int, weight: float) -> dict:

@@ -24,10 +24,19 @@ def buys_again(facts: dict[str, float]) -> bool:
     return facts["repeat_share"] >= _REPEATED
 
 
-def reason(recipe: str, facts: dict[str, float], reached: list[tuple[str, float]]) -> str:
-    """Say why a recipe suits a log: a fact of the log, and what it reached on the nearest logs."""
+def reason(recipe: str, facts: dict[str, float], reached: list[tuple[str, float]], average: tuple[float, int]) -> str:
+    """Say why a recipe suits a log: a fact of the log, and what it reached on the nearest logs and on average."""
     where = " and ".join(f"{percent(share)} on {log}" for log, share in reached)
-    return _fact(recipe, facts) + (f"; NDCG relative to the best of the nearest logs: {where}" if reached else "")
+    text = _fact(recipe, facts) + (f"; NDCG relative to the best of the nearest logs: {where}" if reached else "")
+    mean, n_logs = average
+    return f"{text}; {percent(mean)} in the mean of {n_logs} logs with the same question" if n_logs else text
+
+
+def gain_in_words(factor: float) -> str:
+    """Say by what names of the items multiply the NDCG of a recipe; nothing for 1."""
+    if factor == 1:
+        return ""
+    return f"; names of the items {'add' if factor > 1 else 'cost'} {percent(abs(factor - 1))} on the measured logs"
 
 
 def _fact(recipe: str, facts: dict[str, float]) -> str:

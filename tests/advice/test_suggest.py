@@ -120,6 +120,20 @@ def test_reasons_name_facts(repeats):
     found = suggest(repeats, need="repeats", n=30, memory=1000.0)
     share = 100 * log_character(repeats)["repeat_share"]
     assert f"{share:.0f} % of the events repeat" in found.loc["buy-again", "reason"]
+    measured = measurements()
+    same = ~measured.exclude_seen & ~measured.sessions
+    for name, why in found["reason"].items():  # the order follows from more than the two logs that are named
+        reached = measured.relative[same, measured.recipes.index(name)]
+        mean, n_logs = np.nanmean(reached), (~np.isnan(reached)).sum()
+        assert f"{100 * mean:.0f} % in the mean of {n_logs} logs with the same question" in why
+
+
+def test_the_gain_of_names_is_a_reason(repeats):
+    plain, named = (suggest(repeats, n=30, memory=1000.0, item_names=there) for there in (False, True))
+    assert "names of the items" in named.loc["blend", "reason"]
+    assert not plain["reason"].str.contains("names of the items").any()
+    others = named.index.difference(["blend", "hybrid"])
+    assert not named.loc[others, "reason"].str.contains("names of the items").any()
 
 
 @pytest.mark.parametrize("log", [[["a"]], [["a", "a"]], [["a"], []], [["a", "b", "c", "a"]]])
