@@ -134,7 +134,8 @@ def _last_step(estimator, X):
     """Return the model that recommends, and X in its form: of a search the best one, of a Pipeline the last step."""
     from sklearn.pipeline import Pipeline
 
-    estimator = getattr(estimator, "best_estimator_", estimator)
+    if not hasattr(estimator, "recommend"):  # an AutoRecommender recommends itself
+        estimator = getattr(estimator, "best_estimator_", estimator)
     while isinstance(estimator, Pipeline):
         if len(estimator.steps) > 1:
             X = estimator[:-1].transform(X)

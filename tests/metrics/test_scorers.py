@@ -9,6 +9,7 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 
+from skrec.advice import AutoRecommender
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.feature_extraction import HistoryVectorizer
@@ -76,6 +77,13 @@ def test_pipelines_recommend_as_many_items_as_the_name_says(model):
     assert get_scorer("recall@10")(pipeline, X, Y) == pytest.approx(recall_at_k(Y, model.recommend(X, 10)))
     nested = make_pipeline("passthrough", make_pipeline(EASE(l2=10, k=2))).fit(X)
     assert get_scorer("recall@10")(nested, X, Y) == pytest.approx(recall_at_k(Y, model.recommend(X, 10)))
+
+
+def test_a_recommender_that_holds_its_best_one_answers_itself():
+    popular = AutoRecommender(recipes=["popularity"], random_state=0).fit(X).set_params(exclude_seen=False)
+    scorer = get_scorer("ndcg@10")
+    assert scorer(popular, X, Y) == np.nanmean(ndcg_at_k(Y, popular.recommend(X, 10), k=10))
+    assert scorer(popular, X, Y) != scorer(popular.best_estimator_, X, Y)
 
 
 def test_rows_without_held_out_items_and_short_catalogues():
