@@ -3,8 +3,8 @@ Which visits end in a purchase?
 ===============================
 
 A visit is a row of a table: pages and seconds, the month, the kind of visitor. A net and gradient boosting say how
-likely it is that the visit ends in a purchase. How well do they rank the visits, and can their probabilities be taken
-at their word?
+likely it is that the visit ends in a purchase. How well do they rank the visits, and are their probabilities
+calibrated?
 """
 
 # %%

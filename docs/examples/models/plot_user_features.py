@@ -3,7 +3,7 @@ A map of customers by what they bought, in order
 ================================================
 
 :class:`~skrec.neural_network.LSTMEncoder` learns without labels: it reads histories and learns to tell the item that
-comes next. What it has in mind at the end of a history describes the customer, as features for any other model.
+comes next. Its state at the end of a history describes the customer, as features for any other model.
 """
 
 # %%
