@@ -102,6 +102,8 @@ def ready_commands(
     if split is not None:
         words = ["skrec", "evaluate", *log, *split, *seen]
         found.append(("evaluate", command_line(words), "compares all models but the nets on the latest events"))
+        words = ["skrec", "auto", *log, *seen, "-o", "model.skrec"]
+        found.append(("auto", command_line(words), "chooses a model within a minute, fits and saves it"))
     words = ["skrec", "fit", *log, "--model", model, *seen, "-o", "model.skrec"]
     found.append(("fit", command_line(words), f"fits {model} to all events, until a comparison names a better model"))
     return found

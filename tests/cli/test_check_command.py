@@ -115,8 +115,12 @@ def test_every_printed_command_runs(shop, tmp_path, monkeypatch, run, name):
     assert (code, err) == (0, "")
     assert all(one.isprintable() or one == "\n" for one in out)
     commands = [shlex.split(line)[1:] for line in _printed(out)]
-    assert [words[0] for words in commands] == ["suggest", *([] if name == "one.csv" else ["evaluate"]), "fit"]
+    assert [words[0] for words in commands] == ["suggest", *([] if name == "one.csv" else ["evaluate", "auto"]), "fit"]
     for words in commands:
+        if words[0] == "auto":
+            if name not in ("semi colons.csv", "baskets.csv"):
+                continue  # seconds each
+            words += ["--model", "popularity", "--model", "item-knn", "--no-settings"]
         code, out, err = run(*words)
         assert code == 0, err
         assert all(one.isprintable() or one == "\n" for one in out)
@@ -179,7 +183,7 @@ def test_facts_are_written_as_tables_and_as_a_page(shop, tmp_path, monkeypatch, 
     shop.rename(columns={"u": "user", "i": "<script>item"}).to_csv("log.csv", index=False)
     for name in ("facts.csv", "facts.parquet", "facts.json", "facts.html"):
         code, out, _ = run("check", "log.csv", "-o", name, "-q")
-        assert code == 0 and out.count("  skrec ") == 3
+        assert code == 0 and out.count("  skrec ") == 4
     table = pd.read_csv("facts.csv", dtype=str, keep_default_na=False)
     assert table.equals(pd.read_parquet("facts.parquet").astype(str))
     assert [row["fact"] for row in json.loads((tmp_path / "facts.json").read_text())] == table["fact"].tolist()
