@@ -30,6 +30,8 @@ def keep_events(X, histories: Histories, keep: np.ndarray):
     """
     if is_stored(X):
         return X._keep_events(keep)
+    if isinstance(X, Histories):
+        return X.take_events(keep)
     after = _boundaries(histories.indptr, keep)
     if is_arrow_table(X):
         for name in COLUMNS:
@@ -55,6 +57,8 @@ def keep_items(X, histories: Histories, keep: np.ndarray):
 
 def take_rows(X, rows: np.ndarray):
     """Return some rows of X, in the container of X."""
+    if isinstance(X, Histories):
+        return X.take_rows(rows)
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if isinstance(X, (list, tuple)):

@@ -243,3 +243,14 @@ def test_a_subclass_with_scores_of_its_own_is_not_split_by_those_of_its_parent()
 
     model = Louder(l2=2).fit(HISTORIES)
     assert set(explain(model, HISTORIES.iloc[:2])["method"]) == {"leave-one-out"}
+
+
+def test_histories_that_were_read_before_are_explained_alike():
+    from skrec.utils._histories import read_histories
+
+    X = [["tea", "milk", "tea"], ["nails", "saw"], []]
+    model = PopularityRecommender(exclude_seen=False).fit(X)
+    for method in ("auto", "leave-one-out"):
+        one = explain(model, X, method=method)
+        other = explain(model, read_histories(X), method=method)
+        assert one.reset_index(drop=True).equals(other.reset_index(drop=True))

@@ -77,7 +77,7 @@ def test_nothing_acknowledged_is_lost_in_many_rounds(database_url, tmp_path):
 
 def test_two_processes_write_the_same_ids(database_url, tmp_path):
     store = open_store(database_url)
-    children = [Child(tmp_path / f"{name}.txt", database_url, name, "3000") for name in ("a", "b")]
+    children = [Child(tmp_path / f"{name}.txt", database_url, name, "30000") for name in ("a", "b")]
     for child in children:
         child.wait_for_answers(500)
     accepted = Counter(one for child in children for line in child.kill() for one in line)
