@@ -41,7 +41,7 @@ def plot():
     from skrec.model_selection import compare, split_last
 
     X, y = split_last(HISTORIES)
-    ComparisonDisplay(compare({"ease": EASE(l2=1), "popularity": PopularityRecommender()}, X, y)).plot()
+    ComparisonDisplay.from_comparison(compare({"ease": EASE(l2=1), "popularity": PopularityRecommender()}, X, y)).plot()
 
 
 def rank():
@@ -99,11 +99,34 @@ def deep():
 
 
 def serve():
-    """Answer a request of the service."""
-    from skrec.serving import create_app
+    """Start the service with a model and ask it."""
+    import socket
 
-    assert any(getattr(route, "path", "").startswith("/v1") for route in create_app().routes)
-    subprocess.run([Path(sys.executable).parent / "skrec", "serve", "--help"], check=True, stdout=subprocess.DEVNULL)
+    from skrec.serving import Client, ServiceError
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [f"{user},{item}" for user, history in enumerate(HISTORIES) for item in history]
+        (Path(folder) / "log.csv").write_text("\n".join(["user,item", *rows]))
+        skrec = Path(sys.executable).parent / "skrec"
+        fit = ["fit", "log.csv", "--user", "user", "--item", "item", "--model", "ease", "-o", "model.skrec", "-q"]
+        subprocess.run([skrec, *fit], cwd=folder, check=True)
+        command = [skrec, "serve", "model.skrec", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            with Client(f"http://127.0.0.1:{port}") as client:
+                found = None
+                for _ in range(120):
+                    try:
+                        found = list(client.recommend(items=["tea"], k=2))
+                        break
+                    except ServiceError:
+                        time.sleep(0.5)
+                assert found == ["milk", "sugar"], found
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 RUN = {"core": core, "plot": plot, "rank": rank, "large": large, "spark": spark, "fast": fast, "deep-cpu": deep}

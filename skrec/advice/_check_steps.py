@@ -111,10 +111,7 @@ class Check:
         action = "what comes later may hold other things: --rows, or max_rows= in Python, takes more"
         facts.add("file", "rows", n_read if n_rows is None else n_rows, text, "warning", action)
         if whole is not None:
-            lacking = ", ".join(f"{n:,} without a {role}" for role, n in whole.missing.items() if n)
-            text = f"over all rows about {whole.n_users:,} users and {whole.n_items:,} items, and {whole.n_negative:,} "
-            text += f"negative weights; {lacking or 'no value is missing'}"
-            facts.add("file", "all rows", whole.n_rows, text)
+            facts.add("file", "all rows", whole.n_rows, whole.text())
 
     def _time(self) -> None:
         """Find out how the times are written; a column whose times cannot be read is not used."""

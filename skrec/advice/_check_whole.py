@@ -17,6 +17,12 @@ class Whole(NamedTuple):
     missing: dict[str, int]
     n_negative: int
 
+    def text(self) -> str:
+        """Return the counts in words."""
+        lacking = ", ".join(f"{n:,} without a {role}" for role, n in self.missing.items() if n)
+        text = f"over all rows about {self.n_users:,} users and {self.n_items:,} items, and {self.n_negative:,} "
+        return f"{text}negative weights; {lacking or 'no value is missing'}"
+
 
 def count_whole(source: Source, columns: dict[str, str]) -> Whole | None:
     """Count over all rows of a log.
