@@ -39,6 +39,7 @@ class Run:
     small: tuple[str, ...]
     whole: tuple[str, ...] = ()
     needs_data: bool = False
+    one_thread: bool = False
 
 
 RUNS = {
@@ -48,7 +49,12 @@ RUNS = {
         ("ml100k",),
         needs_data=True,
     ),
-    "advice": Run("How often is the advice right, and how far off are its costs?", "bench_advice.py", ("--small",)),
+    "advice": Run(
+        "How often is the advice right, and how far off are its costs?",
+        "bench_advice.py",
+        ("--small",),
+        one_thread=True,
+    ),
     "import": Run("What does `import skrec` cost?", "bench_import.py", ()),
     "metrics": Run("How fast are the metrics, beside ranx?", "bench_metrics.py", ("2000",), ("100000",)),
     "requests": Run(
@@ -70,7 +76,8 @@ def execute(run: Run, arguments) -> dict:
     """Run a script; return what it printed and what it took."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, str(FOLDER / run.script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parent)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} if run.one_thread else None
+    done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parent, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(f"{run.script} ended with {done.returncode}:\n{done.stderr[-3000:]}")
