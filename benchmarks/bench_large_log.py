@@ -49,8 +49,7 @@ FORMULAS = {  # processor seconds and GiB: a + b * million events, at 200,000 it
     "item-knn": ((3, 0.52), (0.66, 0.0137)),
     "rp3beta": ((5, 0.62), (1.15, 0.021)),
     "transition": ((1, 0.31), (0.65, 0.034)),
-    "als": ((2, 0.95), (0.35, 0.035)),
-    "als cg": ((1, 0.35), (0.4, 0.025)),
+    "als": ((3, 1.22), (0.35, 0.035)),
     "session-knn": ((0.5, 0.126), (0.4, 0.028)),
 }
 MOST = {"ease": 20}  # million events beyond which a step is not run
@@ -128,23 +127,11 @@ def fit(folder: Path, name: str):
         "rp3beta": RP3beta(),
         "transition": TransitionRecommender(),
         "als": ALS(n_components=64, max_iter=1, random_state=0),
+        "als cg": ALS(n_components=64, max_iter=1, solver="cg", random_state=0),
         "session-knn": SessionKNN(),
         "ease": EASE(vectorizer=HistoryVectorizer(max_items=20_000)),
     }
     return models[name].fit(opened(folder))
-
-
-def sweep(folder: Path, solver: str):
-    """Fit ALS with four sweeps and with six; the time of one is half of the difference."""
-    from skrec.decomposition import ALS
-
-    seconds = []
-    for max_iter in (4, 6):
-        started = time.process_time()
-        ALS(n_components=64, max_iter=max_iter, solver=solver, random_state=0).fit(opened(folder))
-        seconds.append(time.process_time() - started)
-    note = f"{seconds[0]:,.0f} s with four sweeps, {seconds[1]:,.0f} with six"
-    return {"cpu": (seconds[1] - seconds[0]) / 2, "note": note}
 
 
 def request(folder: Path):
@@ -214,11 +201,19 @@ STEPS = {
     "matrix": matrix,
     **{
         name: lambda folder, name=name: fit(folder, name) and None
-        for name in ("popularity", "buy-again", "item-knn", "rp3beta", "transition", "session-knn", "ease")
+        for name in (
+            "popularity",
+            "buy-again",
+            "item-knn",
+            "rp3beta",
+            "transition",
+            "als",
+            "als cg",
+            "session-knn",
+            "ease",
+        )
     },
     "session-knn request": request,
-    "als": lambda folder: sweep(folder, "cholesky"),
-    "als cg": lambda folder: sweep(folder, "cg"),
     "lists item-knn": lambda folder: lists(folder, "item-knn"),
     "lists als": lambda folder: lists(folder, "als"),
     "sasrec": sasrec,
