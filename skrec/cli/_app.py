@@ -73,7 +73,7 @@ def demo(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare all models on a real shop, the bundled Online Retail, in three to five minutes."""
+    """Compare all models on a real shop, the bundled Online Retail, in five to ten minutes."""
     from ._demo import run
 
     run(context.obj, output_dir)
