@@ -38,7 +38,7 @@ def run(screen: Screen, log: Log, *, rows: int, as_json: bool, output: Path | No
 
 
 def _show(screen: Screen, facts) -> None:
-    """Print the facts by what they are for, and the commands last."""
+    """Print the facts by what they are for: what is suspicious after what is usual, and the commands last."""
     by_group = {group: facts[facts["group"] == group] for group in facts["group"].unique()}
     for row in by_group["file"][by_group["file"]["level"] == "info"].itertuples():
         screen.say(_sentence(row.text))
@@ -49,16 +49,15 @@ def _show(screen: Screen, facts) -> None:
         columns = by_group.get("columns", facts[:0])
         cells = [(row.fact, row.text, row.action) for row in columns.itertuples()]
         screen.table(["column", "what was guessed", "what else"], cells, title=_TITLES["columns"])
+        described = [row for group in ("log", "character") for row in by_group.get(group, facts[:0]).itertuples()]
+        if described:
+            words = [(row.fact.replace("_", " "), row.text) for row in described]
+            screen.table(["fact", "in words"], words, title=_TITLES["log"])
     if len(problems):
         cells = [(row.level, row.text, row.action) for row in problems.itertuples()]
         screen.table(["level", "what", "what to do"], cells, title=_TITLES["problems"])
     else:
         screen.say("Nothing is suspicious.")
-    if not screen.quiet:
-        described = [row for group in ("log", "character") for row in by_group.get(group, facts[:0]).itertuples()]
-        if described:
-            words = [(row.fact.replace("_", " "), row.text) for row in described]
-            screen.table(["fact", "in words"], words, title=_TITLES["log"])
     _show_commands(screen, facts)
 
 

@@ -92,7 +92,7 @@ def _guessed(screen: Screen, log: Log) -> Log:
 
 def _show(screen: Screen, advice) -> None:
     """Print the table, and below it the reasons."""
-    header = ["model", "NDCG of\nthe best", "fit\ns", "fit\nMiB", "request\nms"]
+    header = ["model", "expected NDCG,\nbest = 100 %", "fit\ns", "fit\nMiB", "request\nms"]
     rows = [
         [
             name,

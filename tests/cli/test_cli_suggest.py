@@ -16,7 +16,7 @@ def test_suggest(folder, run):
         "suggest", "log.csv", *COLUMNS, "--name", "name", "--need", "repeats", "--budget-seconds", "60"
     )
     assert (code, err) == (0, "")
-    assert "NDCG of" in out
+    assert "expected NDCG" in out
     assert "% of the events repeat an item" in out
     assert "The nearest measured logs" in out
     evaluate, fit = commands_of(out)
