@@ -31,15 +31,14 @@ class PairFeatures:
     windows : sequence of durations
         Recent windows in which the events of an item are counted.
     own_time : bool
-        Whether the moment of asking is that of the user's last event; else it is the latest known.
+        Whether the moment of asking is that of the user's last event, as where the next event of each is held out; else
+        it is the latest known. What follows the newest items is a feature (`cosines`) in the first case only: of the
+        purchases of a later period it tells little, and trees learn by heart what became popular there.
     dated : bool, default=None
         Whether the times are dates; None: not known, or there are none.
     repeats : bool, default=False
         Whether items that a user already has can be recommended; with times, baskets and intervals between purchases
         are then features.
-    next_event : bool, default=False
-        Whether the question is what comes next: how near candidates are to the newest items (`cosines`) is a feature
-        then. It tells nothing measurable of a later basket; of a later period, trees learn by heart what became common.
     """
 
     dated: bool | None = None  # also of files of skrec 0.1.0
@@ -47,13 +46,13 @@ class PairFeatures:
     levels: int | None = None
     vectors: np.ndarray | None = None
 
-    def __init__(self, part_names, windows, own_time, dated=None, repeats=False, next_event=False):
+    def __init__(self, part_names, windows, own_time, dated=None, repeats=False):
         self.part_names = list(part_names)
         lengths = [
             (window, as_duration(window, "windows", dated=dated)) for window in as_list(windows, "windows", "durations")
         ]
         self.windows = {window if isinstance(window, str) else f"{days:g}D": days for window, days in lengths}
-        self.own_time, self.dated, self.repeats, self.next_event = own_time, dated, repeats, next_event
+        self.own_time, self.dated, self.repeats = own_time, dated, repeats
 
     def fit(self, histories: Histories, n_items: int, columns: "ItemColumns | None", keep_events=False):
         """Learn the popularity of the items from histories coded on them.
@@ -61,7 +60,7 @@ class PairFeatures:
         With `keep_events` the events of the longest window are kept, for `update`.
         """
         self.n_items, self.columns, self.levels = n_items, columns, _LEVELS
-        self.vectors = cooccurrence_vectors(histories, n_items) if self.next_event else None
+        self.vectors = cooccurrence_vectors(histories, n_items) if self.own_time else None
         codes: Any = histories.codes
         times: Any = histories.time
         self.counts = np.bincount(codes, minlength=n_items)

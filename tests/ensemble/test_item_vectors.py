@@ -81,15 +81,6 @@ def test_nothing_co_occurs():
     assert not cooccurrence_vectors(histories, 3).any()
 
 
-@pytest.mark.parametrize(("holdout", "there"), [("last", True), ("sessions", True), ("basket", False), (2.0, False)])
-def test_only_where_the_next_event_is_held_out(holdout, there):
-    X = make_histories(300, 30, mean_length=9, n_clusters=3, random_state=1)
-    model = TwoStageRecommender([("next", TransitionRecommender())], ranker=None, holdout=holdout, random_state=0).fit(
-        X
-    )
-    assert ("newest cosine" in model.feature_names_) == there
-
-
 def test_updates_and_older_files_keep_the_features():
     X = lists(300, 30, 1)
     parts = [("next", TransitionRecommender(incremental=True)), ("knn", ItemKNN(incremental=True))]
@@ -102,7 +93,7 @@ def test_updates_and_older_files_keep_the_features():
     vectors = model._pairs.vectors
     assert vectors.shape[0] == model.n_items_ and not vectors[-1].any()
     assert model.predict([X[0], [-1]]).shape == (2, 10)
-    older = PairFeatures(["next"], [], True, next_event=True)
+    older = PairFeatures(["next"], [], True)
     histories = read_histories(X)
     older.fit(histories, len(histories.ids), None)
     del older.vectors  # files of skrec 0.2.0 have none
