@@ -43,6 +43,7 @@ GROUPS = {  # regular expressions of names
     "user and item": r"item (count|share|recency|days)",
     "baskets": r"baskets|item basket (share|recency)",
     "intervals": r"item (interval|due)",
+    "cosines": r"(newest|largest) cosine",
 }
 _table = PairFeatures.table
 

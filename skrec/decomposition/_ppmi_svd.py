@@ -10,14 +10,11 @@ from .._recency import RecencyMixin
 from .._updates import near_new_events
 from ..base import BaseRecommender
 from ..utils._cooccurrence import Cooccurrence
-from ..utils._ppmi import positive_pmi, truncated_svd, window_counts
+from ..utils._ppmi import positive_pmi, unit_vectors, window_counts
 from ..utils._search import Products, of_norm_1
 from ..utils._sklearn import Interval
 from ..utils._statistics import Statistics
 from ._embedding import EmbeddingMixin
-
-_ROUNDING = 1e-5  # share of the largest singular value up to which a value is zero
-_CAPTURED = 1e-3  # share of an item's row that its vector must hold; the direction of less is left to chance
 
 
 class PPMISVD(EmbeddingMixin, RecencyMixin, BaseRecommender):
@@ -191,13 +188,8 @@ class PPMISVD(EmbeddingMixin, RecencyMixin, BaseRecommender):
         """Return the vectors of the items, each of norm 1 or 0."""
         n_components = min(self.n_components, self.n_items_)
         matrix = positive_pmi(counts, context_exponent=float(self.context_exponent), shift=float(self.shift))
-        if not matrix.nnz:
-            return np.zeros((self.n_items_, n_components), dtype=np.float32)
-        left, values = truncated_svd(matrix, n_components, check_random_state(self.random_state))
-        held, whole = np.linalg.norm(left * values, axis=1), sp.linalg.norm(matrix, axis=1)
-        left[(whole == 0) | (held <= _CAPTURED * whole)] = 0
-        powers = np.where(values > _ROUNDING * values[0], values ** float(self.singular_exponent), 0)
-        return of_norm_1(left * powers)
+        seed = check_random_state(self.random_state)
+        return unit_vectors(matrix, n_components, seed, singular_exponent=float(self.singular_exponent))
 
     def _user_factors(self, users) -> np.ndarray:
         return self._mean(self._weigh(users))

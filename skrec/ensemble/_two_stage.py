@@ -44,7 +44,10 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
       `item_features`, the events of each of its labels;
     - the user: length of the history, time since its last event, what `user_features` gives;
     - both: how often the user had the item or each of its labels, the share of the history, 1 / steps since, days
-      since; the mean share of its tags; how far its numbers are from the history's mean (a price: log of the ratio).
+      since; the mean share of its tags; how far its numbers are from the history's mean (a price: log of the ratio);
+      with ``holdout`` "last" or "sessions", the cosine of its co-occurrence vector
+      (:class:`~skrec.decomposition.PPMISVD`, 64 components) with that of the newest item, and the largest with those of
+      the ten newest.
 
     Parameters
     ----------
@@ -301,7 +304,8 @@ class TwoStageRecommender(FrameParameter, PartsRecommender):
         columns = None if self.item_features is None else ItemColumns(self.item_features, self.items_)
         dated = histories.dated if histories.time is not None and len(histories.time) else None
         own_time, repeats = by_row(self.holdout), not self.exclude_seen
-        self._pairs = PairFeatures(names, self.windows, own_time, dated, repeats)
+        next_event = isinstance(self.holdout, str) and self.holdout in ("last", "sessions")
+        self._pairs = PairFeatures(names, self.windows, own_time, dated, repeats, next_event)
         can_update = get_tags(self).updates is not None
         self._pairs.fit(histories.on_items(self.items_), self.n_items_, columns, keep_events=can_update)
         self.user_features_, self._user_names = None, []

@@ -4,7 +4,11 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
+from ._search import of_norm_1
 from ._transitions import count_transitions
+
+_ROUNDING = 1e-5  # share of the largest singular value up to which a value is zero
+_CAPTURED = 1e-3  # share of an item's row that its vector must hold; the direction of less is left to chance
 
 
 def window_counts(codes: np.ndarray, rows: np.ndarray, size: int, window: int, *, dtype=np.float32) -> sp.csr_array:
@@ -83,3 +87,31 @@ def truncated_svd(matrix: sp.csr_array, n_components: int, seed) -> tuple[np.nda
     """
     left, values, _ = randomized_svd(matrix, n_components, n_iter=3, random_state=seed)
     return left, values
+
+
+def unit_vectors(matrix: sp.csr_array, n_components: int, seed, *, singular_exponent: float = 0.5) -> np.ndarray:
+    """Return the rows of a truncated SVD, divided by their norms.
+
+    Parameters
+    ----------
+    matrix : CSR array of shape (n_rows, n_columns), dtype float32
+        What is decomposed.
+    n_components : int
+        Length of the vectors.
+    seed : int or RandomState
+        Seed of the randomized SVD.
+    singular_exponent : float, default=0.5
+        Exponent of the singular values.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_components), dtype float32
+        Vectors of norm 1; zeros for empty rows and for rows that the components do not hold.
+    """
+    if not matrix.nnz:
+        return np.zeros((matrix.shape[0], n_components), dtype=np.float32)
+    left, values = truncated_svd(matrix, n_components, seed)
+    held, whole = np.linalg.norm(left * values, axis=1), sp.linalg.norm(matrix, axis=1)
+    left[(whole == 0) | (held <= _CAPTURED * whole)] = 0
+    powers = np.where(values > _ROUNDING * values[0], values**singular_exponent, 0)
+    return of_norm_1(left * powers)

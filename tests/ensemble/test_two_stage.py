@@ -18,7 +18,8 @@ from sklearn.svm import LinearSVC
 from skrec.datasets import make_histories
 from skrec.dummy import PopularityRecommender
 from skrec.ensemble import BlendRecommender, TwoStageRecommender, _choice
-from skrec.ensemble._pair_features import ItemColumns, PairFeatures, usual_intervals
+from skrec.ensemble._history_features import usual_intervals
+from skrec.ensemble._pair_features import ItemColumns, PairFeatures
 from skrec.ensemble._pairs import Pairs, hold_out, retrieve
 from skrec.feature_extraction import BehaviorFeatures
 from skrec.linear_model import EASE
