@@ -5,16 +5,16 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseRecommender
+from ..ensemble._meta_recommender import MetaRecommender
 from ..recipes import make_recommender, recipe_grid, recipe_names
 from ..utils._arguments import as_list
 from ..utils._fitting import fit_context, snapshot
-from ..utils._frame_parameter import FrameParameter, shallow
+from ..utils._frame_parameter import shallow
 from ..utils._histories import Histories, as_passed
 from ..utils._resources import free_bytes
 from ..utils._row_blocks import are_basket_numbers
@@ -29,18 +29,11 @@ _NO_LIMIT = 1e9  # GiB
 _UNMEASURED = 10.0  # what a recipe that was never measured is expected to cost, in times of the most expensive other
 
 
-def _winner_has(name: str):
-    def check(self):
-        return hasattr(self.best_estimator_, name)
-
-    return check
-
-
 def _winner_forgets(self) -> bool:
     return get_tags(self.best_estimator_).updates == "exact"
 
 
-class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
+class AutoRecommender(MetaRecommender):
     """Choose a recipe and its settings by successive halving within a time budget, and fit it to the whole log.
 
     The candidates are the recipes of :mod:`skrec.recipes`, ensembles included, in the order in which :func:`suggest`
@@ -334,11 +327,6 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         self._rows = [one.row() for one in ranked]
         self._bind()
 
-    def _bind(self) -> None:
-        """Take over what the chosen recommender has learned of items."""
-        best = self.best_estimator_
-        self.items_, self.n_items_, self.popularity_ = best.items_, best.n_items_, best.popularity_
-
     @property
     def leaderboard_(self):
         """What became of each candidate, the chosen one first.
@@ -358,6 +346,10 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
     def recommender_(self):
         """The same as `best_estimator_`, under the name that all recommenders around another have."""
         return self.best_estimator_
+
+    @recommender_.setter
+    def recommender_(self, recommender):
+        self.best_estimator_ = recommender
 
     # ---- what the chosen recommender does ----------------------------------------------------------------------
 
@@ -422,28 +414,6 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         returned |= {"as_frame": as_frame, "names": names}
         return self.best_estimator_.recommend(X, self.k if k is None else k, **wishes, **returned)
 
-    @available_if(_winner_has("similar_items"))
-    def similar_items(self, items, k=None, *, return_scores=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Find the items most similar to each given item, as the chosen recommender does.
-
-        Parameters
-        ----------
-        items : array-like of shape (n,)
-            Item ids.
-        k : int, default=None
-            Number of similar items; None takes the constructor's `k`.
-        return_scores : bool, default=False
-            Whether to return the similarities as well.
-
-        Returns
-        -------
-        similar : ndarray of shape (n, min(k, n_items - 1))
-            Item ids, most similar first.
-        scores : ndarray of shape (n, min(k, n_items - 1))
-            Only with ``return_scores=True``.
-        """
-        return self.best_estimator_.similar_items(items, self.k if k is None else k, return_scores=return_scores)
-
     @available_if(_winner_forgets)
     @fit_context(prefer_skip_nested_validation=True)
     def forget(self, X):
@@ -462,34 +432,6 @@ class AutoRecommender(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         self.best_estimator_ = shallow(self.best_estimator_).forget(X)
         self._bind()
         return self
-
-    def _read_update(self, X, since):
-        self.best_estimator_ = shallow(self.best_estimator_).partial_fit(X, since=since)
-        return None, None
-
-    def _update(self, after, before):
-        self._bind()
-
-    def _encode(self, X):
-        return self.best_estimator_._encode(X)
-
-    def _scorer(self, at):
-        return self.best_estimator_._scorer(at)
-
-    def _block_width(self):
-        return self.best_estimator_._block_width()
-
-    def _contributions(self, users, columns):
-        return self.best_estimator_._contributions(users, columns)
-
-    def _takes_new_items(self):
-        return self.best_estimator_._takes_new_items()
-
-    def _with_new_items(self, item_features):
-        wider = shallow(self)
-        wider.best_estimator_ = self.best_estimator_._with_new_items(item_features)
-        wider._bind()
-        return wider
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -42,10 +42,10 @@ def with_zeros(vectors: np.ndarray | None, n_new: int) -> np.ndarray | None:
 def cosines(vectors: np.ndarray, histories: Histories, pairs: Pairs) -> dict[str, np.ndarray]:
     """Return the cosine of each candidate with the newest item of its user, and the largest with the ten newest.
 
-    Both are 0 for users without history. An item without a vector, of which no co-occurrence is known, gets the values of
-    the candidate with a vector that stands next above it by the sum of the retrievers' scores, or next below: a value of
-    its own would tell rankers that it is new, which they learn to mean not wanted. Products are summed pair by pair, so
-    that the values of a user do not depend on who else is in the block.
+    Both are 0 for users without history. An item without a vector, of which no co-occurrence is known, gets the values
+    of the candidate with a vector that stands next above it by the sum of the retrievers' scores, or next below: a
+    value of its own would tell rankers that it is new, which they learn to mean not wanted. Products are summed pair by
+    pair, so that the values of a user do not depend on who else is in the block.
     """
     candidate, stop = vectors[pairs.column], histories.indptr[1:][pairs.row]
     length = histories.lengths[pairs.row]
@@ -63,7 +63,7 @@ def cosines(vectors: np.ndarray, histories: Histories, pairs: Pairs) -> dict[str
 
 def _known_neighbours(vectors: np.ndarray, pairs: Pairs) -> np.ndarray:
     """Return the pair whose cosines each pair gets: itself where the item has a vector, shape (n_pairs,)."""
-    known = vectors.any(axis=1)[pairs.column]
+    known = np.asarray(vectors.any(axis=1))[pairs.column]
     pair = np.arange(len(known))
     if known.all():
         return pair

@@ -4,7 +4,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -13,22 +13,16 @@ from ..base import BaseRecommender
 from ..utils._answer_frame import answer_frame_or_arrays
 from ..utils._arguments import check_flags
 from ..utils._fitting import fit_context, snapshot
-from ..utils._frame_parameter import FrameParameter, shallow
+from ..utils._frame_parameter import shallow
 from ..utils._histories import as_passed
 from ..utils._requests import Request
 from ..utils._selection import stack
 from ..utils._sklearn import HasMethods, Interval, StrOptions
 from ..utils._topk import map_blocks
 from ._item_tables import stock_mask
+from ._meta_recommender import MetaRecommender
 from ._rules import Rules, with_forced
 from ._value import PurchaseCalibration, calibrate, item_values, item_worth
-
-
-def _inner_has(name: str):
-    def check(self):
-        return hasattr(getattr(self, "recommender_", self.recommender), name)
-
-    return check
 
 
 def _has_value(self):
@@ -41,7 +35,7 @@ _NO_CALIBRATION = (
 )
 
 
-class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
+class Reranker(MetaRecommender):
     r"""Reorder what another recommender found, by value, variety, the mix of the history, and the rules of the shop.
 
     The `n_candidates` best of the recommender are asked for, and the list is built from them one place at a time. The
@@ -301,28 +295,8 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
 
     def _bind(self) -> None:
         """Bring the rules to the order of the recommender's items."""
-        inner = self.recommender_
-        self.items_, self.n_items_, self.popularity_ = inner.items_, inner.n_items_, inner.popularity_
-        self._rules = Rules(self, inner)
-
-    def _read_update(self, X, since):
-        self.recommender_ = shallow(self.recommender_).partial_fit(X, since=since)
-        return None, None
-
-    def _update(self, after, before):
-        self._bind()
-
-    def _read_forget(self, X):
-        self.recommender_ = shallow(self.recommender_).forget(X)
-
-    def _unlearn(self, users):
-        """Nothing is left to unlearn."""
-
-    def _drop_items(self):
-        return None
-
-    def _relearn(self, positions):
-        self._bind()
+        super()._bind()
+        self._rules = Rules(self, self.recommender_)
 
     @snapshot
     def recommend(
@@ -506,49 +480,6 @@ class Reranker(FrameParameter, MetaEstimatorMixin, BaseRecommender):
         import pandas as pd
 
         return pd.Index(self.items_).get_indexer(ids.ravel()).reshape(ids.shape)
-
-    # ---- what the recommender does -----------------------------------------------------------------------------
-
-    @available_if(_inner_has("similar_items"))
-    def similar_items(self, items, k=None, *, return_scores=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Find the items most similar to each given item, as the recommender does.
-
-        Parameters
-        ----------
-        items : array-like of shape (n,)
-            Item ids.
-        k : int, default=None
-            Number of similar items; None takes the constructor's `k`.
-        return_scores : bool, default=False
-            Whether to return the similarities as well.
-
-        Returns
-        -------
-        similar : ndarray of shape (n, min(k, n_items - 1))
-            Item ids, most similar first.
-        scores : ndarray of shape (n, min(k, n_items - 1))
-            Only with ``return_scores=True``.
-        """
-        check_is_fitted(self)
-        return self.recommender_.similar_items(items, self.k if k is None else k, return_scores=return_scores)
-
-    def _encode(self, X):
-        return self.recommender_._encode(X)
-
-    def _scorer(self, at):
-        return self.recommender_._scorer(at)
-
-    def _block_width(self):
-        return self.recommender_._block_width()
-
-    def _contributions(self, users, columns):
-        return self.recommender_._contributions(users, columns)
-
-    def _with_new_items(self, item_features):
-        wider = shallow(self)
-        wider.recommender_ = self.recommender_._with_new_items(item_features)
-        wider._bind()
-        return wider
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

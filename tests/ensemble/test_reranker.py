@@ -12,7 +12,7 @@ import skrec
 from skrec.datasets import make_histories
 from skrec.decomposition import PureSVD
 from skrec.dummy import PopularityRecommender
-from skrec.ensemble import Reranker
+from skrec.ensemble import BlendRecommender, Reranker
 from skrec.linear_model import EASE
 from skrec.metrics import intra_list_diversity_at_k
 from skrec.model_selection import SameUsers, split_last
@@ -233,6 +233,16 @@ def test_new_items_pass_through():
     assert (answer == 77).any()
     assert (answer == 3).any(axis=1).all()
     assert not (model.predict(HISTORIES) == 77).any()
+
+
+def test_new_items_pass_by_a_part_that_takes_none():
+    frame = pd.DataFrame({"kind": KIND.to_numpy()})
+    parts = [("content", ContentRecommender(frame)), ("ruled", Reranker(EASE(5.0), must_exclude=[0]))]
+    model = BlendRecommender(parts).fit(HISTORIES)
+    new = pd.DataFrame({"kind": ["kind 1"]}, index=[77])
+    assert (model.recommend(HISTORIES, 40, item_features=new) == 77).any()
+    with pytest.raises(TypeError, match="item_features cannot be passed to EASE"):
+        model.recommenders_[1].recommend(HISTORIES, 8, item_features=new)
 
 
 def test_prefit_and_clones():
