@@ -4,11 +4,13 @@ import numpy as np
 
 from ..utils._histories import Histories
 from ..utils._ppmi import positive_pmi, unit_vectors, window_counts
+from ..utils._topk import block_slices
 from ._pairs import Pairs
 
 _N_COMPONENTS = 64
 _WINDOW = 5  # steps between two events that co-occur, as in PPMISVD
 _N_NEWEST = 10  # events of a history with which a candidate is compared
+_BLOCK_BYTES = 2**20  # of vectors at a time
 _LEVELS = 10  # per unit of cosine: finer ones tell single items apart
 
 
@@ -47,15 +49,17 @@ def cosines(vectors: np.ndarray, histories: Histories, pairs: Pairs) -> dict[str
     value of its own would tell rankers that it is new, which they learn to mean not wanted. Products are summed pair by
     pair, so that the values of a user do not depend on who else is in the block.
     """
-    candidate, stop = vectors[pairs.column], histories.indptr[1:][pairs.row]
-    length = histories.lengths[pairs.row]
+    stop, length = histories.indptr[1:][pairs.row], histories.lengths[pairs.row]
     newest, largest = np.zeros((2, len(pairs.row)), dtype=np.float32)
-    for back in range(min(_N_NEWEST, int(length.max(initial=0)))):
-        some = np.flatnonzero(length > back)
-        value = np.einsum("ij,ij->i", candidate[some], vectors[histories.codes[stop[some] - 1 - back]])
-        largest[some] = value if back == 0 else np.maximum(largest[some], value)
-        if back == 0:
-            newest[some] = value
+    for block in block_slices(len(pairs.row), 2 * vectors[:1].nbytes, cap=_BLOCK_BYTES):
+        candidate = vectors[pairs.column[block]]
+        for back in range(min(_N_NEWEST, int(length[block].max()))):
+            some = np.flatnonzero(length[block] > back)
+            event = stop[block][some] - 1 - back
+            value = np.einsum("ij,ij->i", candidate[some], vectors[histories.codes[event]])
+            largest[block][some] = value if back == 0 else np.maximum(largest[block][some], value)
+            if back == 0:
+                newest[block][some] = value
     newest, largest = (np.round(_LEVELS * one) / np.float32(_LEVELS) for one in (newest, largest))
     neighbours = _known_neighbours(vectors, pairs)
     return {"newest cosine": newest[neighbours], "largest cosine": largest[neighbours]}

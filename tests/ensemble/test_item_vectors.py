@@ -6,7 +6,7 @@ import pytest
 from skrec.datasets import make_histories
 from skrec.decomposition import PPMISVD
 from skrec.dummy import PopularityRecommender
-from skrec.ensemble import TwoStageRecommender
+from skrec.ensemble import TwoStageRecommender, _item_vectors
 from skrec.ensemble._item_vectors import cooccurrence_vectors, cosines, with_zeros
 from skrec.ensemble._pair_features import PairFeatures
 from skrec.ensemble._pairs import Pairs
@@ -56,7 +56,7 @@ def test_cosines_by_hand(rows):
         np.testing.assert_allclose(found["largest cosine"][mine], wanted.max(axis=1), atol=0.0501)
 
 
-def test_a_pair_does_not_depend_on_the_others(rows):
+def test_a_pair_does_not_depend_on_the_others(rows, monkeypatch):
     _, histories, vectors = rows
     rng = np.random.RandomState(0)
     row = np.sort(rng.randint(len(histories), size=500))
@@ -67,6 +67,9 @@ def test_a_pair_does_not_depend_on_the_others(rows):
         assert {name: values[0] for name, values in alone.items()} == {
             name: values[one] for name, values in together.items()
         }
+    monkeypatch.setattr(_item_vectors, "_BLOCK_BYTES", 3000)
+    for name, values in cosines(vectors, histories, pairs_of(row, column, len(histories))).items():
+        np.testing.assert_array_equal(values, together[name])
 
 
 def test_new_items_have_no_cosine():
