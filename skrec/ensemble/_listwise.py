@@ -98,7 +98,7 @@ class ListwiseRanker(BaseEstimator):
                 verbose=-1,
                 deterministic=True,
                 force_row_wise=True,
-                n_jobs=None,
+                n_jobs=1 if len(X) < FEW_PAIRS else None,
             ).fit(X, y, group=group)
             for tree in model.booster_.dump_model()["tree_info"]:
                 nodes = _nodes(tree["tree_structure"])

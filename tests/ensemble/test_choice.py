@@ -255,6 +255,21 @@ def test_lists_of_pairs_break_ties_like_lists_of_items():
     np.testing.assert_allclose(list_ndcg(scores, relevant, seen, order, 2), [1.0, 1.0])
 
 
+@pytest.mark.parametrize("few", [True, False])
+def test_few_pairs_are_ranked_in_one_thread_with_the_same_trees(few, monkeypatch):
+    lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 4)).astype(np.float32)
+    y, group = (X[:, 0] > 1).astype(int), np.full(20, 50)
+    expected = ListwiseRanker(n_estimators=3).fit(X, y, group).predict(X)
+    seen, plain = [], lightgbm.LGBMRanker
+    monkeypatch.setattr(lightgbm, "LGBMRanker", lambda **given: seen.append(given["n_jobs"]) or plain(**given))
+    monkeypatch.setattr(_listwise, "FEW_PAIRS", 1001 if few else 1000)
+    ranker = ListwiseRanker(n_estimators=3).fit(X, y, group)
+    assert set(seen) == ({1} if few else {None})
+    np.testing.assert_array_equal(ranker.predict(X), expected)
+
+
 @pytest.mark.parametrize("missing", [False, True])
 def test_the_listwise_ranker_predicts_as_lightgbm(missing, tmp_path):
     lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
