@@ -51,8 +51,10 @@ def cosines(vectors: np.ndarray, histories: Histories, pairs: Pairs) -> dict[str
     """
     stop, length = histories.indptr[1:][pairs.row], histories.lengths[pairs.row]
     newest, largest = np.zeros((2, len(pairs.row)), dtype=np.float32)
+    known = np.empty(len(pairs.row), dtype=bool)
     for block in block_slices(len(pairs.row), 2 * vectors[:1].nbytes, cap=_BLOCK_BYTES):
         candidate = vectors[pairs.column[block]]
+        known[block] = candidate.any(axis=1)
         for back in range(min(_N_NEWEST, int(length[block].max()))):
             some = np.flatnonzero(length[block] > back)
             event = stop[block][some] - 1 - back
@@ -61,13 +63,12 @@ def cosines(vectors: np.ndarray, histories: Histories, pairs: Pairs) -> dict[str
             if back == 0:
                 newest[block][some] = value
     newest, largest = (np.round(_LEVELS * one) / np.float32(_LEVELS) for one in (newest, largest))
-    neighbours = _known_neighbours(vectors, pairs)
+    neighbours = _known_neighbours(known, pairs)
     return {"newest cosine": newest[neighbours], "largest cosine": largest[neighbours]}
 
 
-def _known_neighbours(vectors: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """Return the pair whose cosines each pair gets: itself where the item has a vector, shape (n_pairs,)."""
-    known = np.asarray(vectors.any(axis=1))[pairs.column]
+def _known_neighbours(known: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """Return the pair whose cosines each pair gets, itself where `known` says that its item has a vector; (n_pairs,)."""
     pair = np.arange(len(known))
     if known.all():
         return pair

@@ -79,6 +79,16 @@ def test_new_items_have_no_cosine():
     assert with_zeros(None, 2) is None
 
 
+def test_items_without_a_vector_get_the_cosines_of_the_next_known_candidate_above():
+    vectors = with_zeros(np.eye(4, dtype=np.float32), 2)
+    histories = read_histories([[0, 1], [2, 1], [3]]).on_items(np.arange(6))
+    row, column = np.array([0, 0, 0, 0, 1, 1, 2]), np.array([1, 4, 2, 5, 5, 1, 4])
+    scores = np.array([[2.0], [3.0], [0.0], [1.0], [9.0], [8.0], [7.0]], np.float32)  # by place: 4, 1, 5, 2; 5, 1; 4
+    found = cosines(vectors, histories, Pairs(row, column, scores, column, 3))
+    assert found["newest cosine"].tolist() == [1, 1, 0, 1, 1, 1, 0]
+    assert found["largest cosine"].tolist() == [1, 1, 0, 1, 1, 1, 0]
+
+
 def test_nothing_co_occurs():
     histories = read_histories([["a"], ["b"], ["c"]])
     assert not cooccurrence_vectors(histories, 3).any()
