@@ -68,7 +68,7 @@ def cosines(vectors: np.ndarray, histories: Histories, pairs: Pairs) -> dict[str
 
 
 def _known_neighbours(known: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """Return the pair whose cosines each pair gets, itself where `known` says that its item has a vector; (n_pairs,)."""
+    """Return the pair whose cosines each pair gets, itself where its item is `known` to have a vector, (n_pairs,)."""
     pair = np.arange(len(known))
     if known.all():
         return pair
